@@ -1,0 +1,92 @@
+"""The agent's configuration: lines of `key = value`, every key known and ranged."""
+
+from .errors import LocalError
+
+# key: (kind, default, least, most); for text, least and most bound its length.
+KEYS = {
+    "listen": ("address", "0.0.0.0:7000", 0, 0),
+    "advertise": ("address", "", 0, 0),
+    "controller": ("address", "", 0, 0),
+    "broker": ("address", "", 0, 0),
+    "broker_user": ("text", "", 0, 64),
+    "broker_password": ("text", "", 0, 128),
+    "door": ("flag", 0, 0, 1),
+    "reachable": ("flag", 1, 0, 1),
+    "require_encryption": ("flag", 0, 0, 1),
+    "round_ms": ("int", 60000, 100, 600000),
+    "busy_round_ms": ("int", 1000, 50, 60000),
+    "probe_ms": ("int", 1000, 50, 60000),
+    "store_kb": ("int", 2048, 64, 1048576),
+    "store_dir": ("text", "", 0, 255),
+    "status_ms": ("int", 0, 0, 3600000),
+    "cpu_percent": ("int", 50, 1, 100),
+    "class": ("text", "box", 1, 32),
+    "region": ("text", "", 0, 32),
+}
+
+
+def check_address(text):
+    """(host, port) of `host:port` or `[v6]:port`; LocalError otherwise."""
+    host, colon, port = text.rpartition(":")
+    if host[:1] == "[" and host[-1:] == "]":
+        host = host[1:-1]
+    elif ":" in host:
+        raise LocalError("an IPv6 address needs brackets, as in [::1]:7000")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise LocalError("expected host:port, not '" + text + "'")
+    return host, int(port)
+
+
+class Config:
+    """One attribute per key of KEYS (`class` is `class_`), with its default."""
+
+    def __init__(self):
+        for key in KEYS:
+            self._set(key, KEYS[key][1])
+
+    def _set(self, key, value):
+        setattr(self, "class_" if key == "class" else key, value)
+
+    def set(self, key, text):
+        """Set one key from its text.  LocalError if unknown or out of range."""
+        if key not in KEYS:
+            raise LocalError("unknown key '" + key + "'")
+        kind, _, least, most = KEYS[key]
+        if kind == "address":
+            if text:
+                check_address(text)
+            value = text
+        elif kind == "text":
+            if not least <= len(text) <= most:
+                raise LocalError("%s takes %d to %d characters" % (key, least, most))
+            value = text
+        else:
+            if not text.isdigit() or not least <= int(text) <= most:
+                raise LocalError("%s takes a number from %d to %d, not '%s'" % (key, least, most, text))
+            value = int(text)
+        self._set(key, value)
+
+
+def parse(text):
+    """Config from the text of agent.conf.
+
+    LocalError with the line number if a line is not `key = value`, its key is
+    unknown or its value out of range.
+    """
+    config = Config()
+    number = 0
+    for line in text.split("\n"):
+        number += 1
+        line = line.split("#")[0].strip()
+        if not line:
+            continue
+        key, equals, value = line.partition("=")
+        try:
+            if not equals:
+                raise LocalError("expected key = value")
+            config.set(key.strip(), value.strip())
+        except LocalError as problem:
+            raise LocalError("line %d: %s" % (number, problem))
+    if config.door and not config.broker:
+        raise LocalError("door = 1 needs broker = host:port")
+    return config

@@ -1,0 +1,97 @@
+"""What the box counts: every drop, refusal and retry has a public name."""
+
+from .errors import LocalError
+
+# name: what it means.  docs/counters.md is made from this table.
+NAMES = {
+    "datagrams_in": "datagrams received",
+    "datagrams_out": "datagrams queued for sending",
+    "bytes_in": "bytes of UDP payload received",
+    "bytes_out": "bytes of UDP payload queued",
+    "datagrams_unsent": "dropped, the queue to the edge was full",
+    "datagrams_bad": "not a datagram of ours: unknown kind, wrong length, other fleet",
+    "messages_bad": "authentic but malformed message: the peer is wrong",
+    "events_unsent": "dropped, the event queue to the edge was full",
+    "seal_bad": "tag did not verify",
+    "seal_replayed": "counter already seen or too old",
+    "seal_unknown": "session index is not ours",
+    "cookie_bad": "hello with a stale or forged cookie",
+    "hello_bad": "hello or welcome that does not hold: proof, length, tag",
+    "hello_unencrypted": "peer refused: this fleet demands encryption",
+    "hellos": "handshakes completed",
+    "strangers_limited": "hello dropped by the token bucket",
+    "resets": "peers that forgot our session and were greeted anew",
+    "peers_evicted": "pair keys dropped for a newer peer",
+    "peers_full": "newcomer refused, every peer was in use",
+    "peers_unreachable": "handshakes given up",
+    "pending_full": "message dropped, too many wait for a handshake",
+    "hails_full": "message dropped, too many handshakes under way",
+    "work_full": "long computation refused, the queue was full",
+    "shuffles": "view exchanges begun",
+    "shuffle_retries": "view exchanges asked again",
+    "shuffle_timeouts": "peers dropped from the view, silent",
+    "shuffles_answered": "view exchanges answered",
+    "manifests_accepted": "manifests verified and taken",
+    "manifests_bad": "manifest refused: malformed, or signature does not hold",
+    "manifests_old": "manifest refused: sequence number not above the floor",
+    "manifests_expired": "manifest refused or dropped: expired",
+    "manifests_full": "manifest refused: the fleet limit is reached",
+    "rumours_busy": "announcement ignored, fetch slots are taken",
+    "rumours_bad": "announcement that breaks a bound",
+    "fetches_full": "fetch refused, all slots are taken",
+    "fetches_failed": "blobs given up: no source had them",
+    "blobs_bad": "blobs whose hash did not hold",
+    "blobs_fetched": "blobs fetched from peers",
+    "chunks_in": "chunks received that were asked for",
+    "chunks_unasked": "chunks received that were not asked for",
+    "chunks_out": "chunks served",
+    "chunks_asked_again": "chunks asked for again",
+    "store_full": "blob refused, the store had no room",
+    "store_evicted": "blobs dropped for newer ones",
+    "store_errors": "the disk refused an operation",
+    "hints_dropped": "seat or candidate hints over the cap or stale",
+    "seats_taken": "seats this box took",
+    "seats_left": "seats this box left",
+    "seats_lost": "seats given up to a higher term",
+    "grants_made": "grants accepted by their candidate",
+    "grants_refused": "grants answered busy or unknown",
+    "grants_dead": "grants whose candidate never answered",
+    "probes": "ring probes sent",
+    "ring_suspects": "ring neighbours suspected",
+    "ring_deaths": "ring neighbours declared dead",
+    "tasks_started": "tasks started",
+    "tasks_done": "tasks finished and taken by a door",
+    "tasks_failed": "tasks that ended in anything but ok",
+    "results_waiting_full": "no further task started, results wait for a door",
+    "results_retried": "results offered to a door again",
+    "door_full": "result refused by this door, it carries enough",
+    "door_wants_full": "blob request refused by this door",
+    "door_published": "results this door brought to the broker",
+    "door_messages_bad": "MQTT messages this door refused",
+    "seeds_asked": "questions to the controller",
+    "seeds_bad": "seed lists that did not hold",
+    "state_bytes": "bytes written to the state directory (flash)",
+}
+
+
+class Counters:
+    """A fixed set of counters; an unknown name is our own bug."""
+
+    def __init__(self):
+        self._values = {}
+
+    def bump(self, name, count=1):
+        """Add count (int) to the counter called name."""
+        if name not in NAMES:
+            raise LocalError("no such counter: " + name)
+        self._values[name] = self._values.get(name, 0) + count
+
+    def __getitem__(self, name):
+        """The value of a counter, 0 if it never moved."""
+        if name not in NAMES:
+            raise LocalError("no such counter: " + name)
+        return self._values.get(name, 0)
+
+    def nonzero(self):
+        """dict of the counters that moved."""
+        return dict(self._values)

@@ -1,0 +1,115 @@
+"""Every cap of the node's core, with the reason for its number.
+
+A cap is never raised by a peer: what does not fit is dropped by the rule named
+beside it and counted under a name in counters.py.  The caps of the wire
+decoders, the container and the MQTT client stand at the top of their own files.
+"""
+
+from .compat import const
+
+# A UDP payload that crosses every path unfragmented: IPv6's minimum MTU of
+# 1,280, less 48 bytes of headers, with room for a tunnel.
+DATAGRAM_BYTES = const(1200)
+# What one message may hold inside the envelope (27 bytes) of one datagram.
+MESSAGE_BYTES = const(1160)
+# Datagrams waiting for the edge to send them; the edge drains after each call,
+# so more than this is a runaway.  Newest dropped: "datagrams_unsent".
+UNSENT_DATAGRAMS = const(64)
+
+# Partial view: the papers' c.  Bounded by construction (shuffles swap).
+VIEW = const(20)
+# Descriptors in one shuffle; Cyclon's l = 8 balances in-degree at c = 20.
+SHUFFLE = const(8)
+# Cached answers to shuffles, so that a repeated question gets the same answer.
+# Oldest dropped; a repeat after that is answered afresh.
+SHUFFLE_ANSWERS = const(4)
+# Old contacts remembered against a partition; a random one is replaced.
+CONTACTS = const(8)
+# Doors known: one is enough, the rest are spares.  Oldest dropped.
+DOORS = const(4)
+
+# Boxes with pair keys: the view, ring neighbours, a door or two, and as many
+# again for those who have us in their view.  Longest silent stranger dropped:
+# "peers_evicted"; with nothing to drop the newcomer is refused: "peers_full".
+PEERS = const(48)
+# Messages held back while a handshake runs, per peer; newest dropped:
+# "pending_full".
+PENDING = const(4)
+# Handshakes under way that we began; more is a storm.  Refused: "hails_full".
+HAILS = const(12)
+# Long computations queued (ladders, signatures).  A newcomer is refused:
+# "work_full"; its peer retries.
+WORK = const(12)
+# Ladders run for strangers: this many at once, then one per interval.
+STRANGER_BURST = const(24)
+STRANGER_INTERVAL_MS = const(250)
+# Enrolment lots a box believes in; 10^6 boxes in lots of 10^5 need ten.
+LOTS = const(16)
+# Merkle path of a lot of 2^20 boxes: 640 bytes, the largest part of a hello.
+PATH_NODES = const(20)
+
+# A signed manifest: 8 index hashes, predicate, arguments and a W4 signature.
+MANIFEST_BYTES = const(8192)
+# Live manifests of a fleet: a documented limit, or every box would have to hold
+# whatever is pushed.  The newcomer is refused: "manifests_full".
+MANIFESTS = const(32)
+# Sequence floors outlive their manifests.  The first to expire is dropped.
+FLOORS = const(64)
+# Unverified announcements being fetched at once, and by one peer's word.
+# Refused: "rumours_busy".
+RUMOUR_FETCHES = const(4)
+RUMOUR_FETCHES_PER_PEER = const(2)
+# Boxes told at once of a new manifest.
+RUMOUR_FANOUT = const(3)
+
+# A blob: program, task input, index, output.  One buffer of this size must
+# always be had on the smallest heap.
+BLOB_BYTES = const(32768)
+# A chunk leaves room for the envelope and the blob's hash in one datagram.
+CHUNK_BYTES = const(1024)
+# Blobs fetched at once (rumours included).  Refused: "fetches_full".
+FETCHES = const(8)
+# Chunks asked for and not yet come, per fetch: fills a 10 ms path at 6 Mbit/s.
+FETCH_WINDOW = const(8)
+# Sources remembered per fetch; the first is dropped.
+FETCH_SOURCES = const(6)
+
+# Slices whose gossip a box carries.  Bounded by MANIFESTS.
+# Seats heard of per slice, and candidates; stalest dropped.
+SEAT_HINTS = const(16)
+CANDIDATES = const(8)
+# Seat and candidate entries in one message.
+SEATS_TOLD = const(4)
+CANDIDATES_TOLD = const(4)
+SLICES_TOLD = const(2)
+# Predicates: deep and long enough for people, cheap enough for a box.
+PREDICATE_DEPTH = const(8)
+PREDICATE_NODES = const(32)
+
+# Ring neighbours kept on each side: the ring survives 3 adjacent deaths.
+NEIGHBOURS = const(4)
+# Boxes declared dead or gone, so that gossip does not bring them back.  Oldest
+# dropped.
+TOMBSTONES = const(16)
+
+# Seats of a slice; term and seat must fit the wire's fields.
+SEATS = const(4096)
+# Tasks of a workload, times replicas: the progress bitmap fits one datagram.
+TASKS = const(8192)
+ARGUMENTS = const(8)
+ARGUMENT_BYTES = const(64)
+INDEX_BLOBS = const(8)
+INDEX_ENTRIES = const(1024)
+REPLICAS = const(8)
+# Finished results not yet taken by a door: bounds the store when the broker is
+# gone.  At the cap the box starts no further task: "results_waiting_full".
+RESULTS_WAITING = const(16)
+# Results a door carries at once to the broker.  Refused: "door_full"; the box
+# asks again, or another door.
+DOOR_RESULTS = const(8)
+# Recently published results a door still answers for.  Oldest dropped.
+DOOR_PUBLISHED = const(64)
+# Blob topics a door is subscribed to at once.  Refused: "door_wants_full".
+DOOR_WANTS = const(8)
+# Events waiting for the edge.  Newest dropped: "events_unsent".
+EVENTS = const(64)
