@@ -1,0 +1,108 @@
+"""The interpreters that the portable tests run on, and how each is started.
+
+A portable test file (``proto_*.py``) must pass on every one of them: two
+languages' implementations, two word sizes, both byte orders.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+BUILD = REPOSITORY / "build"
+SYSROOTS = BUILD / "sysroots"
+
+# name: (what it is, qemu-user's name of the processor or None)
+KNOWN = {
+    "cpython": ("CPython, this environment's", None),
+    "micropython": ("MicroPython, the one `make run` uses", None),
+    "amd64": ("Debian's MicroPython, x86-64", "x86_64"),
+    "armhf": ("Debian's MicroPython, 32-bit ARM", "arm"),
+    "s390x": ("Debian's MicroPython, 64-bit big-endian", "s390x"),
+    "mips": ("MicroPython cross-built from Debian's source, 32-bit big-endian", "mips"),
+}
+
+# Large enough for a test's tables beside its compiled source; tests of memory
+# start interpreters of their own.
+HEAP = "8M"
+
+
+class Missing(Exception):
+    """An interpreter is not there; the text is one line and says how to get it."""
+
+
+class Interpreter:
+    """One way to run Python source: a name, a command prefix, an environment."""
+
+    def __init__(self, name, command, environment):
+        self.name = name
+        self.command = command
+        self.environment = environment
+
+    def arguments(self, *rest, heap=HEAP):
+        """The command line that runs `rest`; `heap` is a size such as "512K"."""
+        if self.name == "cpython":
+            return [*self.command, *rest]
+        return [*self.command, "-X", f"heapsize={heap}", *rest]
+
+
+def find(name):
+    """The named Interpreter; raises Missing with one line that says what to do."""
+    if name not in KNOWN:
+        raise Missing(f"there is no interpreter {name!r}; known: {', '.join(KNOWN)}")
+    if name == "cpython":
+        return Interpreter(name, [sys.executable], dict(os.environ, PYTHONHASHSEED="0"))
+    environment = {
+        "MICROPYPATH": f".frozen:{import_root()}",
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.environ.get("HOME", "/"),
+    }
+    if name == "micropython":
+        return Interpreter(name, [_native_micropython()], environment)
+    return Interpreter(name, _sysroot_command(name), environment)
+
+
+def import_root():
+    """A directory whose entry `backfence` is this repository, for MicroPython's path."""
+    root = BUILD / "import"
+    link = root / "backfence"
+    if not link.is_symlink():
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            link.symlink_to(os.path.relpath(REPOSITORY, root))
+        except FileExistsError:
+            pass  # another process was faster
+    return root
+
+
+def _native_micropython():
+    beside = Path(sys.executable).parent / "micropython"
+    for candidate in (shutil.which("micropython"), beside):
+        if candidate and os.access(candidate, os.X_OK) and _is_recent(candidate):
+            return str(candidate)
+    raise Missing("no MicroPython >= 1.23 for this processor: run `make setup`, or put one on PATH")
+
+
+def _is_recent(path):
+    probe = "import sys; print(sys.implementation[1][:2] >= (1, 23))"
+    run = subprocess.run([path, "-c", probe], capture_output=True, text=True, timeout=20)
+    return run.stdout.strip() == "True"
+
+
+def _sysroot_command(name):
+    root = SYSROOTS / name
+    program = root / "usr/bin/micropython"
+    if not program.exists():
+        raise Missing(f"no MicroPython for {name}: run `make sysroots`")
+    if name == "amd64" and os.uname().machine == "x86_64":
+        libraries = f"{root}/usr/lib/x86_64-linux-gnu"
+        return [f"{libraries}/ld-linux-x86-64.so.2", "--library-path", libraries, str(program)]
+    emulator = shutil.which(f"qemu-{KNOWN[name][1]}-static")
+    if emulator is None:
+        raise Missing(
+            f"no qemu-{KNOWN[name][1]}-static for {name}: run `make test` as root,"
+            " or install qemu-user-static"
+        )
+    return [emulator, "-L", str(root), str(program)]

@@ -1,0 +1,207 @@
+"""Pytest's side of the portable tests: one item for each function and interpreter.
+
+A file is run once per interpreter, in a process of its own, and the runs share
+the machine's processors; the items then report what their run printed.
+"""
+
+import ast
+import concurrent.futures
+import os
+import subprocess
+import sys
+import tempfile
+
+import interpreters
+import pytest
+
+RUNNER = interpreters.REPOSITORY / "tests" / "run_portable.py"
+# Generous: an emulated processor is some thirty times slower than this one.
+FILE_LIMIT_S = 600
+
+
+class PortableFile(pytest.File):
+    """A `proto_*.py` file; its items come from its source, which is not imported here."""
+
+    def collect(self):
+        names = function_names(self.path)
+        for interpreter in chosen(self.config):
+            for name in names:
+                yield PortableItem.from_parent(
+                    self, name=f"{name}[{interpreter}]", function=name, interpreter=interpreter
+                )
+
+
+class PortableItem(pytest.Item):
+    """One test function on one interpreter."""
+
+    def __init__(self, *, function, interpreter, **rest):
+        super().__init__(**rest)
+        self.function_name = function
+        self.interpreter = interpreter
+        self.add_marker(pytest.mark.timeout(FILE_LIMIT_S * 2))
+
+    def runtest(self):
+        outcome, text = self.config.stash[RUNS].outcome(self)
+        if outcome != "ok":
+            raise PortableFailure(text)
+
+    def repr_failure(self, excinfo, style=None):
+        if isinstance(excinfo.value, PortableFailure):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self):
+        return self.path, None, self.name
+
+
+class PortableFailure(Exception):
+    """A portable test failed; the text is what its run printed about it."""
+
+
+class Runs:
+    """Starts the selected runs side by side, keeps what each of them printed."""
+
+    def __init__(self):
+        self.pool = None
+        self.futures = {}
+
+    def outcome(self, item):
+        """("ok" or "FAIL", text) of one item; starts all runs at the first question."""
+        if self.pool is None:
+            self._start(item.session.items)
+        results, rest = self.futures[_key(item)].result()
+        if item.function_name in results:
+            return results[item.function_name]
+        return "FAIL", rest
+
+    def _start(self, items):
+        names = {}
+        for item in items:
+            if isinstance(item, PortableItem):
+                names.setdefault(_key(item), []).append(item.function_name)
+        self.pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
+        for (path, interpreter), functions in names.items():
+            self.futures[path, interpreter] = self.pool.submit(
+                run_file, path, interpreter, functions
+            )
+
+    def stop(self):
+        """Forgets the runs that have not begun."""
+        if self.pool is not None:
+            self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+RUNS = pytest.StashKey[Runs]()
+
+
+def _key(item):
+    return item.path, item.interpreter
+
+
+def function_names(path):
+    """The test functions of a portable file, in its order; no function is an error."""
+    tree = ast.parse(path.read_bytes(), str(path))
+    names = [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    if not names:
+        raise pytest.Collector.CollectError(f"{path} has no test functions")
+    if len(set(names)) < len(names):
+        raise pytest.Collector.CollectError(f"{path} defines a test twice: only one would run")
+    return names
+
+
+def run_file(path, interpreter, names, limit_s=FILE_LIMIT_S):
+    """Runs `names` of a file; returns ({name: (outcome, text)}, text for the names without)."""
+    try:
+        found = interpreters.find(interpreter)
+    except interpreters.Missing as missing:
+        return {}, str(missing)
+    with tempfile.TemporaryDirectory(prefix="backfence-") as folder:
+        try:
+            run = subprocess.run(
+                found.arguments(str(RUNNER), str(path), *names),
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                env=found.environment, cwd=folder, timeout=limit_s,
+            )
+            printed, end = run.stdout, f"exit status {run.returncode}"
+        except subprocess.TimeoutExpired as expired:
+            printed, end = expired.stdout or b"", f"stopped after {limit_s} s"
+    results, rest = parse(printed.decode(errors="replace"), set(names))
+    return results, f"{rest}{interpreter} ended before this test did: {end}"
+
+
+def parse(printed, names):
+    """Splits a run's output: ({name: (outcome, text before its verdict)}, the rest)."""
+    results, text = {}, []
+    for line in printed.splitlines(keepends=True):
+        outcome, _, name = line.strip().partition(" ")
+        if outcome in ("ok", "FAIL") and name in names and name not in results:
+            results[name] = (outcome, "".join(text))
+            text = []
+        else:
+            text.append(line)
+    return results, "".join(text)
+
+
+def chosen(config):
+    """The interpreters to run on, by the option or all of them."""
+    names = (config.getoption("interpreters") or " ".join(interpreters.KNOWN)).replace(",", " ")
+    names = names.split()
+    for name in names:
+        if name not in interpreters.KNOWN:
+            raise pytest.UsageError(
+                f"there is no interpreter {name!r}; known: {', '.join(interpreters.KNOWN)}"
+            )
+    return names
+
+
+def pytest_addoption(parser):
+    """The option that restricts the portable tests to some interpreters."""
+    parser.addoption(
+        "--interpreters", default="", metavar="NAMES",
+        help=f"run portable tests on these only (of: {' '.join(interpreters.KNOWN)})",
+    )
+
+
+def pytest_configure(config):
+    """Refuses unknown interpreters before anything runs; strict where CI is set."""
+    config.stash[RUNS] = Runs()
+    names = chosen(config)
+    if os.environ.get("CI") == "true" and set(names) != set(interpreters.KNOWN):
+        raise pytest.UsageError("CI runs on every interpreter: leave --interpreters (ARCHS) out")
+
+
+def pytest_collect_file(file_path, parent):
+    """Portable files found in a folder; named ones come by pytest_pycollect_makemodule."""
+    if _is_portable(file_path) and not parent.session.isinitpath(file_path):
+        return PortableFile.from_parent(parent, path=file_path)
+    return None
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    """Keeps pytest from importing a portable file that is named on the command line."""
+    if _is_portable(module_path):
+        return PortableFile.from_parent(parent, path=module_path)
+    return None
+
+
+def _is_portable(path):
+    return path.name.startswith("proto_") and path.suffix == ".py"
+
+
+def pytest_collection_modifyitems(items):
+    """Portable items first: their runs share the processors before live tests need them."""
+    items.sort(key=lambda item: not isinstance(item, PortableItem))
+
+
+def pytest_unconfigure(config):
+    """Drops runs that nobody waits for, after -x or an interruption."""
+    config.stash[RUNS].stop()
+
+
+def pytest_report_header(config):
+    """Names the interpreters of this run."""
+    return f"interpreters: {' '.join(chosen(config))}"
