@@ -1,0 +1,196 @@
+"""From `arch == "mipsel" and mem_free >= 32 MiB` to the arrays of a manifest.
+
+    or-term    = and-term *( "or" and-term )
+    and-term   = not-term *( "and" not-term )
+    not-term   = "not" not-term / "(" or-term ")" / comparison
+    comparison = attribute operator constant
+    operator   = "==" "!=" "<" "<=" ">" ">="
+    constant   = string in quotes / whole number [unit] / "true" / "false"
+    unit       = B KiB MiB GiB kB MB GB
+
+`a == 1 and b == 2` becomes ["and", ["==", "a", 1], ["==", "b", 2]].  A box
+compares the arrays with its own attributes; this file never runs on a box.
+"""
+
+import difflib
+import re
+
+from ...agent import limits
+from .errors import OperatorError
+
+# What a box says about itself, and the type of each.
+ATTRIBUTES = {
+    "arch": str, "byteorder": str, "word_bits": int, "mem_total": int, "mem_free": int,
+    "version": str, "class": str, "region": str, "door": int,
+}
+UNITS = {
+    "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
+    "kB": 10**3, "MB": 10**6, "GB": 10**9,
+}
+COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
+WORDS = ("and", "or", "not", "true", "false")
+# The largest text constant: attributes of a box are not longer.
+TEXT_BYTES = 64
+# The agent's CBOR holds 64 bits; its 32-bit interpreters prefer far less.
+NUMBER_MOST = (1 << 63) - 1
+# Brackets and "not" inside each other, so that the parser's recursion is bounded.
+NESTING = 32
+TOKEN = re.compile(
+    r"""\s*(?:(?P<number>\d[\d_]*)|(?P<name>[A-Za-z][A-Za-z0-9_]*)"""
+    r"""|(?P<text>"[^"]*"|'[^']*')|(?P<mark>==|!=|<=|>=|<|>|\(|\)))"""
+)
+
+
+class _Parser:
+    """Recursive descent over one text; `at` is the position of the next token."""
+
+    def __init__(self, text):
+        self.text = text
+        self.at = 0
+        self.nesting = 0
+
+    def fail(self, problem, at=None, hint=""):
+        """Raises OperatorError with a caret under the place."""
+        at = self.at if at is None else at
+        while at < len(self.text) and self.text[at].isspace():
+            at += 1
+        place = f"\n  {self.text}\n  {' ' * at}^"
+        raise OperatorError(f"the predicate is wrong at column {at + 1}: {problem}{place}", hint)
+
+    def peek(self):
+        """Returns (kind, token, end); kind is None at the end of the text."""
+        if not self.text[self.at:].strip():
+            return None, "the end", len(self.text)
+        match = TOKEN.match(self.text, self.at)
+        if not match:
+            self.fail(f"{self.text[self.at:].strip()[0]!r} has no meaning here")
+        return match.lastgroup, match.group(match.lastgroup), match.end()
+
+    def take(self, *tokens):
+        """Takes the next token if it is one of these; returns it or None."""
+        kind, token, end = self.peek()
+        if kind in ("name", "mark") and token in tokens:
+            self.at = end
+            return token
+        return None
+
+    def join(self, word, part):
+        """part *( word part ), as one array if there are several."""
+        parts = [part()]
+        while self.take(word):
+            parts.append(part())
+        return parts[0] if len(parts) == 1 else [word, *parts]
+
+    def any_of(self):
+        return self.join("or", self.all_of)
+
+    def all_of(self):
+        return self.join("and", self.negation)
+
+    def negation(self):
+        start = self.at
+        opening = self.take("not", "(")
+        if opening is None:
+            return self.comparison()
+        self.nesting += 1
+        if self.nesting > NESTING:
+            self.fail(f"nested deeper than {NESTING}", start, "Say it with fewer brackets.")
+        if opening == "not":
+            inner = ["not", self.negation()]
+        else:
+            inner = self.any_of()
+            if self.take(")") is None:
+                self.fail(f"expected ')' and found {self.peek()[1]}")
+        self.nesting -= 1
+        return inner
+
+    def comparison(self):
+        start = self.at
+        kind, attribute, end = self.peek()
+        if kind != "name" or attribute in WORDS:
+            self.fail(f"expected an attribute and found {attribute}", hint=_attributes())
+        if attribute not in ATTRIBUTES:
+            near = difflib.get_close_matches(attribute, ATTRIBUTES, 1)
+            self.fail(
+                f"no box has an attribute {attribute!r}",
+                hint=f"Did you mean {near[0]!r}?" if near else _attributes(),
+            )
+        self.at = end
+        operator = self.take(*COMPARISONS)
+        if operator is None:
+            self.fail(f"expected one of {' '.join(COMPARISONS)} and found {self.peek()[1]}")
+        constant_at = self.at
+        constant = self.constant()
+        if not isinstance(constant, ATTRIBUTES[attribute]):
+            wanted = 'text in quotes, as in "mipsel"' if ATTRIBUTES[attribute] is str else "a whole number"
+            self.fail(f"{attribute} is compared with {wanted}", constant_at)
+        if isinstance(constant, str) and operator not in ("==", "!="):
+            self.fail(f"text is compared with == or !=, not {operator}", start)
+        return [operator, attribute, constant]
+
+    def constant(self):
+        kind, token, end = self.peek()
+        if kind == "text":
+            if len(token[1:-1].encode()) > TEXT_BYTES:
+                self.fail(f"text longer than {TEXT_BYTES} bytes")
+            self.at = end
+            return token[1:-1]
+        if kind == "name" and token in ("true", "false"):
+            self.at = end
+            return int(token == "true")
+        if kind != "number":
+            self.fail(f"expected text in quotes or a whole number and found {token}")
+        start, self.at = self.at, end
+        value = int(token.replace("_", ""))
+        kind, unit, end = self.peek()
+        if kind == "name" and unit not in WORDS:
+            if unit not in UNITS:
+                self.fail(f"{unit!r} is not a unit", hint="Units are " + ", ".join(UNITS) + ".")
+            self.at = end
+            value *= UNITS[unit]
+        if value > NUMBER_MOST:
+            self.fail("the number is too large", start)
+        return value
+
+
+def _attributes():
+    return "Attributes are " + ", ".join(sorted(ATTRIBUTES)) + "."
+
+
+def parse(text):
+    """Returns the nested arrays for `text`; OperatorError points at a mistake."""
+    parser = _Parser(text)
+    value = parser.any_of()
+    kind, token, _ = parser.peek()
+    if kind is not None:
+        parser.fail(f"expected 'and', 'or' or the end and found {token}")
+    depth, nodes = measure(value)
+    if depth > limits.PREDICATE_DEPTH or nodes > limits.PREDICATE_NODES:
+        raise OperatorError(
+            f"the predicate has {nodes} parts in {depth} levels; a box takes "
+            f"{limits.PREDICATE_NODES} in {limits.PREDICATE_DEPTH}",
+            "Say it with fewer comparisons or brackets.",
+        )
+    return value
+
+
+def measure(value):
+    """Returns (depth, nodes) of nested arrays: each array is a level and a node."""
+    if value[0] not in ("and", "or", "not"):
+        return 1, 1
+    inner = [measure(part) for part in value[1:]]
+    return 1 + max(depth for depth, _ in inner), 1 + sum(nodes for _, nodes in inner)
+
+
+def show(value):
+    """Returns the text of nested arrays, for people to read."""
+    if value[0] == "not":
+        return "not " + _inner(value[1])
+    if value[0] in ("and", "or"):
+        return f" {value[0]} ".join(_inner(part) for part in value[1:])
+    operator, attribute, constant = value
+    return f"{attribute} {operator} " + (f'"{constant}"' if isinstance(constant, str) else str(constant))
+
+
+def _inner(value):
+    return f"({show(value)})" if value[0] in ("and", "or") else show(value)
