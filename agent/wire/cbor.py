@@ -188,7 +188,7 @@ class _Reader:
         if major == _ARRAY:
             if number > left:
                 raise RemoteError("cbor: array longer than its bytes or the cap")
-            return [self.item(depth - 1) for _ in range(number)]
+            return self._array(number, depth - 1)
         if number > left >> 1:
             raise RemoteError("cbor: map longer than its bytes or the cap")
         return self._map(number, depth - 1)
@@ -219,6 +219,13 @@ class _Reader:
         if len(text) != size and not _is_strict(raw):
             raise RemoteError("cbor: text is not UTF-8")
         return text
+
+    def _array(self, size, depth):
+        # No comprehension: on MicroPython it would put `self` into a heap cell.
+        result = []
+        for _ in range(size):
+            result.append(self.item(depth))
+        return result
 
     def _map(self, size, depth):
         data = self.data

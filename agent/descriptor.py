@@ -1,0 +1,71 @@
+"""A descriptor: what boxes tell each other about a box, 25 or 37 bytes.
+
+    identity 16 | flags 1 | age 2 | IPv4 4 or IPv6 16 | port 2
+
+Age counts the rounds since the box itself sent it out (Jelasity et al., TOCS
+2007).  Key and enrolment proof are not in it: they travel once, in the hello.
+"""
+
+from .compat import const
+from .errors import RemoteError
+
+REACHABLE = const(1)  # answers strangers; a box behind NAT does not
+DOOR = const(2)  # holds a connection to the broker
+V6 = const(4)
+KNOWN_FLAGS = const(7)
+AGE_MOST = const(65535)
+V4_BYTES = const(25)
+V6_BYTES = const(37)
+
+
+class Descriptor:
+    """id: 16 bytes; addr: packed address, 6 or 18 bytes; age: rounds; flags: int."""
+
+    def __init__(self, id, addr, age=0, flags=REACHABLE):
+        self.id = id
+        self.addr = addr
+        self.age = age
+        self.flags = flags
+
+    def copy(self):
+        """The same descriptor again, free to age by itself."""
+        return Descriptor(self.id, self.addr, self.age, self.flags)
+
+    def pack(self):
+        """25 or 37 bytes."""
+        flags = self.flags & ~V6 | (V6 if len(self.addr) == 18 else 0)
+        return self.id + bytes((flags,)) + min(self.age, AGE_MOST).to_bytes(2, "big") + self.addr
+
+
+def unpack_at(data, start):
+    """(Descriptor, end offset) of the one that starts at data[start]; RemoteError."""
+    if len(data) - start < V4_BYTES:
+        raise RemoteError("short descriptor")
+    flags = data[start + 16]
+    if flags & ~KNOWN_FLAGS:
+        raise RemoteError("descriptor flags")
+    end = start + (V6_BYTES if flags & V6 else V4_BYTES)
+    if end > len(data):
+        raise RemoteError("short descriptor")
+    addr = bytes(data[start + 19 : end])
+    if addr[-2:] == b"\x00\x00":
+        raise RemoteError("descriptor port")
+    age = data[start + 17] << 8 | data[start + 18]
+    return Descriptor(bytes(data[start : start + 16]), addr, age, flags & ~V6), end
+
+
+def pack_all(descriptors):
+    """Descriptors one behind the other, as bytes."""
+    return b"".join([descriptor.pack() for descriptor in descriptors])
+
+
+def unpack_all(data, most):
+    """List of at most `most` descriptors that fill data; RemoteError otherwise."""
+    out = []
+    start = 0
+    while start < len(data):
+        if len(out) == most:
+            raise RemoteError("too many descriptors")
+        descriptor, start = unpack_at(data, start)
+        out.append(descriptor)
+    return out

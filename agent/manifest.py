@@ -1,0 +1,207 @@
+"""Signed manifests: what they may say, and the check that makes one count.
+
+A manifest is a COSE_Sign1 whose payload is a CBOR map.  Until its signature,
+its form, its fleet and its expiry hold, nothing of it is used.
+"""
+
+from .errors import RemoteError
+from .limits import (
+    ARGUMENT_BYTES,
+    ARGUMENTS,
+    BLOB_BYTES,
+    INDEX_BLOBS,
+    INDEX_ENTRIES,
+    MANIFEST_BYTES,
+    REPLICAS,
+    SEATS,
+    TASKS,
+)
+from . import predicate
+from .wire import cbor, cose, lms
+from .wire.hashes import sha256
+
+TIME_MOST = (1 << 48) - 1
+SEQ_MOST = (1 << 53) - 1
+_NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+_COMMON = ("kind", "fleet", "name", "seq", "issued", "expires", "end")
+_FIELDS = {
+    "slice": ("seats", "where"),
+    "workload": (
+        "slice", "program", "program_size", "index", "tasks", "args",
+        "replicas", "quorum", "limits", "deadline_s", "deterministic",
+    ),
+    "lot": ("root", "count"),
+    "seeds": ("contacts",),
+}
+_OPTIONAL = ("end", "where")
+
+
+def manifest_id(kind, name):
+    """The 16-byte id under which all versions of a manifest are one rumour."""
+    return sha256(kind.encode() + b":" + name.encode())[:16]
+
+
+class Manifest:
+    """A verified manifest: id, hash of the signed bytes, and the payload's fields."""
+
+    def __init__(self, fields, digest, size):
+        self.fields = fields
+        self.kind = fields["kind"]
+        self.name = fields["name"]
+        self.seq = fields["seq"]
+        self.issued = fields["issued"]
+        self.expires = fields["expires"]
+        self.end = fields.get("end", False)
+        self.id = manifest_id(self.kind, self.name)
+        self.digest = digest
+        self.size = size
+
+
+def _uint(fields, key, least, most):
+    value = fields[key]
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise RemoteError("manifest field " + key)
+    return value
+
+
+def _hash(value, key):
+    if not isinstance(value, bytes) or len(value) != 32:
+        raise RemoteError("manifest field " + key)
+
+
+def is_name(value):
+    """True for 1 to 32 letters a-z, digits and hyphens."""
+    if not isinstance(value, str) or not 1 <= len(value) <= 32:
+        return False
+    for letter in value:
+        if letter not in _NAME_LETTERS:
+            return False
+    return True
+
+
+def _check_slice(fields):
+    _uint(fields, "seats", 1, SEATS)
+    if "where" in fields:
+        predicate.check(fields["where"])
+
+
+def _check_workload(fields):
+    if not is_name(fields["slice"]):
+        raise RemoteError("manifest field slice")
+    _hash(fields["program"], "program")
+    _uint(fields, "program_size", 8, BLOB_BYTES)
+    tasks = _uint(fields, "tasks", 1, TASKS)
+    replicas = _uint(fields, "replicas", 1, REPLICAS)
+    if tasks * replicas > TASKS:
+        raise RemoteError("manifest field tasks: too many with these replicas")
+    _uint(fields, "quorum", 1, replicas)
+    _uint(fields, "deadline_s", 1, TIME_MOST)
+    index = fields["index"]
+    if not isinstance(index, list) or len(index) != (tasks + INDEX_ENTRIES - 1) // INDEX_ENTRIES:
+        raise RemoteError("manifest field index")
+    for entry in index[:INDEX_BLOBS]:
+        _hash(entry, "index")
+    args = fields["args"]
+    if not isinstance(args, list) or len(args) > ARGUMENTS:
+        raise RemoteError("manifest field args")
+    for arg in args:
+        if not isinstance(arg, str) or len(arg.encode()) > ARGUMENT_BYTES or "\0" in arg:
+            raise RemoteError("manifest field args")
+    limits = fields["limits"]
+    if not isinstance(limits, dict) or sorted(limits.keys()) != ["fuel", "output", "pages"]:
+        raise RemoteError("manifest field limits")
+    _uint(limits, "fuel", 1, SEQ_MOST)
+    _uint(limits, "pages", 0, 65536)
+    _uint(limits, "output", 0, BLOB_BYTES)
+    if not isinstance(fields["deterministic"], bool):
+        raise RemoteError("manifest field deterministic")
+    if fields["quorum"] > 1 and not fields["deterministic"]:
+        raise RemoteError("manifest field quorum: needs deterministic")
+
+
+def _check_lot(fields):
+    _hash(fields["root"], "root")
+    _uint(fields, "count", 1, 1 << 20)
+
+
+def _check_seeds(fields):
+    contacts = fields["contacts"]
+    if not isinstance(contacts, list) or not 1 <= len(contacts) <= 16:
+        raise RemoteError("manifest field contacts")
+    for contact in contacts:
+        if (
+            not isinstance(contact, list)
+            or len(contact) != 2
+            or not isinstance(contact[0], bytes)
+            or not isinstance(contact[1], bytes)
+            or len(contact[0]) != 16
+            or len(contact[1]) not in (6, 18)
+        ):
+            raise RemoteError("manifest field contacts")
+
+
+_CHECKS = {"slice": _check_slice, "workload": _check_workload, "lot": _check_lot, "seeds": _check_seeds}
+
+
+def parse(payload):
+    """dict of a manifest's fields, every one in form and range; RemoteError."""
+    fields = cbor.decode(payload, 12, 2048)
+    if not isinstance(fields, dict):
+        raise RemoteError("manifest is not a map")
+    kind = fields.get("kind")
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        raise RemoteError("manifest kind")
+    wanted = _COMMON + _FIELDS[kind]
+    for key in wanted:
+        if key not in fields and key not in _OPTIONAL:
+            raise RemoteError("manifest lacks " + key)
+    for key in fields:
+        if key not in wanted:
+            raise RemoteError("manifest has an unknown field")
+    if not is_name(fields["name"]):
+        raise RemoteError("manifest field name")
+    if not isinstance(fields["fleet"], bytes) or len(fields["fleet"]) != 16:
+        raise RemoteError("manifest field fleet")
+    if fields.get("end", True) is not True:
+        raise RemoteError("manifest field end")
+    _uint(fields, "seq", 1, SEQ_MOST)
+    _uint(fields, "issued", 0, TIME_MOST)
+    _uint(fields, "expires", fields["issued"], TIME_MOST)
+    _CHECKS[kind](fields)
+    return fields
+
+
+class Check:
+    """The check of one signed manifest, in steps: form, fleet, key, signature.
+
+    step() returns True when it has finished and .manifest is there; it raises
+    RemoteError with the reason otherwise.  Expiry and sequence are the caller's.
+    """
+
+    def __init__(self, data, fleet, operator):
+        """data: signed bytes; fleet: 16 bytes; operator: HSS public key (60 bytes)."""
+        self._data = data
+        self._fleet = fleet
+        self._operator = operator
+        self._signature = None
+        self._fields = None
+        self.manifest = None
+
+    def step(self):
+        """One slice of the work; True when done."""
+        if self._signature is None:
+            sign1 = cose.decode_sign1(self._data, MANIFEST_BYTES)
+            if sign1.alg != cose.ALG_HSS_LMS or sign1.kid != sha256(self._operator)[:16]:
+                raise RemoteError("not signed by this fleet's operator")
+            self._fields = parse(sign1.payload)
+            if self._fields["fleet"] != self._fleet:
+                raise RemoteError("manifest of another fleet")
+            self._signature = lms.Verification(self._operator, sign1.to_be_signed(), sign1.signature)
+            return False
+        if not self._signature.step():
+            return False
+        if not self._signature.valid:
+            raise RemoteError("signature does not hold")
+        self.manifest = Manifest(self._fields, sha256(self._data), len(self._data))
+        return True

@@ -1,0 +1,451 @@
+"""Pairwise speech: greeting a box, pair keys, sealed datagrams.
+
+A greeting is HAIL, COOKIE, HELLO, WELCOME (wire/seal.py has the bytes).  Nothing
+is computed for a stranger before his cookie shows that he receives at his
+address; then one X25519 ladder, within a token bucket, and only for a key that
+its lot's Merkle proof shows to be enrolled.  The secret of two boxes never
+changes, so a box that comes back is greeted without a ladder; nonces from both
+sides make each session's keys new.
+
+The answerer starts to use a new session when the first datagram has come in
+under it; until then the old one, if any, stays in use.
+"""
+
+from .compat import const
+from .limits import (
+    DATAGRAM_BYTES,
+    HAILS,
+    PATH_NODES,
+    PEERS,
+    PENDING,
+    STRANGER_BURST,
+    STRANGER_INTERVAL_MS,
+)
+from .errors import RemoteError
+from .wire import seal, x25519
+from .wire.hashes import equal, hmac_sha256, sha256
+
+HAIL_RETRY_MS = const(600)
+HAIL_TRIES = const(5)
+# Cookies hold for this long at least, twice this at most.
+COOKIE_MS = const(30000)
+
+
+def identity_of(key):
+    """The 16-byte identity of a box: a hash of its X25519 public key."""
+    return sha256(key)[:16]
+
+
+class Identity:
+    """A box's own key pair and identity.  private, public: 32 bytes each."""
+
+    def __init__(self, private, public=None):
+        self.private = private
+        self.public = public or x25519.public(private)
+        self.id = identity_of(self.public)
+
+
+class Peer:
+    """A box we have spoken with: its key, address, secret and sessions."""
+
+    def __init__(self, id, key, addr, secret, flags, incarnation):
+        self.id = id
+        self.key = key
+        self.addr = addr
+        self.secret = secret
+        self.flags = flags
+        self.incarnation = incarnation
+        self.current = None
+        self.sessions = []
+        self.heard_ms = 0
+        self.greeting = None  # (their nonce, WELCOME) until they spoke under it
+
+
+class Hail:
+    """A greeting we began, with the messages that wait for it."""
+
+    def __init__(self, id, addr, index, nonce, now_ms):
+        self.id = id
+        self.addr = addr
+        self.index = index
+        self.nonce = nonce
+        self.hello = None
+        self.thinking = False
+        self.tries = 0
+        self.due = now_ms
+        self.pending = []
+
+
+class Peers:
+    """The bounded table of boxes we can speak with.
+
+    node gives rng, counters, work, trust, transmit(datagram, addr), in_use(id)
+    and unreachable(id).  ladder(private, public, blind) gives a computation
+    with step() and result.
+    """
+
+    def __init__(self, node, identity, ladder, incarnation):
+        self._node = node
+        self.identity = identity
+        self._ladder = ladder
+        self._incarnation = incarnation
+        self.table = {}  # identity: Peer
+        self._indices = {}  # our index: (Peer, Session)
+        self.hails = {}  # identity: Hail
+        self._answering = {}  # identity: nonce of the HELLO being worked on
+        self._cookie_keys = [node.rng.bytes(32), node.rng.bytes(32)]
+        self._cookie_due = COOKIE_MS + node.now_ms
+        self._tokens = STRANGER_BURST
+        self._token_ms = node.now_ms
+        self.due = self._cookie_due
+
+    # -- sending
+
+    def send(self, id, addr, body):
+        """Seal body (bytes) for the box id, greeting it first if need be."""
+        peer = self.table.get(id)
+        if peer and peer.current:
+            self._node.transmit(peer.current.seal(body), peer.addr)
+            return
+        hail = self.hails.get(id)
+        if hail is None:
+            if id == self.identity.id:
+                return
+            hail = self._begin(id, peer.addr if peer else addr)
+            if hail is None:
+                return
+        if len(hail.pending) >= PENDING:
+            self._node.counters.bump("pending_full")
+            return
+        hail.pending.append(body)
+
+    def known(self, id):
+        """True if we can speak with id without greeting it."""
+        peer = self.table.get(id)
+        return bool(peer and peer.current)
+
+    def _begin(self, id, addr):
+        if len(self.hails) >= HAILS:
+            self._node.counters.bump("hails_full")
+            return None
+        node = self._node
+        hail = Hail(id, addr, self._new_index(), node.rng.bytes(seal.NONCE_BYTES), node.now_ms)
+        self.hails[id] = hail
+        self._retry(hail)
+        return hail
+
+    def _retry(self, hail):
+        hail.tries += 1
+        hail.due = self._node.now_ms + self._node.rng.jitter(HAIL_RETRY_MS)
+        self.due = min(self.due, hail.due)
+        if not hail.thinking:
+            fleet = self._node.trust.fleet
+            self._node.transmit(hail.hello or seal.hail(hail.index, fleet, hail.nonce), hail.addr)
+
+    def tick(self, now_ms):
+        """Repeat or give up greetings; change the cookie key."""
+        for hail in list(self.hails.values()):
+            if now_ms < hail.due:
+                continue
+            if hail.tries >= HAIL_TRIES:
+                del self.hails[hail.id]
+                self._node.counters.bump("peers_unreachable")
+                self._node.unreachable(hail.id)
+            else:
+                if hail.tries == 3:
+                    hail.hello = None  # the cookie may have aged out
+                self._retry(hail)
+        if now_ms >= self._cookie_due:
+            self._cookie_keys = [self._node.rng.bytes(32), self._cookie_keys[0]]
+            self._cookie_due = now_ms + COOKIE_MS
+        self.due = self._cookie_due
+        for hail in self.hails.values():
+            self.due = min(self.due, hail.due)
+
+    # -- receiving
+
+    def receive(self, data, addr):
+        """(Peer, body) of a sealed datagram that holds, else None.
+
+        Greetings are dealt with here.  RemoteError if the bytes are no datagram
+        of ours.
+        """
+        kind = data[0]
+        if kind == seal.SEALED:
+            return self._on_sealed(data, addr)
+        if kind == seal.HAIL:
+            self._on_hail(data, addr)
+        elif kind == seal.COOKIE:
+            self._on_cookie(data)
+        elif kind == seal.HELLO:
+            self._on_hello(data, addr)
+        elif kind == seal.WELCOME:
+            self._on_welcome(data, addr)
+        elif kind == seal.RESET:
+            self._on_reset(data)
+        else:
+            raise RemoteError("unknown kind of datagram")
+        return None
+
+    def _on_sealed(self, data, addr):
+        if len(data) < seal.SEALED_OVERHEAD:
+            raise RemoteError("short datagram")
+        found = self._indices.get(bytes(data[1:5]))
+        if not found:
+            self._node.counters.bump("seal_unknown")
+            self._node.transmit(seal.reset(data), addr)
+            return None
+        peer, session = found
+        if not session.authentic(data):
+            self._node.counters.bump("seal_bad")
+            return None
+        body = session.open(data)
+        if body is None:
+            self._node.counters.bump("seal_replayed")
+            return None
+        if session is not peer.current:
+            self._promote(peer, session)
+        peer.addr = addr
+        peer.heard_ms = self._node.now_ms
+        return peer, body
+
+    def _on_hail(self, data, addr):
+        if len(data) != seal.HAIL_BYTES or data[5:9] != self._node.trust.fleet[:4]:
+            raise RemoteError("hail of another fleet")
+        length = seal.WELCOME_HEAD + len(self._party().pack()) + seal.TAG_BYTES
+        value = self._cookie(self._cookie_keys[0], addr, data[9:25])
+        self._node.transmit(seal.cookie(bytes(data[1:5]), value, length), addr)
+
+    def _on_cookie(self, data):
+        if len(data) != seal.COOKIE_BYTES:
+            raise RemoteError("cookie length")
+        hail = self._hail_of(data)
+        if hail is None or hail.hello:
+            return
+        total = int.from_bytes(data[21:23], "big")
+        if total > DATAGRAM_BYTES:
+            raise RemoteError("welcome would not fit a datagram")
+        fleet = self._node.trust.fleet
+        hail.hello = seal.hello(hail.index, fleet, hail.nonce, bytes(data[5:21]), self._party(), total)
+        self._node.transmit(hail.hello, hail.addr)
+
+    def _on_hello(self, data, addr):
+        counters = self._node.counters
+        if len(data) < seal.HELLO_HEAD or data[5:9] != self._node.trust.fleet[:4]:
+            raise RemoteError("hello of another fleet")
+        nonce = bytes(data[9:25])
+        given = bytes(data[25:41])
+        if not (
+            equal(given, self._cookie(self._cookie_keys[0], addr, nonce))
+            or equal(given, self._cookie(self._cookie_keys[1], addr, nonce))
+        ):
+            counters.bump("cookie_bad")
+            return
+        party, _ = seal.unpack_party(data, seal.HELLO_HEAD, PATH_NODES)
+        id = self._admit(party)
+        peer = self.table.get(id)
+        if peer and peer.greeting and peer.greeting[0] == nonce:
+            self._node.transmit(peer.greeting[1], addr)
+            return
+        if self._answering.get(id) == nonce:
+            return
+        hello = bytes(data)
+        if peer:
+            self._answer(party, id, hello, addr, peer.secret)
+            return
+        if not self._room():
+            counters.bump("peers_full")
+            return
+        if not self._token():
+            counters.bump("strangers_limited")
+            return
+
+        def done(ladder, error):
+            self._answering.pop(id, None)
+            if error:
+                counters.bump("hello_bad")
+            else:
+                self._answer(party, id, hello, addr, ladder.result)
+
+        if self._think(party.key, done):
+            self._answering[id] = nonce
+
+    def _answer(self, party, id, hello, addr, secret):
+        node = self._node
+        untagged = seal.welcome_untagged(
+            hello[1:5], self._new_index(), node.rng.bytes(seal.NONCE_BYTES), self._party()
+        )
+        if len(untagged) + seal.TAG_BYTES > len(hello):
+            node.counters.bump("hello_bad")
+            return
+        keys = seal.Keys(secret, hello, untagged, False)
+        session = self._session(keys, untagged[5:9], untagged[1:5], party)
+        peer = self._peer(party, id, addr, secret)
+        if peer is None:
+            return
+        self._attach(peer, session)
+        if peer.current is None:
+            peer.current = session
+            peer.addr = addr
+        welcome = untagged + seal.welcome_tag(keys, untagged, True)
+        peer.greeting = (hello[9:25], welcome)
+        node.transmit(welcome, addr)
+
+    def _on_welcome(self, data, addr):
+        hail = self._hail_of(data)
+        if hail is None or hail.hello is None or hail.thinking:
+            return
+        party, end = seal.unpack_party(data, seal.WELCOME_HEAD, PATH_NODES)
+        if end + seal.TAG_BYTES != len(data):
+            raise RemoteError("welcome length")
+        if self._admit(party) != hail.id:
+            raise RemoteError("another box answered")
+        data = bytes(data)
+        peer = self.table.get(hail.id)
+        if peer:
+            self._finish(hail, data, addr, party, peer.secret)
+            return
+
+        def done(ladder, error):
+            hail.thinking = False
+            if error:
+                self._node.counters.bump("hello_bad")
+            elif self.hails.get(hail.id) is hail:
+                self._finish(hail, data, addr, party, ladder.result)
+
+        hail.thinking = self._think(party.key, done)
+
+    def _finish(self, hail, data, addr, party, secret):
+        untagged = data[: len(data) - seal.TAG_BYTES]
+        keys = seal.Keys(secret, hail.hello, untagged, True)
+        if not equal(seal.welcome_tag(keys, untagged, False), data[len(untagged) :]):
+            self._node.counters.bump("hello_bad")
+            return
+        peer = self._peer(party, hail.id, addr, secret)
+        if peer is None:
+            return
+        session = self._session(keys, hail.index, data[5:9], party)
+        self._attach(peer, session)
+        self._promote(peer, session)
+        peer.addr = addr
+        peer.heard_ms = self._node.now_ms
+        del self.hails[hail.id]
+        self._node.counters.bump("hellos")
+        for body in hail.pending:
+            self.send(hail.id, addr, body)
+
+    def _on_reset(self, data):
+        # Only an echo of our latest datagram counts: nobody off the path has it.
+        if len(data) != seal.RESET_BYTES:
+            raise RemoteError("reset length")
+        for peer in self.table.values():
+            session = peer.current
+            if session and session.their_index == data[1:5] and session.last_tag == data[11:27]:
+                self._node.counters.bump("resets")
+                peer.current = None
+                if peer.id not in self.hails:
+                    self._begin(peer.id, peer.addr)
+                return
+
+    # -- helpers
+
+    def _party(self):
+        trust = self._node.trust
+        flags = (seal.FLAG_ENCRYPTS if seal.ENCRYPTS else 0) | (seal.FLAG_REACHABLE if self._node.config.reachable else 0)
+        return seal.Party(self.identity.public, flags, self._incarnation, trust.lot, trust.leaf, trust.path)
+
+    def _admit(self, party):
+        """The identity of an enrolled party; RemoteError if it is none of ours."""
+        id = identity_of(party.key)
+        if id == self.identity.id:
+            raise RemoteError("our own hello")
+        if not self._node.trust.enrolled(party):
+            raise RemoteError("not enrolled")
+        if self._node.config.require_encryption and not party.flags & seal.FLAG_ENCRYPTS:
+            self._node.counters.bump("hello_unencrypted")
+            raise RemoteError("speaks without encryption")
+        return id
+
+    def _think(self, key, done):
+        ladder = self._ladder(self.identity.private, key, self._node.rng.bytes(32))
+        return self._node.work.add(ladder, done)
+
+    def _session(self, keys, our_index, their_index, party):
+        return seal.Session(keys, our_index, their_index, bool(seal.ENCRYPTS and party.flags & seal.FLAG_ENCRYPTS))
+
+    def _peer(self, party, id, addr, secret):
+        peer = self.table.get(id)
+        if peer is None:
+            if not self._room():
+                self._node.counters.bump("peers_full")
+                return None
+            peer = self.table[id] = Peer(id, party.key, addr, secret, party.flags, party.incarnation)
+        peer.flags = party.flags
+        peer.incarnation = party.incarnation
+        peer.heard_ms = self._node.now_ms
+        return peer
+
+    def _attach(self, peer, session):
+        peer.sessions.append(session)
+        if len(peer.sessions) > 3:
+            for old in peer.sessions:
+                if old is not peer.current:
+                    break
+            peer.sessions.remove(old)
+            self._indices.pop(old.our_index, None)
+        self._indices[session.our_index] = (peer, session)
+
+    def _promote(self, peer, session):
+        peer.current = session
+        peer.greeting = None
+        # One spare stays: datagrams under it may still be on their way.
+        while len(peer.sessions) > 2:
+            old = peer.sessions[0] if peer.sessions[0] is not session else peer.sessions[1]
+            peer.sessions.remove(old)
+            self._indices.pop(old.our_index, None)
+
+    def forget(self, id):
+        """Drop a box's keys."""
+        peer = self.table.pop(id, None)
+        if peer:
+            for session in peer.sessions:
+                self._indices.pop(session.our_index, None)
+
+    def _room(self):
+        if len(self.table) < PEERS:
+            return True
+        oldest = None
+        for peer in self.table.values():
+            if not self._node.in_use(peer.id) and (oldest is None or peer.heard_ms < oldest.heard_ms):
+                oldest = peer
+        if oldest is None:
+            return False
+        self._node.counters.bump("peers_evicted")
+        self.forget(oldest.id)
+        return True
+
+    def _token(self):
+        passed = (self._node.now_ms - self._token_ms) // STRANGER_INTERVAL_MS
+        if passed > 0:
+            self._tokens = min(STRANGER_BURST, self._tokens + passed)
+            self._token_ms += passed * STRANGER_INTERVAL_MS
+        if self._tokens <= 0:
+            return False
+        self._tokens -= 1
+        return True
+
+    def _cookie(self, key, addr, nonce):
+        return hmac_sha256(key, addr, nonce)[:16]
+
+    def _hail_of(self, data):
+        index = bytes(data[1:5])
+        for hail in self.hails.values():
+            if hail.index == index:
+                return hail
+        return None
+
+    def _new_index(self):
+        while True:
+            index = self._node.rng.bytes(4)
+            if index not in self._indices:
+                return index

@@ -1,0 +1,110 @@
+"""The messages inside the envelope: CBOR arrays, checked field by field.
+
+docs/wire.cddl states the same in CDDL (RFC 8610).  A message is
+[type, field, ...]; FORMS gives each type's fields:
+
+    u        unsigned int below 2^32        U        unsigned int below 2^53
+    b        bytes                          4 8 h s  bytes of 4, 8, 16, 32
+    l        list                           ?x       x or null
+"""
+
+from ..compat import const
+from ..errors import RemoteError
+from . import cbor
+
+SHUFFLE = const(1)
+SHUFFLED = const(2)
+DIGEST = const(3)
+HAVE = const(4)
+PULL = const(5)
+CHUNK = const(6)
+LACK = const(7)
+PROBE = const(8)
+ACK = const(9)
+GRANT = const(10)
+ANSWER = const(11)
+LEAVE = const(12)
+RESULT = const(13)
+TAKEN = const(14)
+PROGRESS = const(15)
+
+FORMS = {
+    # exchange id, descriptors, digest of manifests, doors, slice gossip
+    SHUFFLE: ("u", "b", "8", "b", "l"),
+    SHUFFLED: ("u", "b", "8", "b", "l"),
+    # 16 range digests of 4 bytes
+    DIGEST: ("b",),
+    # [[id, seq, hash, size], ...]
+    HAVE: ("l",),
+    # blob, offset
+    PULL: ("s", "u"),
+    # blob, offset, whole size, bytes
+    CHUNK: ("s", "u", "u", "b"),
+    # blob, 1 if it may come later
+    LACK: ("s", "u"),
+    # exchange id, slice, sender's seat, term, ring entries
+    PROBE: ("u", "h", "u", "u", "b"),
+    # exchange id, slice, answerer's seat or null, term, ring entries
+    ACK: ("u", "h", "?u", "u", "b"),
+    # exchange id, slice, manifest seq, seat, term, ring entries
+    GRANT: ("u", "h", "U", "u", "u", "b"),
+    # exchange id, one of the codes below
+    ANSWER: ("u", "u"),
+    # slice, seat, term
+    LEAVE: ("h", "u", "u"),
+    # receipt, its tag
+    RESULT: ("b", "h"),
+    # workload, manifest seq, task
+    TAKEN: ("h", "U", "u"),
+    # workload, manifest seq, bitmap of (task, replica) that seem done
+    PROGRESS: ("h", "U", "b"),
+}
+
+# Codes of ANSWER.
+ACCEPT = const(1)
+BUSY = const(2)
+UNKNOWN = const(3)
+
+_LENGTHS = {"4": 4, "8": 8, "h": 16, "s": 32}
+
+
+def _holds(form, value):
+    if form[0] == "?":
+        return value is None or _holds(form[1:], value)
+    if form == "u":
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 32
+    if form == "U":
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+    if form == "b":
+        return isinstance(value, bytes)
+    if form == "l":
+        return isinstance(value, list)
+    return isinstance(value, bytes) and len(value) == _LENGTHS[form]
+
+
+def holds(forms, values):
+    """True if a list of values has these forms, one by one."""
+    if not isinstance(values, list) or len(values) != len(forms):
+        return False
+    for form, value in zip(forms, values):
+        if not _holds(form, value):
+            return False
+    return True
+
+
+def pack(kind, *fields):
+    """Bytes of one message."""
+    return cbor.encode([kind] + list(fields))
+
+
+def unpack(body):
+    """[type, field, ...] of one message, every field as FORMS says; RemoteError."""
+    message = cbor.decode(body, 6, 256)
+    if not isinstance(message, list) or not message:
+        raise RemoteError("message is not an array")
+    kind = message[0]
+    if not isinstance(kind, int) or isinstance(kind, bool) or kind not in FORMS:
+        raise RemoteError("unknown message type")
+    if not holds(FORMS[kind], message[1:]):
+        raise RemoteError("message fields")
+    return message
