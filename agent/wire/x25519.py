@@ -57,8 +57,9 @@ class Ladder:
     `private` and `peer_public` are 32 bytes; `blind` is 32 random bytes, new
     for each ladder, or None.  Call step() until it returns True; `result` then
     holds the 32 bytes that both sides share.  Raises RemoteError for a peer key
-    of another length, or at the last step for one of low order (all-zero
-    result, RFC 7748 section 6.1), LocalError for a bad key or blind of ours.
+    of another length, and from the last step on for one of low order (an
+    all-zero result, RFC 7748 section 6.1); LocalError for a bad key or blind
+    of ours.
     """
 
     def __init__(self, private, peer_public, blind=None):
@@ -79,6 +80,8 @@ class Ladder:
         if self.result is None:
             for _ in self._steps:
                 return False
+            if self.result is None:
+                raise RemoteError("x25519: the peer's key has a low order")
         return True
 
     def _run(self, scalar, u, r):
@@ -107,9 +110,8 @@ class Ladder:
                 z = z * known[factor] % _P
             known.append(z)
         result = (x * z % _P).to_bytes(KEY_BYTES, "little")
-        if result == bytes(KEY_BYTES):
-            raise RemoteError("x25519: the peer's key has a low order")
-        self.result = result
+        if result != bytes(KEY_BYTES):
+            self.result = result
 
 
 def _double_and_add(u, p, q):
