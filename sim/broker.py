@@ -1,0 +1,204 @@
+"""A model of an MQTT 3.1.1 broker in memory, and of the client on a box's edge.
+
+Retained messages, exact topics and `#`/`+` filters, QoS 1 with an
+acknowledgement after a delay, and the two bad days: the broker vanishes (every
+connection breaks, what is on its way is lost), and it comes back, with or
+without what it had retained.
+"""
+
+# How long a message or an acknowledgement takes, at least and at most.
+DELAY_MS = (5, 40)
+
+# How long a client waits before it tries again, at least and at most.
+RECONNECT_MS = (500, 4_000)
+
+# The keep-alive: the longest a client goes on believing in a dead broker.
+NOTICE_MS = (1, 5_000)
+
+
+def matches(pattern, topic):
+    """Whether an MQTT topic filter matches a topic (MQTT 3.1.1, 4.7)."""
+    if pattern == topic:
+        return True
+    wanted = pattern.split("/")
+    given = topic.split("/")
+    for place, level in enumerate(wanted):
+        if level == "#":
+            return True
+        if place >= len(given) or level not in ("+", given[place]):
+            return False
+    return len(wanted) == len(given)
+
+
+class Broker:
+    """Topics and connected clients.  `duplicate` is the share of QoS 1 messages sent twice."""
+
+    def __init__(self, world, duplicate=0.0):
+        self.world = world
+        self.up = True
+        self.duplicate = duplicate
+        self.retained = {}
+        self.published = 0
+        self.outages = 0
+        self._clients = []
+        self._rng = world.stream("broker")
+
+    def delay(self, bounds=DELAY_MS):
+        """A delay drawn from the seed."""
+        return self._rng.randrange(*bounds)
+
+    def send(self, client, function, *arguments):
+        """Something toward a client, in the order of sending, as TCP does."""
+        client.clear_ms = max(client.clear_ms, self.world.now_ms + self.delay())
+        self.world.after(client.clear_ms - self.world.now_ms, function, client.life, *arguments)
+
+    def attach(self, client):
+        """A client's connection opens."""
+        self._clients.append(client)
+
+    def detach(self, client):
+        """A client's connection closes."""
+        if client in self._clients:
+            self._clients.remove(client)
+
+    def publish(self, client, topic, payload, retain, token):
+        """A message arrives from `client`; it is acknowledged under `token` unless None."""
+        self.published += 1
+        if retain:
+            if payload:
+                self.retained[topic] = payload
+            else:
+                self.retained.pop(topic, None)
+        copies = 2 if self.duplicate and self._rng.random() < self.duplicate else 1
+        for listener in self._clients:
+            if listener.listens(topic):
+                for _ in range(copies):
+                    self.send(listener, listener.arrive, topic, payload, False)
+        if token is not None:
+            self.send(client, client.acknowledged, token)
+
+    def subscribe(self, client, pattern):
+        """Retained messages that match follow, one by one."""
+        for topic in sorted(self.retained):
+            if matches(pattern, topic):
+                self.send(client, client.arrive, topic, self.retained[topic], True)
+
+    def vanish(self, keep_retained=True):
+        """The broker's process ends; clients notice in their own time."""
+        self.world.note("broker", "vanish")
+        self.up = False
+        self.outages += 1
+        if not keep_retained:
+            self.retained.clear()
+        clients, self._clients = self._clients, []
+        for client in clients:
+            client.life += 1
+            client.attached = False
+            self.world.after(self.delay(NOTICE_MS), client.lost, client.life)
+
+    def come_back(self):
+        """The broker's process starts again."""
+        if not self.up:
+            self.world.note("broker", "back")
+            self.up = True
+
+
+class Client:
+    """The MQTT client on a box's edge: connects, reconnects, subscribes again.
+
+    `life` numbers the connection: whatever belongs to an older one is lost.
+    """
+
+    def __init__(self, broker, listener):
+        self.broker = broker
+        self.listener = listener
+        self.life = 0
+        # What the client believes, and what is so.
+        self.online = False
+        self.attached = False
+        # When the last message toward the client, and from it, is through.
+        self.clear_ms = 0
+        self._sent_ms = 0
+        self._filters = {}
+
+    def start(self):
+        """The agent starts: the first attempt to connect."""
+        self._filters = {}
+        self.life += 1
+        self.broker.world.after(self.broker.delay(), self._connect, self.life)
+
+    def stop(self):
+        """The agent is gone, and its connection with it."""
+        self.life += 1
+        self.online = False
+        self.attached = False
+        self._filters = {}
+        self.broker.detach(self)
+
+    def listens(self, topic):
+        """Whether one of the subscriptions matches."""
+        return topic in self._filters or any(self._filters[pattern] and matches(pattern, topic) for pattern in self._filters)
+
+    def handle(self, event):
+        """An event of the node: publish, subscribe or unsubscribe."""
+        if event[0] == "publish":
+            self.publish(*event[1:])
+        elif event[0] == "subscribe":
+            self.subscribe(event[1])
+        elif event[0] == "unsubscribe":
+            self._filters.pop(event[1], None)
+
+    def publish(self, topic, payload, retain, token):
+        """A message on its way; lost without a word if the connection breaks first."""
+        if self.online:
+            self._send(self._submit, topic, bytes(payload), retain, token)
+
+    def subscribe(self, pattern):
+        """Asks for a topic, now and at every new connection."""
+        # True: the filter holds a wildcard.
+        self._filters[pattern] = "#" in pattern or "+" in pattern
+        if self.online:
+            self._send(self._ask, pattern)
+
+    def arrive(self, life, topic, payload, retained):
+        """A message from the broker."""
+        if life == self.life and self.online and self.listens(topic):
+            self.listener.message(topic, payload, retained)
+
+    def acknowledged(self, life, token):
+        """The broker has what was published under `token`."""
+        if life == self.life and self.online:
+            self.listener.published(token)
+
+    def lost(self, life):
+        """The connection is found broken."""
+        if life == self.life and self.online:
+            self.online = False
+            self.listener.disconnected()
+            self.broker.world.after(self.broker.delay(RECONNECT_MS), self._connect, self.life)
+
+    def _connect(self, life):
+        if life != self.life or self.online:
+            return
+        if not self.broker.up:
+            self.broker.world.after(self.broker.delay(RECONNECT_MS), self._connect, life)
+            return
+        self.online = True
+        self.attached = True
+        self.broker.attach(self)
+        for pattern in self._filters:
+            self.broker.subscribe(self, pattern)
+        self.listener.connected()
+
+    def _send(self, function, *arguments):
+        world = self.broker.world
+        self._sent_ms = max(self._sent_ms, world.now_ms + self.broker.delay())
+        world.after(self._sent_ms - world.now_ms, function, self.life, *arguments)
+
+    def _submit(self, life, topic, payload, retain, token):
+        if life == self.life and self.attached:
+            self.broker.publish(self, topic, payload, retain, token)
+
+    def _ask(self, life, pattern):
+        if life == self.life and self.attached and pattern in self._filters:
+            self.broker.subscribe(self, pattern)

@@ -1,0 +1,137 @@
+"""Jobs: the cell of a box, and two things that may run in it.
+
+`Model` costs nothing: a known output for a program and an input, after a
+virtual time drawn from the seed.  `Real` runs the agent's own container, in no
+virtual time but what its fuel is said to take.  Both read program and input
+from the box's own disk, so a job that starts without them is seen.
+"""
+
+import hashlib
+import random
+
+# Output of a model job: long enough to need more than one chunk when asked for.
+OUTPUT_BYTES = 64
+
+# What a box of this class burns per millisecond (CONTAINER.md's translated code).
+FUEL_PER_MS = 10_000
+
+
+class Outcome:
+    """What a job came to, in the shape of the container's own Outcome."""
+
+    def __init__(self, kind, code=0, reason="", output=b"", fuel=0, pages=0, ms=0):
+        self.kind = kind
+        self.code = code
+        self.reason = reason
+        self.output = output
+        self.fuel = fuel
+        self.pages = pages
+        self.ms = ms
+
+
+def expected(program, stdin, args, size=OUTPUT_BYTES):
+    """The output of a model job: a function of its program's hash, input and arguments alone."""
+    seed = hashlib.sha256(b"\0".join([program, hashlib.sha256(stdin).digest()] + [a.encode() for a in args])).digest()
+    blocks = [hashlib.sha256(seed + i.to_bytes(4, "big")).digest() for i in range(-(-size // 32))]
+    return b"".join(blocks)[:size]
+
+
+def read_blob(disk, digest):
+    """A blob from a box's disk; None if it is missing or not what its name says."""
+    name = "blob-" + digest.hex()
+    if disk.size(name) < 0:
+        return None
+    data = disk.read(name, 0, disk.size(name))
+    return data if hashlib.sha256(data).digest() == digest else None
+
+
+class Model:
+    """Jobs of a known result.  `duration_ms` = (least, most); `failing` maps task -> Outcome kind."""
+
+    def __init__(self, seed, duration_ms=(500, 4_000), output_bytes=OUTPUT_BYTES, failing=None):
+        self._seed = seed
+        self._duration_ms = duration_ms
+        self._output_bytes = output_bytes
+        self._failing = failing or {}
+
+    def run(self, box, job):
+        """(Outcome, virtual ms) of a job on a box."""
+        draw = random.Random("%s/%d/%d/%s/%d" % (self._seed, box.number, box.starts, job.workload, job.task))
+        ms = draw.randrange(*self._duration_ms)
+        program, stdin = read_blob(box.disk, job.program), read_blob(box.disk, job.input)
+        if program is None or stdin is None:
+            return Outcome("refused", reason="blob is not on the disk", ms=0), 1
+        kind = self._failing.get(job.task, "ok")
+        if kind != "ok":
+            return Outcome(kind, code=1, reason="as the scenario says", fuel=ms * FUEL_PER_MS, pages=1, ms=ms), ms
+        output = expected(job.program, stdin, job.args, self._output_bytes)
+        return Outcome("ok", output=output, fuel=ms * FUEL_PER_MS, pages=1, ms=ms), ms
+
+
+class Real:
+    """Jobs in the agent's own container; their virtual time follows from their fuel."""
+
+    def __init__(self, limits=None):
+        from ..agent import container
+
+        self._container = container
+        self._limits = limits or container.Limits()
+
+    def run(self, box, job):
+        """(Outcome, virtual ms) of a job on a box."""
+        program, stdin = read_blob(box.disk, job.program), read_blob(box.disk, job.input)
+        if program is None or stdin is None:
+            return Outcome("refused", reason="blob is not on the disk"), 1
+        try:
+            admission = self._container.Admission(program, self._limits)
+            while not admission.step():
+                pass
+        except self._container.Refused as refused:
+            return Outcome("refused", reason=str(refused)), 1
+        instance = admission.program.start(
+            stdin, job.args, job.fuel, job.output, job.pages, job.deterministic, job.seed
+        )
+        outcome = instance.run(lambda: True)
+        outcome.ms = max(1, outcome.fuel // FUEL_PER_MS)
+        return outcome, outcome.ms
+
+
+class Cell:
+    """Runs one job at a time for a box, as its edge does."""
+
+    def __init__(self, box, runner):
+        self.box = box
+        self.runner = runner
+        self.job = None
+        self.overlaps = 0
+        self.started = 0
+        self.finished = 0
+        self._life = 0
+
+    def start(self, job):
+        """The node asks for a job; a second one at a time is the node's bug, and counted."""
+        if self.job is not None:
+            self.overlaps += 1
+            return
+        self.job = job
+        self.started += 1
+        self._life += 1
+        outcome, ms = self.runner.run(self.box, job)
+        self.box.world.after(ms, self._finish, self._life, outcome)
+
+    def cancel(self, key):
+        """The node no longer wants the job; it is told so, as any other end."""
+        if self.job is not None and self.job.key == key:
+            self._life += 1
+            self.box.world.after(1, self._finish, self._life, Outcome("cancelled", reason="cancelled"))
+
+    def stop(self):
+        """The agent is gone, and the job with it."""
+        self._life += 1
+        self.job = None
+
+    def _finish(self, life, outcome):
+        if life == self._life and self.job is not None:
+            job, self.job = self.job, None
+            self.finished += 1
+            self.box.job_done(job, outcome)

@@ -1,0 +1,98 @@
+"""The network between the boxes: delay, loss, duplication, reordering, cuts, NAT."""
+
+from .faults import CALM
+
+# The largest UDP payload the agent may send; more is a broken rule, and counted.
+PAYLOAD_MAX = 1_200
+
+# How long a NAT remembers whom a box has spoken to (RFC 4787 asks for 2 minutes,
+# home routers give 30 s).
+NAT_MS = 30_000
+
+
+class Network:
+    """Carries datagrams between boxes.  All draws come from `rng` (random.Random)."""
+
+    def __init__(self, world, rng):
+        self.world = world
+        self.faults = CALM
+        self._rng = rng
+        self._by_address = {}
+        # Cut number -> (frozenset of box numbers, one_way).
+        self._cuts = {}
+        self._cut_count = 0
+        self.sent = 0
+        self.sent_bytes = 0
+        self.lost = 0
+        self.oversize = 0
+
+    def plug_in(self, box):
+        """Makes a box reachable at its address."""
+        self._by_address[box.address] = box
+
+    def cut(self, side, one_way=False):
+        """Cuts the boxes in `side` (numbers) off from the rest; returns the cut's number.
+
+        One way: what `side` sends is lost, what it is sent arrives.
+        """
+        self._cut_count += 1
+        self._cuts[self._cut_count] = (frozenset(side), one_way)
+        self.world.note("network", "cut %d of %d boxes%s" % (self._cut_count, len(side), ", one way" if one_way else ""))
+        return self._cut_count
+
+    def mend(self, cut=None):
+        """Mends one cut, or all."""
+        if cut is None:
+            self._cuts.clear()
+        else:
+            self._cuts.pop(cut, None)
+        self.world.note("network", "mend %s" % ("all" if cut is None else cut))
+
+    def is_cut(self, source, target):
+        """Whether a cut lies between two box numbers, in this direction."""
+        for side, one_way in self._cuts.values():
+            if source in side:
+                if target not in side:
+                    return True
+            elif target in side and not one_way:
+                return True
+        return False
+
+    def send(self, box, address, data):
+        """One datagram from `box`; it may arrive late, twice or not at all."""
+        self.sent += 1
+        self.sent_bytes += len(data)
+        if len(data) > PAYLOAD_MAX:
+            self.oversize += 1
+            return
+        target = self._by_address.get(bytes(address))
+        if not box.reachable:
+            box.spoken[bytes(address)] = self.world.now_ms
+        if target is None or (self._cuts and self.is_cut(box.number, target.number)):
+            self.lost += 1
+            return
+        faults, rng = self.faults, self._rng
+        copies = 1
+        if faults.loss and rng.random() < faults.loss:
+            self.lost += 1
+            return
+        if faults.duplicate and rng.random() < faults.duplicate:
+            copies = 2
+        data = bytes(data)
+        for _ in range(copies):
+            delay = faults.delay_ms + int(rng.random() * faults.jitter_ms)
+            if faults.reorder and rng.random() < faults.reorder:
+                delay += int(rng.random() * faults.reorder_ms)
+            self.world.after(delay, self._arrive, box, target, data)
+
+    def _arrive(self, source, target, data):
+        if not target.live:
+            self.lost += 1
+            return
+        if not target.reachable:
+            last = target.spoken.get(source.address)
+            if last is None or self.world.now_ms - last > NAT_MS:
+                self.lost += 1
+                return
+        self.world.trace.datagram(self.world.now_ms, source.number, target.number, data)
+        target.receive(data, source.address)

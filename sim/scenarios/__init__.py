@@ -1,0 +1,1 @@
+"""Scenarios: small files, one claim each."""
