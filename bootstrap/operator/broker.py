@@ -106,9 +106,10 @@ def split_address(text, default_port=1883):
     host, separator, port = text.rpartition(":")
     if not separator or text.endswith("]"):
         host, port = text, str(default_port)
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    known = host and not set("[]") & set(host) and (bracketed or ":" not in host)
+    if not known or not port.isdigit() or not 0 < int(port) < 65536:
         raise BrokerError("%r is not a broker's address; write host:port" % text)
     return host, int(port)
 

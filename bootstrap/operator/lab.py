@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import platform
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ from .errors import OperatorError
 MICROPYTHON_MIN = (1, 23)  # what OpenWrt 24.10 ships
 PROBE_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 4
+PORT_TRIES = 64
 STATUS_MAX_BYTES = 65536  # a status of the largest view and seat tables is some 8 KB
 
 _PROBE = (
@@ -87,16 +89,25 @@ def _probe(executable):
 
 
 def free_ports(count):
-    """`count` different UDP ports that are free on 127.0.0.1 now."""
+    """The first of `count` UDP ports in a row that are free on 127.0.0.1 now.  Raises LabError."""
+    # Below the range from which systems give out ports of their own accord.
+    for _ in range(PORT_TRIES):
+        first = random.randrange(10000, 32000 - count)
+        if all_free(first, count):
+            return first
+    raise LabError("found no %d free UDP ports in a row on 127.0.0.1" % count)
+
+
+def all_free(first, count):
+    """Whether nobody listens on the `count` UDP ports from `first` of 127.0.0.1."""
     sockets = []
     try:
-        for _ in range(count):
-            one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sockets.append(one)
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    except OSError as error:
-        raise LabError("cannot get %d free UDP ports: %s" % (count, error.strerror)) from None
+        for port in range(first, first + count):
+            sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            sockets[-1].bind(("127.0.0.1", port))
+        return True
+    except OSError:
+        return False
     finally:
         for one in sockets:
             one.close()

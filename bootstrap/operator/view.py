@@ -16,11 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 REFRESH_HZ = 4
-EVENTS_SHOWN = 10
+EVENTS_KEPT = 200  # a run says some 40
 PLAIN_EVERY_S = 5  # a line of progress, where nothing else is said
-CIRCLE_MAX_SEATS = 24  # more do not fit around a circle of this height
-CIRCLE_WIDTH, CIRCLE_HEIGHT = 44, 15
+CIRCLE_MAX_SEATS = 16  # more do not fit around a circle of this height
+CIRCLE_WIDTH, CIRCLE_HEIGHT = 34, 15
 BOXES_SHOWN = 24
+WIDE = 96  # columns; below, the boxes' table leaves a column out
 
 STYLES = {"starting": "dim", "joined": "green", "door": "cyan", "killed": "bold red"}
 
@@ -120,7 +121,7 @@ class LiveView:
 
     def say(self, text):
         line = "%6.1f s  %s" % (time.monotonic() - self.began, text)
-        self.events.append(line)
+        self.events = self.events[-EVENTS_KEPT + 1:] + [line]
 
     def show(self, scene):
         self.scene = scene
@@ -132,15 +133,19 @@ class LiveView:
             self.console.print(Text(line))
 
     def render(self):
-        story = Panel(Text("\n".join(self.events[-EVENTS_SHOWN:])), title="backfence", title_align="left")
-        if self.scene is None:
-            return story
-        picture = Table.grid(expand=True, padding=(0, 1))
-        picture.add_column(ratio=1)
-        picture.add_column(ratio=1)
-        ring = Panel(ring_text(self.scene), title="slice of %d: ring %s" % (self.scene.seats, self.scene.ring))
-        picture.add_row(ring, Panel(box_table(self.scene.boxes), title="boxes"))
-        return Group(story, picture, self._progress())
+        """The picture first, then as much of the story as the terminal has lines for."""
+        width, height = self.console.size
+        parts, used = [], 0
+        if self.scene is not None:
+            boxes = box_table(self.scene.boxes, wide=width >= WIDE)
+            ring = Panel(ring_text(self.scene), title="slice of %d: ring %s" % (self.scene.seats, self.scene.ring))
+            picture = Table.grid()
+            picture.add_row(ring, Panel(boxes, title="boxes"))
+            parts = [self._progress(), picture]
+            used = 1 + 2 + max(CIRCLE_HEIGHT, boxes.row_count)
+        lines = self.events[-max(1, height - used - 3):]
+        parts.append(Panel(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), title="backfence"))
+        return Group(*parts)
 
     def _progress(self):
         scene = self.scene
@@ -152,14 +157,16 @@ class LiveView:
         return row
 
 
-def box_table(boxes):
+def box_table(boxes, wide=True):
     """The boxes as a table; the first BOXES_SHOWN of many."""
     table = Table.grid(padding=(0, 2))
-    table.add_row(*(Text(title, style="bold") for title in ("box", "state", "knows", "seat", "open", "running", "done")))
+    titles = ("box", "state", "knows", "seat", "open", "done") + (("running",) if wide else ())
+    table.add_row(*(Text(title, style="bold") for title in titles))
     for box in boxes[:BOXES_SHOWN]:
         seats = ",".join(map(str, box.seats))
-        running = "" if box.running is None else "task %d" % box.running
-        cells = (box.name, box.state, box.members, seats, box.open or "", running, box.done or "")
+        cells = (box.name, box.state, box.members, seats, box.open or "", box.done or "")
+        if wide:
+            cells += ("" if box.running is None else "task %d" % box.running,)
         table.add_row(*(Text(str(cell)) for cell in cells), style=STYLES[box.state])
     if len(boxes) > BOXES_SHOWN:
         table.add_row(Text("and %d more" % (len(boxes) - BOXES_SHOWN)))
