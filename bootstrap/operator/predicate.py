@@ -33,6 +33,8 @@ WORDS = ("and", "or", "not", "true", "false")
 TEXT_BYTES = 64
 # The agent's CBOR holds 64 bits; its 32-bit interpreters prefer far less.
 NUMBER_MOST = (1 << 63) - 1
+# Room for 32 comparisons, each with a long text.
+TEXT_MOST = 4096
 # Brackets and "not" inside each other, so that the parser's recursion is bounded.
 NESTING = 32
 TOKEN = re.compile(
@@ -159,6 +161,8 @@ def _attributes():
 
 def parse(text):
     """Returns the nested arrays for `text`; OperatorError points at a mistake."""
+    if len(text) > TEXT_MOST:
+        raise OperatorError(f"the predicate is longer than {TEXT_MOST:,} characters")
     parser = _Parser(text)
     value = parser.any_of()
     kind, token, _ = parser.peek()

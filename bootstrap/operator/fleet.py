@@ -1,0 +1,205 @@
+"""The fleet directory: keys, sequence numbers, enrolled boxes, what was signed.
+
+    fleet.json      id, version, default broker; written last: it makes the fleet
+    signer/         the operator's HSS key and its state (signer.py)
+    owner.key       the owner's X25519 private key, 32 bytes, mode 0600
+    sequence.json   the last sequence number of every name; they only rise
+    boxes/LOT.json  the boxes of each lot
+    lots/LOT.cose   each lot's signed manifest
+    manifests/      the newest signed manifest of each slice, workload and seed list
+    works/NAME/     results that came, one file each
+    lock            held while anything above changes
+"""
+
+import dataclasses
+import hashlib
+import os
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ...agent import limits, trust
+from ...agent.wire import cbor, cose
+from . import files, manifests
+from .errors import OperatorError
+from .signer import Signer
+
+BROKER = "127.0.0.1:1883"
+FOLDERS = ("boxes", "lots", "manifests", "works")
+
+
+@dataclasses.dataclass
+class Box:
+    """id: 16 bytes; public: X25519 public key; address: host:port or "";
+    home: its home directory or "" when only the box itself has it."""
+
+    id: bytes
+    public: bytes
+    address: str
+    home: str
+    lot: str
+    index: int
+
+
+def box_id(public):
+    """Returns a box's identity: the first 16 bytes of its key's SHA-256."""
+    return hashlib.sha256(public).digest()[:16]
+
+
+class Fleet:
+    """An open fleet directory.
+
+        fleet = create("fleet")      # or Fleet.open("fleet")
+        boxes = fleet.enrol(16, 7000, doors=2)
+        signed = fleet.sign(slice_manifest(fleet, "edge", 8))
+    """
+
+    def __init__(self, directory):
+        """Opens `directory`; OperatorError if it is not a fleet's."""
+        self.directory = os.path.abspath(directory)
+        if not os.path.exists(self.path("fleet.json")):
+            raise OperatorError(
+                f"{directory} is not a fleet's directory",
+                "Run `backfence init DIR`, or name one with --fleet or BACKFENCE_FLEET.",
+            )
+        settings = files.read_json(self.path("fleet.json"))
+        self.broker = settings["broker"]
+        self.id = bytes.fromhex(settings["fleet"])
+        self.signer = Signer(self.path("signer"))
+        self.operator = self.signer.public
+        self._owner = X25519PrivateKey.from_private_bytes(files.read(self.path("owner.key")))
+        self.owner_public = self._owner.public_key().public_bytes_raw()
+        self._boxes = None
+
+    @classmethod
+    def open(cls, directory):
+        """The same as Fleet(directory)."""
+        return cls(directory)
+
+    def path(self, *parts):
+        """Returns a path inside the fleet's directory."""
+        return os.path.join(self.directory, *parts)
+
+    def lock(self):
+        """Returns a context manager that keeps other processes from changing the fleet."""
+        return files.Lock(self.path("lock"))
+
+    def topic(self, *parts):
+        """Returns an MQTT topic of this fleet: topic("result", "words", "+", "+")."""
+        return "/".join(("backfence", self.id.hex(), *parts))
+
+    def next_sequence(self, name):
+        """Returns the next number of `name` (KIND-NAME), never given twice."""
+        with self.lock():
+            path = self.path("sequence.json")
+            numbers = files.read_json(path)
+            numbers[name] = numbers.get(name, 0) + 1
+            files.write_json(path, numbers)
+            return numbers[name]
+
+    def sign(self, manifest):
+        """Returns the COSE_Sign1 (bytes) of a Manifest or payload map.
+
+        Keeps a copy under manifests/ (lots: lots/).  One leaf of the signer
+        is used each time.  OperatorError if it would not fit a box.
+        """
+        payload = getattr(manifest, "payload", manifest)
+        data = manifests.encode(payload)
+        protected = cose.protected_map(self.operator)
+        if len(cose.encode_sign1(protected, data, b"")) > limits.MANIFEST_BYTES:
+            raise OperatorError("the manifest is too large", "Shorten its predicate and arguments.")
+        message = cose.to_be_signed(cbor.encode(protected), data)
+        signed = cose.encode_sign1(protected, data, self.signer.sign(message))
+        if len(signed) > limits.MANIFEST_BYTES:
+            raise OperatorError(
+                f"the signed manifest has {len(signed):,} bytes; a box takes {limits.MANIFEST_BYTES:,}",
+                "Shorten its predicate and arguments.",
+            )
+        folder = "lots" if payload["kind"] == "lot" else "manifests"
+        files.write_whole(self.path(folder, manifests.label(payload) + ".cose"), signed)
+        return signed
+
+    def signed(self, label):
+        """Returns (signed bytes, payload) of the newest manifest KIND-NAME, expired or not."""
+        try:
+            signed = files.read(self.path("manifests", label + ".cose"))
+        except FileNotFoundError:
+            kind, _, name = label.partition("-")
+            raise OperatorError(
+                f"this fleet never signed a {kind} {name!r}", "See `backfence describe fleet`."
+            ) from None
+        return signed, manifests.read(signed, self.operator, now_s=0)
+
+    def labels(self):
+        """Returns KIND-NAME of every slice, workload and seed list that was signed."""
+        return sorted(
+            name[: -len(".cose")] for name in os.listdir(self.path("manifests")) if name.endswith(".cose")
+        )
+
+    def enrol(self, count, base_port, host="127.0.0.1", doors=1, broker=None, extra=None, homes=None):
+        """Makes `count` boxes with ready home directories; returns a list of Box.
+
+        Ports count up from base_port on `host`; the first `doors` boxes are
+        doors to `broker` (host:port; default: the fleet's).  extra: further
+        lines of agent.conf as a dict, for all.  homes: the directory to make
+        the homes in (default: homes/ in the fleet's directory).
+        """
+        from . import enrol  # enrol needs this module
+
+        return enrol.make(self, count, base_port, host, doors, broker, extra, homes)
+
+    def boxes(self):
+        """Returns {id: Box} of every enrolled box."""
+        if self._boxes is None:
+            self._boxes = {}
+            for name in sorted(os.listdir(self.path("boxes"))):
+                if name.endswith(".json"):
+                    self._load(name[: -len(".json")])
+        return self._boxes
+
+    def _load(self, lot):
+        for row in files.read_json(self.path("boxes", lot + ".json")):
+            public = bytes.fromhex(row["public"])
+            box = Box(box_id(public), public, row["address"], row["home"], lot, row["index"])
+            self._boxes[box.id] = box
+
+    def forget_cache(self):
+        """Reads the boxes again at the next question; for who changed the files."""
+        self._boxes = None
+
+    def lots(self):
+        """Returns {name: signed manifest} of every lot."""
+        names = sorted(name for name in os.listdir(self.path("lots")) if name.endswith(".cose"))
+        return {name[: -len(".cose")]: files.read(self.path("lots", name)) for name in names}
+
+    def receipt_key(self, public):
+        """Returns the 32-byte HMAC key shared with the box whose public key this is."""
+        secret = self._owner.exchange(X25519PublicKey.from_public_bytes(public))
+        return HKDF(SHA256(), 32, salt=self.id, info=b"backfence receipt").derive(secret)
+
+
+def create(directory, heights=(5, 5), width=8, broker=BROKER):
+    """Makes a fleet in a new or empty directory; returns the open Fleet.
+
+    heights, width: the signer's trees (signer.Signer.create).
+    """
+    if os.path.exists(os.path.join(directory, "fleet.json")):
+        raise OperatorError(f"{directory} holds a fleet already", "Choose another directory.")
+    if os.path.isdir(directory) and os.listdir(directory):
+        raise OperatorError(f"{directory} is not empty", "Choose a new directory, or empty this one.")
+    if not os.path.isdir(directory):
+        os.makedirs(directory, 0o700)
+
+    def path(name):
+        return os.path.join(directory, name)
+
+    for name in FOLDERS:
+        files.make_directory(path(name))
+    signer = Signer.create(path("signer"), heights, width)
+    owner = X25519PrivateKey.generate().private_bytes_raw()
+    files.write_whole(path("owner.key"), owner, files.SECRET)
+    files.write_json(path("sequence.json"), {})
+    settings = {"version": 1, "fleet": trust.fleet_id(signer.public).hex(), "broker": broker}
+    files.write_json(path("fleet.json"), settings)
+    return Fleet(directory)

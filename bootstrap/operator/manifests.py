@@ -1,0 +1,207 @@
+"""The operator's words to the fleet: built, checked, read back.
+
+A manifest is a CBOR map with text keys, signed as a whole (COSE_Sign1).  Each
+kind has a function here that builds one and refuses what a box would refuse,
+so that a person hears of a mistake before it is signed.
+
+    plan = workload_manifest(fleet, "words", "edge", program, inputs)
+    signed = fleet.sign(plan)
+"""
+
+import dataclasses
+import hashlib
+import re
+import time
+
+from ...agent import limits, manifest, trust
+from ...agent.errors import LocalError, RemoteError
+from ...agent.wire import cbor
+from . import predicate
+from .errors import OperatorError
+
+NAME = re.compile(r"[a-z0-9-]{1,32}")
+DAY_S = 86400
+SLICE_VALID_S = 30 * DAY_S
+# Boxes of a lot are believed for as long as homes keep them.
+LOT_VALID_S = 3650 * DAY_S
+SEEDS_VALID_S = 365 * DAY_S
+# A workload stays this long after its deadline, for stragglers' results.
+WORKLOAD_GRACE_S = 3600
+CONTACTS = 16
+# Fuel enough for minutes on a slow box; pages are 64 KiB each.
+FUEL = 1_000_000_000
+PAGES = 16
+
+
+@dataclasses.dataclass
+class Manifest:
+    """payload: the CBOR map; blobs: {sha256: bytes} to publish beside it;
+    inputs: the sha256 of each task's input, in task order."""
+
+    payload: dict
+    blobs: dict = dataclasses.field(default_factory=dict)
+    inputs: list = dataclasses.field(default_factory=list)
+
+    @property
+    def label(self):
+        """KIND-NAME, as in topics and file names."""
+        return label(self.payload)
+
+
+def label(payload):
+    """Returns KIND-NAME of a manifest, such as `workload-words`."""
+    return f"{payload['kind']}-{payload['name']}"
+
+
+def _common(fleet, kind, name, valid_s, issued):
+    if not NAME.fullmatch(name):
+        raise OperatorError(
+            f"{name!r} is not a name", "Use 1 to 32 small letters, digits and hyphens."
+        )
+    if valid_s <= 0:
+        raise OperatorError("a manifest must be valid for at least a second")
+    issued = int(time.time()) if issued is None else issued
+    return {
+        "kind": kind, "fleet": fleet.id, "name": name, "seq": fleet.next_sequence(f"{kind}-{name}"),
+        "issued": issued, "expires": issued + int(valid_s),
+    }
+
+
+def _within(what, value, least, most):
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise OperatorError(f"{what} is {value!r}; it must be from {least:,} to {most:,}")
+    return value
+
+
+def slice_manifest(fleet, name, seats, where=None, valid_s=SLICE_VALID_S, issued=None):
+    """Returns the Manifest of a slice of exactly `seats` boxes.
+
+    where: the text of a predicate over the boxes' attributes, or None for any.
+    """
+    rest = {"seats": _within("seats", seats, 1, limits.SEATS)}
+    if where:
+        rest["where"] = predicate.parse(where)
+    return Manifest({**_common(fleet, "slice", name, valid_s, issued), **rest})
+
+
+def workload_manifest(
+    fleet, name, slice, program, inputs, args=(), replicas=1, quorum=1, fuel=FUEL, pages=PAGES,
+    output=limits.BLOB_BYTES, deadline_s=3600, deterministic=True, valid_s=None, issued=None,
+):
+    """Returns the Manifest of a workload, its program and inputs among the blobs.
+
+    slice: name of the slice that does it; program: bytes of a .wasm; inputs:
+    one bytes object per task, of at most 32,768 bytes each.
+    """
+    if not NAME.fullmatch(slice):
+        raise OperatorError(f"{slice!r} is not the name of a slice")
+    if program[:4] != b"\0asm":
+        raise OperatorError(
+            "the program is not WebAssembly", "Compile it with clang --target=wasm32-wasi (see docs)."
+        )
+    _within("the program's size in bytes", len(program), 8, limits.BLOB_BYTES)
+    _within("replicas", replicas, 1, limits.REPLICAS)
+    _within("the number of tasks", len(inputs), 1, limits.TASKS // replicas)
+    _within("quorum", quorum, 1, replicas)
+    if quorum > 1 and not deterministic:
+        raise OperatorError(
+            "a quorum needs deterministic runs: only then can results be compared",
+            "Set deterministic = true, or quorum = 1.",
+        )
+    _arguments(args)
+    hashes, blobs = _blobs(program, inputs)
+    rest = {
+        "slice": slice, "program": hashlib.sha256(program).digest(), "program_size": len(program),
+        "index": _index(hashes, blobs), "tasks": len(inputs), "args": list(args),
+        "replicas": replicas, "quorum": quorum,
+        "limits": {
+            "fuel": _within("fuel", fuel, 1, manifest.SEQ_MOST),
+            "pages": _within("pages", pages, 0, 65536),
+            "output": _within("output", output, 0, limits.BLOB_BYTES),
+        },
+        "deadline_s": _within("the deadline in seconds", deadline_s, 1, 366 * DAY_S),
+        "deterministic": bool(deterministic),
+    }
+    valid_s = deadline_s + WORKLOAD_GRACE_S if valid_s is None else valid_s
+    return Manifest({**_common(fleet, "workload", name, valid_s, issued), **rest}, blobs, hashes)
+
+
+def _arguments(args):
+    _within("the number of arguments", len(args), 0, limits.ARGUMENTS)
+    for arg in args:
+        _within(f"the size of argument {arg!r}", len(arg.encode()), 0, limits.ARGUMENT_BYTES)
+
+
+def _blobs(program, inputs):
+    """Returns (hash of each input, {hash: bytes} of program and inputs)."""
+    blobs, hashes = {hashlib.sha256(program).digest(): bytes(program)}, []
+    for number, data in enumerate(inputs):
+        _within(f"the size of task {number}'s input", len(data), 0, limits.BLOB_BYTES)
+        digest = hashlib.sha256(data).digest()
+        hashes.append(digest)
+        blobs[digest] = bytes(data)
+    return hashes, blobs
+
+
+def _index(hashes, blobs):
+    """Adds the index blobs, 1,024 hashes each; returns their hashes."""
+    index = []
+    for start in range(0, len(hashes), limits.INDEX_ENTRIES):
+        data = b"".join(hashes[start:start + limits.INDEX_ENTRIES])
+        digest = hashlib.sha256(data).digest()
+        index.append(digest)
+        blobs[digest] = data
+    return index
+
+
+def lot_manifest(fleet, name, root, count, valid_s=LOT_VALID_S, issued=None):
+    """Returns the Manifest of a lot: `count` boxes under the Merkle root `root`."""
+    rest = {"root": root, "count": _within("the number of boxes", count, 1, 1 << limits.PATH_NODES)}
+    return Manifest({**_common(fleet, "lot", name, valid_s, issued), **rest})
+
+
+def seeds_manifest(fleet, contacts, name="seeds", valid_s=SEEDS_VALID_S, issued=None):
+    """Returns the Manifest of first contacts: (id, packed address) of at most 16 boxes."""
+    _within("the number of contacts", len(contacts), 1, CONTACTS)
+    rest = {"contacts": [[bytes(id), bytes(address)] for id, address in contacts]}
+    return Manifest({**_common(fleet, "seeds", name, valid_s, issued), **rest})
+
+
+def end_manifest(fleet, payload, issued=None):
+    """Returns the Manifest which ends a slice or cancels a workload for good."""
+    issued = int(time.time()) if issued is None else issued
+    sequence = fleet.next_sequence(label(payload))
+    # It lives as long as what it ends could, or an old copy would come back.
+    expires = max(payload["expires"], issued + WORKLOAD_GRACE_S)
+    return Manifest({**payload, "seq": sequence, "issued": issued, "expires": expires, "end": True})
+
+
+def read(signed, operator, now_s=None):
+    """Returns the payload of a signed manifest, after the very check of a box.
+
+    signed: bytes; operator: the HSS public key (60 bytes).  OperatorError for
+    one that is truncated, unsigned, tampered with, another fleet's or expired.
+    """
+    check = manifest.Check(signed, trust.fleet_id(operator), operator)
+    try:
+        while not check.step():
+            pass
+    except RemoteError as error:
+        raise OperatorError(
+            f"this is not a signed manifest of this fleet: {error}",
+            "Make it again with `backfence sign`, in the fleet's own directory.",
+        ) from None
+    payload = check.manifest.fields
+    if payload["expires"] <= (time.time() if now_s is None else now_s):
+        raise OperatorError(f"the manifest {label(payload)} has expired", "Sign it again.")
+    return payload
+
+
+def encode(payload):
+    """Returns the payload's CBOR; OperatorError for what a box would refuse."""
+    try:
+        data = cbor.encode(payload)
+        manifest.parse(data)
+    except (LocalError, RemoteError) as error:
+        raise OperatorError(f"a box would refuse the manifest: {error}") from None
+    return data

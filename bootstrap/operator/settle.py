@@ -1,0 +1,280 @@
+"""The owner settles: from results that their boxes alone could have made.
+
+A result is worth nothing for where it came from: broker, doors and other
+boxes can all lie.  It counts if its receipt carries the tag of an enrolled
+box, and that box then has one vote on that task, whatever it sends later.
+
+- SUCCEEDED: a quorum of boxes voted for the same output.
+- FAILED, REJECTED: every replica has voted, no output has a quorum, and a
+  quorum agrees that the program failed, or that boxes refused it.
+- IN_PROGRESS: some votes, no decision (a dispute waits for another replica).
+- QUEUED: no votes yet.  TIMED_OUT, CANCELED: what was open when the deadline
+  passed or the owner ended the workload.
+
+A decided task never changes.  The states' counts always add up to the tasks.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import hmac
+import time
+
+from ...agent import limits
+from ...agent.errors import RemoteError
+from ...agent.wire import cbor
+
+QUEUED, IN_PROGRESS, SUCCEEDED = "QUEUED", "IN_PROGRESS", "SUCCEEDED"
+FAILED, TIMED_OUT, REJECTED, CANCELED = "FAILED", "TIMED_OUT", "REJECTED", "CANCELED"
+STATES = (QUEUED, IN_PROGRESS, SUCCEEDED, FAILED, TIMED_OUT, REJECTED, CANCELED)
+OPEN = (QUEUED, IN_PROGRESS)
+
+# Output, receipt (about 250 bytes), tag and CBOR heads.
+RESULT_BYTES = limits.BLOB_BYTES + 1024
+# Boxes that may vote on one task.  Replicas are at most 8, and a box that
+# died and was replaced may still answer; more than this is an attack.
+VOTES = 64
+TAG_BYTES = 16
+
+# field: type; every one must be there, and no other.
+RECEIPT = {
+    "box": bytes, "workload": str, "seq": int, "task": int, "outcome": str, "code": int,
+    "reason": str, "output": bytes, "size": int, "fuel": int, "pages": int, "ms": int,
+    "bytes_in": int, "bytes_out": int, "byte_s": int,
+}
+OUTCOMES = ("ok", "exit", "trap", "refused", "fuel", "memory")
+
+# Why offer() ignored something; each is a counter.
+ACCEPTED = "accepted"  # the box's vote on the task
+DUPLICATE = "duplicate"  # the same vote again
+CONFLICTING = "conflicting"  # the box said something else before; that stays
+MALFORMED = "malformed"  # not a result at all
+OTHER = "other"  # another workload's or fleet's
+REPLAYED = "replayed"  # of an earlier run of the same name
+STRANGER = "stranger"  # of a box that is not enrolled
+FORGED = "forged"  # its tag, topic or output does not fit its receipt
+CROWDED = "crowded"  # more boxes than may vote on one task
+VERDICTS = (ACCEPTED, DUPLICATE, CONFLICTING, MALFORMED, OTHER, REPLAYED, STRANGER, FORGED, CROWDED)
+
+
+@dataclasses.dataclass
+class Task:
+    """votes: {box id: receipt map}; output: bytes once SUCCEEDED."""
+
+    state: str = QUEUED
+    votes: dict = dataclasses.field(default_factory=dict)
+    output: bytes = b""
+    reason: str = ""
+
+
+class Settlement:
+    """The state of one workload's tasks.
+
+        settlement = Settlement(plan, fleet)
+        settlement.offer(message.topic, message.payload)
+        settlement.counts()      # {"QUEUED": 3, ...}; adds up to the tasks
+        settlement.receipts      # [receipt map, ...], one per box and task
+        settlement.outputs()     # [bytes or None, ...], in task order
+
+    workload: a Manifest or its payload map; fleet: a Fleet, or anything with
+    id, boxes() and receipt_key(public).
+    """
+
+    def __init__(self, workload, fleet):
+        self.payload = getattr(workload, "payload", workload)
+        self.fleet = fleet
+        self.name = self.payload["name"]
+        self.replicas, self.quorum = self.payload["replicas"], self.payload["quorum"]
+        self.sequences = {self.payload["seq"]}
+        self.tasks = [Task() for _ in range(self.payload["tasks"])]
+        self.verdicts = collections.Counter({verdict: 0 for verdict in VERDICTS})
+        self._states = collections.Counter({QUEUED: len(self.tasks)})
+        self._outputs = {}  # (task, box): output, until the task is decided
+        self._keys = {}
+
+    def accept(self, payload):
+        """Counts results of another manifest of the same work, with more replicas.
+
+        OperatorError does not come from here: a manifest of other work is a
+        caller's mistake, ValueError.
+        """
+        same = ("name", "program", "index", "tasks", "args", "limits", "deterministic")
+        if any(payload[key] != self.payload[key] for key in same):
+            raise ValueError("another workload's manifest")
+        self.sequences.add(payload["seq"])
+        self.replicas, self.quorum = payload["replicas"], payload["quorum"]
+        self.payload = payload
+
+    def offer(self, topic, payload):
+        """Takes one MQTT message; returns one of VERDICTS, which is also counted."""
+        verdict = self._judge(topic, payload)
+        self.verdicts[verdict] += 1
+        return verdict
+
+    def _judge(self, topic, payload):
+        head = self.fleet_prefix()
+        if not topic.startswith(head):
+            return OTHER
+        try:
+            receipt_bytes, tag, output = self._open(payload)
+            receipt = read_receipt(receipt_bytes)
+        except RemoteError:
+            return MALFORMED
+        box = self.fleet.boxes().get(receipt["box"])
+        if box is None:
+            return STRANGER
+        wanted = hmac.new(self._key(box), receipt_bytes, hashlib.sha256).digest()[:TAG_BYTES]
+        if not hmac.compare_digest(wanted, tag):
+            return FORGED
+        # From here on the box itself said it.
+        if topic != head + f"{receipt['task']}/{box.id.hex()}":
+            return FORGED
+        if len(output) != receipt["size"] or hashlib.sha256(output).digest() != receipt["output"]:
+            return FORGED
+        if receipt["workload"] != self.name:
+            return OTHER
+        if receipt["seq"] not in self.sequences:
+            return REPLAYED
+        if receipt["task"] >= len(self.tasks) or len(output) > self.payload["limits"]["output"]:
+            return MALFORMED
+        return self._vote(receipt["task"], box.id, receipt, output)
+
+    def fleet_prefix(self):
+        """Returns the topic prefix of this workload's results."""
+        return f"backfence/{self.fleet.id.hex()}/result/{self.name}/"
+
+    @staticmethod
+    def _open(payload):
+        if len(payload) > RESULT_BYTES:
+            raise RemoteError("result too large")
+        result = cbor.decode(payload)
+        if not isinstance(result, list) or len(result) != 3:
+            raise RemoteError("not a result")
+        if not all(isinstance(part, bytes) for part in result) or len(result[1]) != TAG_BYTES:
+            raise RemoteError("not a result")
+        return result
+
+    def _key(self, box):
+        if box.id not in self._keys:
+            self._keys[box.id] = self.fleet.receipt_key(box.public)
+        return self._keys[box.id]
+
+    def _vote(self, number, box, receipt, output):
+        task = self.tasks[number]
+        if box in task.votes:
+            return DUPLICATE if _ballot(task.votes[box]) == _ballot(receipt) else CONFLICTING
+        if len(task.votes) >= VOTES:
+            return CROWDED
+        task.votes[box] = receipt
+        if task.state in OPEN:
+            self._outputs[number, box] = output
+            self._decide(number, task)
+        return ACCEPTED
+
+    def _decide(self, number, task):
+        ballots = collections.Counter(_ballot(receipt) for receipt in task.votes.values())
+        winners = [ballot for ballot, votes in ballots.items() if votes >= self.quorum]
+        good = [ballot for ballot in winners if ballot[0] == "ok"]
+        if good:
+            box = next(box for box, receipt in task.votes.items() if _ballot(receipt) == good[0])
+            task.output = self._outputs[number, box]
+            self._move(task, SUCCEEDED)
+        elif winners and len(task.votes) >= self.replicas:
+            box = next(box for box, receipt in task.votes.items() if _ballot(receipt) == winners[0])
+            receipt = task.votes[box]
+            task.reason = receipt["reason"] or f"{receipt['outcome']} {receipt['code']}"
+            self._move(task, REJECTED if receipt["outcome"] == "refused" else FAILED)
+        else:
+            self._move(task, IN_PROGRESS)
+            return
+        for box in task.votes:
+            self._outputs.pop((number, box), None)
+
+    def _move(self, task, state):
+        self._states[task.state] -= 1
+        self._states[state] += 1
+        task.state = state
+
+    def disputed(self):
+        """Returns the numbers of the tasks whose replicas have all voted without a decision."""
+        return [
+            number for number, task in enumerate(self.tasks)
+            if task.state == IN_PROGRESS and len(task.votes) >= self.replicas
+        ]
+
+    def expire(self, now_s=None):
+        """Turns what is open into TIMED_OUT if the deadline has passed; returns how many."""
+        now_s = time.time() if now_s is None else now_s
+        if now_s < self.payload["issued"] + self.payload["deadline_s"]:
+            return 0
+        return self._close(TIMED_OUT, "the deadline passed")
+
+    def cancel(self):
+        """Turns what is open into CANCELED; returns how many tasks that were."""
+        return self._close(CANCELED, "the workload was ended")
+
+    def _close(self, state, reason):
+        closed = [task for task in self.tasks if task.state in OPEN]
+        for task in closed:
+            task.reason = reason
+            self._move(task, state)
+        self._outputs.clear()
+        return len(closed)
+
+    def counts(self):
+        """Returns {state: tasks} for all seven states; they add up to the tasks."""
+        return {state: self._states[state] for state in STATES}
+
+    @property
+    def settled(self):
+        """True when no task is open any more."""
+        return not any(self._states[state] for state in OPEN)
+
+    @property
+    def succeeded(self):
+        """True when every task has SUCCEEDED."""
+        return self._states[SUCCEEDED] == len(self.tasks)
+
+    @property
+    def receipts(self):
+        """Every authentic receipt, one per box and task, in the order of the tasks."""
+        return [receipt for task in self.tasks for receipt in task.votes.values()]
+
+    def outputs(self):
+        """Returns each task's output in task order, None where it has not SUCCEEDED."""
+        return [task.output if task.state == SUCCEEDED else None for task in self.tasks]
+
+    def metering(self):
+        """Returns one row a box: {"box", "tasks", "fuel", "ms", "byte_s", "bytes_in", "bytes_out"}."""
+        rows = {}
+        for receipt in self.receipts:
+            row = rows.setdefault(receipt["box"], {
+                "box": receipt["box"].hex(), "tasks": 0, "fuel": 0, "ms": 0, "byte_s": 0,
+                "bytes_in": 0, "bytes_out": 0,
+            })
+            row["tasks"] += 1
+            for key in ("fuel", "ms", "byte_s", "bytes_in", "bytes_out"):
+                row[key] += receipt[key]
+        return [rows[box] for box in sorted(rows)]
+
+
+def _ballot(receipt):
+    """What replicas must agree on: the same output, or the same failure."""
+    if receipt["outcome"] == "ok":
+        return "ok", receipt["output"]
+    return receipt["outcome"], receipt["code"]
+
+
+def read_receipt(data):
+    """Returns a receipt's map; RemoteError unless every field is there and typed."""
+    receipt = cbor.decode(data)
+    if not isinstance(receipt, dict) or receipt.keys() != RECEIPT.keys():
+        raise RemoteError("receipt fields")
+    for key, kind in RECEIPT.items():
+        if type(receipt[key]) is not kind:
+            raise RemoteError("receipt " + key)
+        if kind is int and key != "code" and receipt[key] < 0:
+            raise RemoteError("receipt " + key)
+    if receipt["outcome"] not in OUTCOMES or len(receipt["box"]) != 16:
+        raise RemoteError("receipt outcome")
+    return receipt
