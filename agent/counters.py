@@ -71,6 +71,19 @@ NAMES = {
     "seeds_asked": "questions to the controller",
     "seeds_bad": "seed lists that did not hold",
     "state_bytes": "bytes written to the state directory (flash)",
+    "udp_receive_errors": "errors of the UDP socket while receiving",
+    "udp_send_errors": "datagrams the kernel did not take",
+    "udp_no_route": "datagrams to an IPv6 peer from an IPv4 socket",
+    "mqtt_connects": "broker connections made",
+    "mqtt_failures": "broker connections not had",
+    "mqtt_losses": "broker connections lost",
+    "mqtt_unwelcome": "broker connections the broker refused",
+    "mqtt_refused": "MQTT messages passed over and subscriptions refused",
+    "mqtt_skipped_bytes": "bytes of MQTT messages passed over",
+    "mqtt_answers_unasked": "MQTT answers to nothing we asked",
+    "mqtt_outbox_full": "publish refused, the MQTT outbox was full",
+    "mqtt_unsendable": "publish refused: over the cap, or QoS 0 without a connection",
+    "mqtt_topics_full": "subscription refused, too many topics are held",
 }
 
 

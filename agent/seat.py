@@ -1,0 +1,68 @@
+"""A seat entry: who holds which seat of a slice, under which term.
+
+    seat 2 | term 4 | age in seconds 2 | descriptor 25 or 37
+
+Of two claims to one seat the higher term stands, then the least hash: every box
+decides alike, whatever it heard first.
+"""
+
+from .compat import const
+from .descriptor import unpack_at
+from .errors import RemoteError
+from .wire.hashes import sha256
+
+HEAD = const(8)
+TERM_MOST = (1 << 32) - 1
+
+
+class SeatEntry:
+    """seat: int; term: int; box: Descriptor; heard_ms: when it was last known good."""
+
+    def __init__(self, seat, term, box, heard_ms):
+        self.seat = seat
+        self.term = term
+        self.box = box
+        self.heard_ms = heard_ms
+        self.misses = 0
+
+    @property
+    def id(self):
+        """Identity of the holder."""
+        return self.box.id
+
+    def pack(self, now_ms):
+        """Bytes, with the age as seen at now_ms."""
+        age = min(65535, max(0, now_ms - self.heard_ms) // 1000)
+        return self.seat.to_bytes(2, "big") + self.term.to_bytes(4, "big") + age.to_bytes(2, "big") + self.box.pack()
+
+
+def rank(slice_id, id):
+    """The hash that orders boxes in a slice: the least takes seat 0, and ties."""
+    return sha256(slice_id, id)[:8]
+
+
+def beats(slice_id, term, id, other_term, other_id):
+    """True if the claim (term, id) stands against (other_term, other_id)."""
+    if term != other_term:
+        return term > other_term
+    return rank(slice_id, id) < rank(slice_id, other_id)
+
+
+def unpack_entries(data, most, now_ms):
+    """List of at most `most` SeatEntry that fill data; RemoteError otherwise."""
+    out = []
+    start = 0
+    while start < len(data):
+        if len(out) == most or len(data) - start < HEAD:
+            raise RemoteError("seat entries")
+        seat = int.from_bytes(data[start : start + 2], "big")
+        term = int.from_bytes(data[start + 2 : start + 6], "big")
+        age = int.from_bytes(data[start + 6 : start + 8], "big")
+        box, start = unpack_at(data, start + HEAD)
+        out.append(SeatEntry(seat, term, box, now_ms - 1000 * age))
+    return out
+
+
+def pack_entries(entries, now_ms):
+    """Seat entries one behind the other, as bytes."""
+    return b"".join([entry.pack(now_ms) for entry in entries])

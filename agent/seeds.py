@@ -1,0 +1,76 @@
+"""First contacts: the signed seed list, asked of the controller in pieces.
+
+    question  1A | offset 2 | zeros to 1,200 bytes
+    answer    1B | offset 2 | whole size 2 | up to 1,024 bytes
+
+Asked for only while the view is empty, with growing, jittered pauses, for ever.
+Nothing in an answer counts before the operator's signature over the whole list
+holds; then the contacts are greeted like any other box.
+"""
+
+from .compat import const
+from .descriptor import Descriptor
+from .limits import CHUNK_BYTES, DATAGRAM_BYTES, MANIFEST_BYTES
+
+ASK_KIND = const(0x1A)
+SEEDS_KIND = const(0x1B)
+HEAD = const(5)
+FIRST_MS = const(1000)
+MOST_MS = const(60000)
+
+
+class Seeds:
+    """Asks the controller at a packed address (or None) while nobody is known."""
+
+    def __init__(self, node, controller):
+        self._node = node
+        self.controller = controller
+        self._data = b""
+        self._checking = False
+        self._pause_ms = FIRST_MS
+        self.due = node.now_ms + node.rng.below(FIRST_MS // 4) if controller else node.now_ms + MOST_MS
+
+    def tick(self, now_ms):
+        """Ask again if still alone."""
+        self.due = now_ms + self._node.rng.jitter(self._pause_ms)
+        if not self.controller or self._node.membership.view or self._checking:
+            self._pause_ms = FIRST_MS
+            return
+        self._pause_ms = min(MOST_MS, self._pause_ms * 2)
+        self._data = b""
+        self._ask()
+
+    def _ask(self):
+        head = bytes((ASK_KIND,)) + len(self._data).to_bytes(2, "big")
+        self._node.counters.bump("seeds_asked")
+        self._node.transmit(head + bytes(DATAGRAM_BYTES - len(head)), self.controller)
+
+    def receive(self, data, addr):
+        """One piece of the list; pieces out of order are dropped."""
+        if not self.controller or addr != self.controller or len(data) <= HEAD or self._checking:
+            self._node.counters.bump("seeds_bad")
+            return
+        offset = int.from_bytes(data[1:3], "big")
+        size = int.from_bytes(data[3:5], "big")
+        piece = bytes(data[HEAD:])
+        if offset != len(self._data):
+            return
+        if size > MANIFEST_BYTES or len(piece) > CHUNK_BYTES or offset + len(piece) > size:
+            self._node.counters.bump("seeds_bad")
+            return
+        self._data += piece
+        if len(self._data) < size:
+            self._ask()
+            return
+        signed, self._data = self._data, b""
+        self._checking = self._node.work.add(self._node.trust.check(signed), self._checked)
+
+    def _checked(self, check, error):
+        self._checking = False
+        if error or check.manifest.kind != "seeds" or check.manifest.expires <= self._node.wall_s():
+            self._node.counters.bump("seeds_bad")
+            self._node.log("error", "seed list refused: %s" % (error or "expired, or not a seed list"))
+            return
+        self._node.raise_wall(check.manifest.issued)
+        contacts = [Descriptor(id, addr) for id, addr in check.manifest.fields["contacts"]]
+        self._node.membership.join(self._node.rng.sample(contacts, len(contacts)))
