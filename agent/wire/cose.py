@@ -1,0 +1,88 @@
+"""COSE_Sign1 (RFC 9052 section 4.2) with one algorithm: HSS/LMS (RFC 8778).
+
+18([protected, {}, payload, signature]), where the protected header is exactly
+{1: -46, 4: kid}: the algorithm, and which key.  Nothing unsigned is carried.
+"""
+
+from ..compat import const
+from ..errors import RemoteError
+from . import cbor
+from .hashes import sha256
+
+ALG_HSS_LMS = const(-46)
+KID_BYTES = const(16)
+
+_TAG_SIGN1 = const(18)
+_ALG = const(1)
+_KID = const(4)
+# Sign1: the tag, its array, four members.  Header: a map of two pairs.
+_SIGN1_DEPTH = const(3)
+_SIGN1_ITEMS = const(6)
+_HEADER_ITEMS = const(5)
+
+
+def key_id(public_key):
+    """Return the 16-byte kid of an HSS public key: the start of its SHA-256."""
+    return sha256(public_key)[:KID_BYTES]
+
+
+def protected_map(public_key):
+    """Return the protected header (a dict) for signatures of an HSS key."""
+    return {_ALG: ALG_HSS_LMS, _KID: key_id(public_key)}
+
+
+def encode_sign1(protected_map, payload, signature):
+    """Return COSE_Sign1 bytes.
+
+    `protected_map` is a dict as protected_map() makes it; `payload` and
+    `signature` are bytes, the signature over
+    to_be_signed(cbor.encode(protected_map), payload).
+    """
+    return cbor.encode(cbor.Tag(_TAG_SIGN1, [cbor.encode(protected_map), {}, payload, signature]))
+
+
+def to_be_signed(protected_bytes, payload):
+    """Return the Sig_structure (section 4.4) that is signed, as bytes."""
+    return cbor.encode(["Signature1", protected_bytes, b"", payload])
+
+
+def decode_sign1(data, max_bytes):
+    """Return the Sign1 that `data` encodes.  The signature is not checked here.
+
+    Raises RemoteError above `max_bytes` and for anything but the one form above.
+    """
+    if len(data) > max_bytes:
+        raise RemoteError("cose: larger than %d bytes" % max_bytes)
+    tagged = cbor.decode(data, _SIGN1_DEPTH, _SIGN1_ITEMS)
+    if not isinstance(tagged, cbor.Tag) or tagged.number != _TAG_SIGN1:
+        raise RemoteError("cose: not a COSE_Sign1")
+    members = tagged.value
+    if not isinstance(members, list) or len(members) != 4 or members[1] != {}:
+        raise RemoteError("cose: not a COSE_Sign1 without unprotected headers")
+    protected, _, payload, signature = members
+    for member in (protected, payload, signature):
+        if not isinstance(member, bytes):
+            raise RemoteError("cose: header, payload and signature must be byte strings")
+    header = cbor.decode(protected, 1, _HEADER_ITEMS)
+    if not isinstance(header, dict) or len(header) != 2 or header.get(_ALG) != ALG_HSS_LMS:
+        raise RemoteError("cose: the algorithm is not HSS-LMS")
+    kid = header.get(_KID)
+    if not isinstance(kid, bytes) or len(kid) != KID_BYTES:
+        raise RemoteError("cose: the key id is not 16 bytes")
+    return Sign1(protected, kid, payload, signature)
+
+
+class Sign1:
+    """A decoded COSE_Sign1: `protected`, `kid`, `payload`, `signature`, all bytes."""
+
+    alg = ALG_HSS_LMS
+
+    def __init__(self, protected, kid, payload, signature):
+        self.protected = protected
+        self.kid = kid
+        self.payload = payload
+        self.signature = signature
+
+    def to_be_signed(self):
+        """Return the bytes that the signature is over."""
+        return to_be_signed(self.protected, self.payload)
