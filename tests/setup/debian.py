@@ -1,0 +1,73 @@
+"""Installs the Debian packages that the tests need and the machine lacks.
+
+    debian.py
+
+Uses the machine's own package sources.  Needs root only if something is missing.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+BUILD = Path(__file__).resolve().parent.parent.parent / "build"
+
+PACKAGES = {
+    "mosquitto": "a second MQTT broker beside the embedded one",
+    "qemu-user-static": "the other processors",
+    "clang": "C programs to WebAssembly",
+    "lld": "their linker",
+    "wasi-libc": "their C library",
+    "libclang-rt-dev-wasm32": "their compiler's run-time library",
+    "debian-archive-keyring": "the signatures of the sysroots' packages",
+    "gcc-mips-linux-gnu": "MicroPython for MIPS, which Debian no longer has",
+    "libc6-dev-mips-cross": "its C library",
+    "xz-utils": "unpacking its source",
+}
+
+
+def missing():
+    """The names of PACKAGES that are not installed, in order."""
+    query = subprocess.run(
+        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *PACKAGES],
+        capture_output=True, text=True,
+    )
+    installed = {line.split()[0] for line in query.stdout.splitlines() if line.endswith(" installed")}
+    return [name for name in PACKAGES if name not in installed]
+
+
+def install(names):
+    """Installs packages by apt-get, its own words kept in build/debian.log."""
+    print("Installing Debian packages:", *names, flush=True)
+    log = BUILD / "debian.log"
+    log.parent.mkdir(exist_ok=True)
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    command = ["apt-get", "-o", "Acquire::Retries=3", "-q", "-y"]
+    with log.open("wb") as output:
+        for rest in (["update"], ["install", "--no-install-recommends", *names]):
+            run = subprocess.run(
+                [*command, *rest], env=environment,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )
+            if run.returncode and rest != ["update"]:  # one dead source need not matter
+                tail = log.read_text(errors="replace").splitlines()[-5:]
+                sys.exit("\n".join([f"Error: apt-get {rest[0]} failed; {log} ends:", *tail]))
+
+
+def main():
+    """Installs what is missing, or says in one line what a person must install."""
+    if shutil.which("dpkg-query") is None or shutil.which("apt-get") is None:
+        sys.exit("Error: the tests need Debian (or Ubuntu): apt-get is not here")
+    names = missing()
+    if not names:
+        return
+    if os.geteuid() != 0:
+        sys.exit("Error: the tests need these packages; install them: sudo apt-get install " + " ".join(names))
+    install(names)
+    if missing():
+        sys.exit("Error: apt-get succeeded, but these are still missing: " + " ".join(missing()))
+
+
+if __name__ == "__main__":
+    main()

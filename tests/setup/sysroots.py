@@ -1,0 +1,89 @@
+"""Puts a MicroPython for each other processor under build/sysroots.
+
+    sysroots.py [ARCH ... | none]
+
+amd64, armhf and s390x are Debian trixie's packages, unpacked; mips is built
+from Debian's source.  Folders are named by version and kept: what is there is
+not fetched again.
+"""
+
+import fcntl
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mips
+from archive import ARCHITECTURES, Archive, ArchiveError
+
+BUILD = Path(__file__).resolve().parent.parent.parent / "build"
+ROOTS = BUILD / "sysroots"
+ALL = (*ARCHITECTURES, "mips")
+
+
+def unpack(archive, architecture, root):
+    """Unpacks MicroPython and the libraries it needs into `root`."""
+    packages = archive.closure("micropython", architecture)
+    say(architecture, f"fetching {len(packages)} packages")
+    for package in archive.download(packages, root.with_name(root.name + ".download")):
+        subprocess.run(["dpkg-deb", "--extract", package, root], check=True)
+    shutil.rmtree(root.with_name(root.name + ".download"))
+    # The program's interpreter is /lib/ld-..., which an installed Debian links to /usr/lib.
+    for name in ("lib", "lib64"):
+        if (root / "usr" / name).exists() and not (root / name).exists():
+            (root / name).symlink_to(f"usr/{name}")
+
+
+def provide(archive, architecture):
+    """Makes build/sysroots/ARCHITECTURE; nothing is left half-made under that name."""
+    start = time.monotonic()
+    version = archive.version("micropython")
+    name = f"{architecture}-{version}" + (f"-{mips.RECIPE}" if architecture == "mips" else "")
+    root = ROOTS / name
+    if not root.exists():
+        made = ROOTS / f"{name}.part"
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+        if architecture == "mips":
+            mips.build(archive, made, lambda text: say(architecture, text))
+        else:
+            unpack(archive, architecture, made)
+        made.rename(root)
+    link, fresh = ROOTS / architecture, ROOTS / f"{architecture}.link"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(name)
+    fresh.rename(link)
+    say(architecture, f"MicroPython {version} is ready ({time.monotonic() - start:.0f} s)")
+
+
+def say(architecture, text):
+    """A line of progress."""
+    print(f"sysroot {architecture}: {text}", flush=True)
+
+
+def main():
+    """Provides the processors that are named (all, if none is) and not there yet."""
+    names = [] if sys.argv[1:] == ["none"] else sys.argv[1:] or ALL
+    for name in names:
+        if name not in ALL:
+            sys.exit(f"Error: there is no sysroot {name!r}; known: {' '.join(ALL)}")
+    ROOTS.mkdir(parents=True, exist_ok=True)
+    with (ROOTS / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = [name for name in names if not (ROOTS / name / "usr/bin/micropython").exists()]
+        if not wanted:
+            return
+        archive = Archive(BUILD / "apt")
+        print(f"sysroots: reading Debian's package lists for {' '.join(wanted)}", flush=True)
+        try:
+            archive.update()
+            for name in wanted:
+                provide(archive, name)
+            shutil.rmtree(archive.folder)
+        except (ArchiveError, mips.BuildError) as error:
+            sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    main()
