@@ -1,0 +1,151 @@
+"""A fleet made from a seed: keys, enrolment, and manifests that are really signed.
+
+Everything is what a real fleet has, at the smallest size: HSS trees of height 5
+with W4 one-time signatures (a fraction of a second to make), one Merkle tree of
+all boxes.  Only the boxes' X25519 ladder is replaced, by a table of the very
+values that the ladder gives, so that a real settlement fits as well.
+"""
+
+import contextlib
+import hashlib
+
+import pyhsslms.pyhsslms as hss
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from ..agent import trust
+from ..agent.errors import RemoteError
+from ..agent.peers import Identity, identity_of
+from ..agent.wire import cbor, cose, hashes, merkle
+from ..bootstrap.operator import manifests
+from .world import WALL_START_S
+
+PORT = 7000
+
+
+class Member:
+    """A box's keys and place: number, private, public (32 bytes each), id, packed address."""
+
+    def __init__(self, number, private, address):
+        self.number = number
+        self.private = private
+        self.public = X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+        self.id = identity_of(self.public)
+        self.address = address
+
+
+def address_of(number, v6=False):
+    """A packed address for box `number`: 10.x.y.z, or 2001:db8::number."""
+    if v6:
+        return bytes.fromhex("20010db8") + bytes(8) + number.to_bytes(4, "big") + PORT.to_bytes(2, "big")
+    return b"\x0a" + number.to_bytes(3, "big") + PORT.to_bytes(2, "big")
+
+
+class _Done:
+    """A ladder that has run already; the same shape as x25519.Ladder."""
+
+    def __init__(self, result):
+        self.result = result
+
+    def step(self):
+        """Nothing is left to do; a low-order point is refused here, as by the ladder."""
+        if not any(self.result):
+            raise RemoteError("low-order point")
+        return True
+
+
+class Fleet:
+    """Keys of one operator and `count` boxes, all from `rng` (random.Random).
+
+    It has what an operator's fleet directory has for building and settling
+    manifests: id, operator, owner_public, next_sequence, receipt_key, topic.
+    """
+
+    def __init__(self, rng, count, v6_share=0.0):
+        self._rng = rng
+        self._secrets = {}
+        self._numbers = {}
+        self._privates = {}
+        self.members = []
+        for number in range(count):
+            member = Member(number, rng.randbytes(32), address_of(number, rng.random() < v6_share))
+            self.members.append(member)
+            self._privates[member.public] = member.private
+        self._owner = X25519PrivateKey.from_private_bytes(rng.randbytes(32))
+        self.owner_public = self._owner.public_key().public_bytes_raw()
+        with self._seeded():
+            self._signer = hss.HssPrivateKey(2, hss.lms_sha256_m32_h5, hss.lmots_sha256_n32_w4)
+        self.operator = self._signer.publicKey().serialize()
+        self.id = trust.fleet_id(self.operator)
+        leaves = [merkle.leaf(member.public) for member in self.members]
+        self._lot = self.sign(manifests.lot_manifest(self, "all", merkle.root(leaves), count, issued=WALL_START_S))
+        self._leaves = leaves
+        self._trust = None
+
+    def next_sequence(self, name):
+        """The next sequence number of KIND-NAME."""
+        self._numbers[name] = self._numbers.get(name, 0) + 1
+        return self._numbers[name]
+
+    def topic(self, *parts):
+        """An MQTT topic of this fleet."""
+        return "/".join(("backfence", self.id.hex()) + parts)
+
+    def sign(self, manifest):
+        """The COSE_Sign1 (bytes) of a Manifest or a payload map, under a real HSS signature."""
+        data = cbor.encode(getattr(manifest, "payload", manifest))
+        protected = {1: cose.ALG_HSS_LMS, 4: hashlib.sha256(self.operator).digest()[:16]}
+        message = cose.to_be_signed(cbor.encode(protected), data)
+        with self._seeded():
+            signature = self._signer.sign(message)
+        return cose.encode_sign1(protected, data, signature)
+
+    def trust_file(self, number):
+        """The bytes of a box's trust.cbor."""
+        return cbor.encode({
+            "fleet": self.id, "operator": self.operator, "owner": self.owner_public, "lot": self._lot,
+            "index": number, "path": merkle.path(self._leaves, number), "lots": [],
+        })
+
+    def trust(self, number):
+        """A box's Trust.  The lot is verified once for all boxes: it is the same bytes."""
+        if self._trust is None:
+            self._trust = trust.load(self.trust_file(0))
+        first = self._trust
+        path = merkle.path(self._leaves, number)
+        return trust.Trust(first.operator, first.owner, dict(first.lots), first.lot, number, path)
+
+    def identity(self, number):
+        """A box's Identity."""
+        member = self.members[number]
+        return Identity(member.private, member.public)
+
+    def ladder(self, private, peer_public, blind=None):
+        """A ladder for the agent: its result comes from a table."""
+        return _Done(self.secret(private, bytes(peer_public)))
+
+    def secret(self, private, peer_public):
+        """The X25519 secret of two keys, computed once for each pair."""
+        other = self._privates.get(peer_public)
+        key = (min(private, other), max(private, other)) if other else (private, peer_public)
+        if key not in self._secrets:
+            try:
+                peer = X25519PublicKey.from_public_bytes(peer_public)
+                self._secrets[key] = X25519PrivateKey.from_private_bytes(private).exchange(peer)
+            except ValueError:
+                self._secrets[key] = bytes(32)
+        return self._secrets[key]
+
+    def receipt_key(self, public):
+        """The key of a box's receipts, from the owner's side."""
+        secret = self._owner.exchange(X25519PublicKey.from_public_bytes(public))
+        return hashes.hkdf(secret, self.id, b"backfence receipt", 32)
+
+    @contextlib.contextmanager
+    def _seeded(self):
+        """The signing library draws from the seed, and not from the system, inside."""
+        theirs = hss.randBytes
+        hss.randBytes = self._rng.randbytes
+        try:
+            yield
+        finally:
+            hss.randBytes = theirs

@@ -1,0 +1,129 @@
+"""The operator in the world: signs, publishes, collects, and settles for real."""
+
+import hashlib
+
+from ..bootstrap.operator import manifests, settle
+from . import jobs
+from .broker import Client
+
+# A small WebAssembly module as far as an operator looks: its first eight bytes.
+WASM_HEAD = b"\0asm\x01\0\0\0"
+# Long past the end of every run.
+VALID_S = 30 * 86_400
+
+
+class Work:
+    """A pushed workload: its plan, its settlement, and every settling that happened."""
+
+    def __init__(self, plan, settlement, inputs):
+        self.plan = plan
+        self.settlement = settlement
+        self.inputs = inputs
+        self.events = []
+
+
+class Operator:
+    """One operator with a connection to the broker.  What is not acknowledged is published again."""
+
+    def __init__(self, world, broker, fleet):
+        self.world = world
+        self.fleet = fleet
+        # KIND-NAME -> newest sequence number of what must be live everywhere.
+        self.wanted = {}
+        self.works = {}
+        self.refusals = []
+        self.verdicts = {}
+        # Everything published, by topic, newest version.
+        self._kept = {}
+        self._pending = {}
+        self._token = 0
+        self._client = Client(broker, self)
+        self._client.start()
+        self._client.subscribe(fleet.topic("result", "#"))
+        self._client.subscribe(fleet.topic("refused", "#"))
+
+    def push_slice(self, name, seats, where=None):
+        """Publishes a slice manifest; returns its sequence number."""
+        return self._push(manifests.slice_manifest(
+            self.fleet, name, seats, where, valid_s=VALID_S, issued=self.world.wall_s()))
+
+    def push_workload(self, name, slice, tasks, program=None, input_bytes=200, inputs=None, **settings):
+        """Publishes a workload of `tasks` inputs drawn from the seed; returns its Work."""
+        rng = self.world.stream("workload/" + name)
+        program = program or WASM_HEAD + rng.randbytes(2_000)
+        inputs = inputs or [rng.randbytes(input_bytes) for _ in range(tasks)]
+        plan = manifests.workload_manifest(
+            self.fleet, name, slice, program, inputs, issued=self.world.wall_s(),
+            valid_s=VALID_S, deadline_s=VALID_S - 1, **settings)
+        self.works[name] = Work(plan, settle.Settlement(plan, self.fleet), inputs)
+        self._push(plan)
+        return self.works[name]
+
+    def end(self, label):
+        """Ends a slice or workload that was pushed, KIND-NAME."""
+        return self._push(manifests.end_manifest(self.fleet, self.wanted[label][1], issued=self.world.wall_s()))
+
+    def push_again(self):
+        """Publishes everything once more, as it was: a broker may have lost it."""
+        for topic in list(self._kept):
+            self._publish(topic, self._kept[topic])
+
+    def live(self):
+        """KIND-NAME -> sequence number of every manifest that must be everywhere."""
+        return {label: self.wanted[label][0] for label in self.wanted}
+
+    def settled(self, workload):
+        """(task, output) of every settling, in order."""
+        return self.works[workload].events
+
+    def wanted_output(self, workload, task):
+        """What the model job gives for a task."""
+        work = self.works[workload]
+        payload = work.plan.payload
+        return jobs.expected(payload["program"], work.inputs[task], payload["args"])
+
+    # -- what its connection tells it
+
+    def connected(self):
+        """Publishes again what the broker never acknowledged."""
+        for token in sorted(self._pending):
+            self._client.publish(*self._pending[token], True, token)
+
+    def disconnected(self):
+        """Nothing: it will be back."""
+
+    def published(self, token):
+        """The broker has it."""
+        self._pending.pop(token, None)
+
+    def message(self, topic, payload, retained):
+        """A result, or a door's refusal."""
+        self.world.note("operator", topic, payload)
+        parts = topic.split("/")
+        if parts[2] == "refused":
+            self.refusals.append((topic, payload))
+            return
+        work = self.works.get(parts[3])
+        if work is None:
+            return
+        before = [task.state for task in work.settlement.tasks]
+        verdict = work.settlement.offer(topic, payload)
+        self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
+        for number, task in enumerate(work.settlement.tasks):
+            if task.state != before[number] and task.state not in settle.OPEN:
+                work.events.append((number, task.output))
+
+    def _push(self, plan):
+        signed = self.fleet.sign(plan)
+        for digest in sorted(plan.blobs):
+            assert hashlib.sha256(plan.blobs[digest]).digest() == digest
+            self._publish(self.fleet.topic("blob", digest.hex()), plan.blobs[digest])
+        self._publish(self.fleet.topic("manifest", plan.label), signed)
+        self.wanted[plan.label] = (plan.payload["seq"], plan.payload)
+        return plan.payload["seq"]
+
+    def _publish(self, topic, payload):
+        self._token += 1
+        self._kept[topic] = payload
+        self._pending[self._token] = (topic, payload)
+        self._client.publish(topic, payload, True, self._token)
