@@ -61,8 +61,8 @@ class Broker:
         if client in self._clients:
             self._clients.remove(client)
 
-    def publish(self, client, topic, payload, retain, token):
-        """A message arrives from `client`; it is acknowledged under `token` unless None."""
+    def publish(self, client, topic, payload, retain, number):
+        """A message arrives from `client`; it is acknowledged under `number`."""
         self.published += 1
         if retain:
             if payload:
@@ -74,8 +74,7 @@ class Broker:
             if listener.listens(topic):
                 for _ in range(copies):
                     self.send(listener, listener.arrive, topic, payload, False)
-        if token is not None:
-            self.send(client, client.acknowledged, token)
+        self.send(client, client.acknowledged, number)
 
     def subscribe(self, client, pattern):
         """Retained messages that match follow, one by one."""
@@ -103,15 +102,21 @@ class Broker:
             self.up = True
 
 
+# What the client on a box's edge holds until it is acknowledged; more is not taken.
+OUTBOX = 24
+
+
 class Client:
-    """The MQTT client on a box's edge: connects, reconnects, subscribes again.
+    """The MQTT client on a box's edge: connects, reconnects, subscribes and publishes again.
 
     `life` numbers the connection: whatever belongs to an older one is lost.
     """
 
-    def __init__(self, broker, listener):
+    def __init__(self, broker, listener, most=OUTBOX):
         self.broker = broker
         self.listener = listener
+        self.most = most
+        self.refused = 0
         self.life = 0
         # What the client believes, and what is so.
         self.online = False
@@ -120,10 +125,12 @@ class Client:
         self.clear_ms = 0
         self._sent_ms = 0
         self._filters = {}
+        # Publication number -> (topic, payload, retain, token).
+        self._outbox = {}
+        self._count = 0
 
     def start(self):
         """The agent starts: the first attempt to connect."""
-        self._filters = {}
         self.life += 1
         self.broker.world.after(self.broker.delay(), self._connect, self.life)
 
@@ -133,6 +140,7 @@ class Client:
         self.online = False
         self.attached = False
         self._filters = {}
+        self._outbox = {}
         self.broker.detach(self)
 
     def listens(self, topic):
@@ -149,9 +157,14 @@ class Client:
             self._filters.pop(event[1], None)
 
     def publish(self, topic, payload, retain, token):
-        """A message on its way; lost without a word if the connection breaks first."""
+        """A message with QoS 1: sent on every connection until one acknowledges it."""
+        if len(self._outbox) >= self.most:
+            self.refused += 1
+            return
+        self._count += 1
+        self._outbox[self._count] = (topic, bytes(payload), retain, token)
         if self.online:
-            self._send(self._submit, topic, bytes(payload), retain, token)
+            self._send(self._submit, self._count)
 
     def subscribe(self, pattern):
         """Asks for a topic, now and at every new connection."""
@@ -165,10 +178,12 @@ class Client:
         if life == self.life and self.online and self.listens(topic):
             self.listener.message(topic, payload, retained)
 
-    def acknowledged(self, life, token):
-        """The broker has what was published under `token`."""
-        if life == self.life and self.online:
-            self.listener.published(token)
+    def acknowledged(self, life, number):
+        """The broker has publication `number`."""
+        if life == self.life and self.online and number in self._outbox:
+            token = self._outbox.pop(number)[3]
+            if token is not None:
+                self.listener.published(token)
 
     def lost(self, life):
         """The connection is found broken."""
@@ -187,7 +202,9 @@ class Client:
         self.attached = True
         self.broker.attach(self)
         for pattern in self._filters:
-            self.broker.subscribe(self, pattern)
+            self._send(self._ask, pattern)
+        for number in self._outbox:
+            self._send(self._submit, number)
         self.listener.connected()
 
     def _send(self, function, *arguments):
@@ -195,9 +212,10 @@ class Client:
         self._sent_ms = max(self._sent_ms, world.now_ms + self.broker.delay())
         world.after(self._sent_ms - world.now_ms, function, self.life, *arguments)
 
-    def _submit(self, life, topic, payload, retain, token):
+    def _submit(self, life, number):
         if life == self.life and self.attached:
-            self.broker.publish(self, topic, payload, retain, token)
+            topic, payload, retain, _ = self._outbox[number]
+            self.broker.publish(self, topic, payload, retain, number)
 
     def _ask(self, life, pattern):
         if life == self.life and self.attached and pattern in self._filters:

@@ -4,6 +4,8 @@ These are the node's tables themselves, what it acts on, and not what it says
 of itself in status().  When a table in agent/ is renamed, this file follows.
 """
 
+from ..agent import limits, store
+
 
 class Seat:
     """One seat that a box holds; successor is (seat number, identity) or None."""
@@ -35,4 +37,59 @@ class State:
 def read(box):
     """The State of a live box that runs the agent's node."""
     node = box.node
-    return State(box.number, node.id, view(node), manifests(node), seats(node), tables(node))
+    return State(box.number, node.id, list(node.membership.view), manifests(node), seats(node), tables(node))
+
+
+def manifests(node):
+    """KIND-NAME -> sequence number of every verified manifest that the node holds."""
+    return {"%s-%s" % (m.kind, m.name): m.seq for m in node.rumours.manifests.values()}
+
+
+def seats(node):
+    """The seat that the node holds, with the nearest holder clockwise in its neighbour table."""
+    ring = node.ring
+    if ring.seat is None:
+        return []
+    fields = ring.manifest.fields
+    after = None
+    for entry in ring.near.values():
+        ahead = (entry.seat - ring.seat) % fields["seats"]
+        if after is None or ahead < after[0]:
+            after = (ahead, entry.seat, entry.id)
+    return [Seat(fields["name"], ring.seat, ring.term, after[1:] if after else None)]
+
+
+# Every bounded table of the core: its name, how to reach it, its cap.
+TABLES = (
+    ("membership.view", lambda node: len(node.membership.view), limits.VIEW),
+    ("membership.doors", lambda node: len(node.membership.doors), limits.DOORS),
+    ("membership.contacts", lambda node: len(node.membership.contacts), limits.CONTACTS),
+    ("membership._answers", lambda node: len(node.membership._answers), limits.SHUFFLE_ANSWERS),
+    ("peers.table", lambda node: len(node.peers.table), limits.PEERS),
+    ("peers.hails", lambda node: len(node.peers.hails), limits.HAILS),
+    ("peers pending of one hail", lambda node: _longest(hail.pending for hail in node.peers.hails.values()), limits.PENDING),
+    ("peers sessions of one peer", lambda node: _longest(peer.sessions for peer in node.peers.table.values()), 3),
+    ("rumours.manifests", lambda node: len(node.rumours.manifests), limits.MANIFESTS),
+    ("rumours.floors", lambda node: len(node.rumours.floors), limits.FLOORS),
+    ("rumours._fetching", lambda node: len(node.rumours._fetching), limits.RUMOUR_FETCHES),
+    ("rumours._hot", lambda node: len(node.rumours._hot), limits.MANIFESTS),
+    ("chunks.fetches", lambda node: len(node.chunks.fetches), limits.FETCHES),
+    ("chunks sources of one fetch", lambda node: _longest(f.sources for f in node.chunks.fetches.values()), limits.FETCH_SOURCES),
+    ("slicing.slices", lambda node: len(node.slicing.slices), limits.MANIFESTS),
+    ("slicing seats of one slice", lambda node: _longest(s.seats for s in node.slicing.slices.values()), limits.SEAT_HINTS),
+    ("slicing candidates of one slice", lambda node: _longest(s.candidates for s in node.slicing.slices.values()), limits.CANDIDATES),
+    ("ring.near", lambda node: len(node.ring.near), 2 * limits.NEIGHBOURS),
+    ("ring._gone", lambda node: len(node.ring._gone), limits.TOMBSTONES),
+    ("work", lambda node: len(node.work), limits.WORK),
+    ("store blobs", lambda node: len(node.store), store.BLOBS),
+    ("store bytes", lambda node: node.store.used, lambda node: node.store.capacity),
+)
+
+
+def _longest(collections):
+    return max((len(collection) for collection in collections), default=0)
+
+
+def tables(node):
+    """(name, entries, cap) of every bounded table."""
+    return [(name, size(node), cap if isinstance(cap, int) else cap(node)) for name, size, cap in TABLES]

@@ -8,6 +8,8 @@ from .broker import Client
 
 # A small WebAssembly module as far as an operator looks: its first eight bytes.
 WASM_HEAD = b"\0asm\x01\0\0\0"
+# More than the blobs of the largest workload.
+OUTBOX = 10_000
 # Long past the end of every run.
 VALID_S = 30 * 86_400
 
@@ -23,7 +25,7 @@ class Work:
 
 
 class Operator:
-    """One operator with a connection to the broker.  What is not acknowledged is published again."""
+    """One operator with a connection to the broker."""
 
     def __init__(self, world, broker, fleet):
         self.world = world
@@ -35,9 +37,7 @@ class Operator:
         self.verdicts = {}
         # Everything published, by topic, newest version.
         self._kept = {}
-        self._pending = {}
-        self._token = 0
-        self._client = Client(broker, self)
+        self._client = Client(broker, self, most=OUTBOX)
         self._client.start()
         self._client.subscribe(fleet.topic("result", "#"))
         self._client.subscribe(fleet.topic("refused", "#"))
@@ -85,16 +85,10 @@ class Operator:
     # -- what its connection tells it
 
     def connected(self):
-        """Publishes again what the broker never acknowledged."""
-        for token in sorted(self._pending):
-            self._client.publish(*self._pending[token], True, token)
+        """Nothing: the client subscribes and publishes again."""
 
     def disconnected(self):
         """Nothing: it will be back."""
-
-    def published(self, token):
-        """The broker has it."""
-        self._pending.pop(token, None)
 
     def message(self, topic, payload, retained):
         """A result, or a door's refusal."""
@@ -123,7 +117,5 @@ class Operator:
         return plan.payload["seq"]
 
     def _publish(self, topic, payload):
-        self._token += 1
         self._kept[topic] = payload
-        self._pending[self._token] = (topic, payload)
-        self._client.publish(topic, payload, True, self._token)
+        self._client.publish(topic, payload, True, None)
