@@ -10,6 +10,9 @@ amqtt 0.11 to 0.12 needs two corrections, made in `_quiet_broker`:
   the fleet when it connects.
 - The walk over those subscriptions awaits at each step, and a subscription made
   meanwhile ends the new session with "dictionary changed size".
+
+Also, a session without a password is not kept while its client is away, and a
+message that is not acknowledged within 5 s is not sent again.
 """
 
 import asyncio
@@ -123,12 +126,23 @@ def _quiet_broker(port):
             if any(subscriber is session for subscriber, _qos in subscribers):
                 await super()._publish_retained_messages_for_subscription(subscription, session)
 
-    return Corrected(
+    class Steady(dict):
+        """May change while it is walked: the walk goes over how it was."""
+
+        def __iter__(self):
+            return iter(list(self.keys()))
+
+        def items(self):
+            return list(super().items())
+
+    broker = Corrected(
         {
             "listeners": {"default": {"type": "tcp", "bind": "127.0.0.1:%d" % port}},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         }
     )
+    broker._subscriptions = Steady()
+    return broker
 
 
 async def _serve():

@@ -1,4 +1,4 @@
-"""The run's report: metering per box, and `report.json`."""
+"""The run's report: metering per box, `report.json`, and what makes a run a bad one."""
 
 import json
 
@@ -6,45 +6,34 @@ from rich.table import Table
 
 from .files import write_whole
 
-# What a receipt measures and how the bill adds it up over the tasks of a box.
-SUMS = ("fuel", "byte_s", "bytes_in", "bytes_out", "ms")
+SUMS = ("tasks", "fuel", "byte_s", "bytes_in", "bytes_out", "ms")
 
 
-def meter(receipts, names=None):
-    """Receipts added up: one row a box, a list of dicts sorted by name.
+def rows(metering, names):
+    """A settlement's metering with a name for people in each row, sorted by it.
 
-    receipts -- settled receipts as dicts (box: bytes16 or hex str, and the
-    numbers of SUMS); names -- {box id in hex: name for people}
+    metering -- list of dicts (Settlement.metering()); names -- {box id in hex: str}
     """
-    rows = {}
-    for receipt in receipts:
-        box = receipt["box"]
-        box = box if isinstance(box, str) else bytes(box).hex()
-        row = rows.setdefault(box, dict({"box": box, "name": (names or {}).get(box, box[:8]), "tasks": 0}))
-        row["tasks"] += 1
-        for key in SUMS:
-            row[key] = row.get(key, 0) + receipt[key]
-        row["pages"] = max(row.get("pages", 0), receipt["pages"])
-    return sorted(rows.values(), key=lambda row: row["name"])
+    named = [dict(row, name=names.get(row["box"], row["box"][:8])) for row in metering]
+    return sorted(named, key=lambda row: row["name"])
 
 
 def meter_table(rows):
     """The metering as a table for people."""
     table = Table(title="metering: what each box did, by its receipts", title_justify="left")
     table.add_column("box")
-    for title in ("tasks", "fuel", "memory byte-s", "peak KiB", "bytes in", "bytes out", "busy s"):
+    for title in ("tasks", "fuel", "memory byte-s", "bytes in", "bytes out", "busy s"):
         table.add_column(title, justify="right")
     for row in rows:
         table.add_row(row["name"], *_cells(row))
-    total = {key: sum(row[key] for row in rows) for key in SUMS + ("tasks",)}
-    total["pages"] = max((row["pages"] for row in rows), default=0)
+    total = {key: sum(row[key] for row in rows) for key in SUMS}
     table.add_section()
     table.add_row("all", *_cells(total), style="bold")
     return table
 
 
 def _cells(row):
-    numbers = [row["tasks"], row["fuel"], row["byte_s"], row["pages"] * 64, row["bytes_in"], row["bytes_out"]]
+    numbers = [row["tasks"], row["fuel"], row["byte_s"], row["bytes_in"], row["bytes_out"]]
     return [f"{number:,}" for number in numbers] + ["%.1f" % (row["ms"] / 1000)]
 
 

@@ -17,13 +17,13 @@ DEFAULT_BYTES = 1_200_000  # "1 MB or more", with a margin
 # One index blob names 1,024 inputs; at 16 KiB each that is 16 MiB.
 INPUT_MAX_BYTES = 16 * 1024 * 1024
 INPUT_MIN_BYTES = 32 * 1024  # less is done before anybody could pull a plug
-TASK_MAX_BYTES = 16 * 1024  # half of a blob's cap: moves between boxes in 16 chunks or so
+TASK_MAX_BYTES = 16 * 1024  # the distinct words of any 16 KiB fit the program's one page
 TASK_MIN_BYTES = 1024
 TASKS_A_SEAT = 8  # enough that a seat which dies mid-run leaves work behind
 
-# The rule of examples/words.c: a word is a longest run of ASCII letters and
-# apostrophes, in lower case.
-_WORD = re.compile(rb"[A-Za-z']+")
+# The rule of examples/words.c: a longest run of ASCII letters in which single
+# apostrophes may stand between letters, counted in lower case.
+_WORD = re.compile(rb"[A-Za-z]+(?:'[A-Za-z]+)*")
 
 
 class TextError(OperatorError):
