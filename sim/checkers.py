@@ -168,6 +168,19 @@ def no_spinning(world, per_s=200):
     return "boxes that spin: %s" % _some(wrong) if wrong else ""
 
 
+def disks_within(world, store_bytes):
+    """No box keeps more blobs and parts than its store's capacity.
+
+    Reads: every box's disk, live or not.
+    """
+    over = []
+    for box in world.boxes:
+        used = box.disk.used("blob-", "part-")
+        if used > store_bytes:
+            over.append("%d: %d bytes" % (box.number, used))
+    return "stores over %d bytes: %s" % (store_bytes, _some(over)) if over else ""
+
+
 def settled_once(operator, workload):
     """Every result that was settled was settled once, and with the right output.
 

@@ -85,9 +85,9 @@ class Disk:
         self._rng.shuffle(found)
         return found
 
-    def used(self):
-        """Bytes in all files."""
-        return sum(len(data) for data in self._files.values())
+    def used(self, *prefixes):
+        """Bytes in all files whose names have one of the prefixes (none: in all files)."""
+        return sum(len(data) for name, data in self._files.items() if name.startswith(prefixes or ""))
 
     def lose_power(self):
         """Power lost: loose writes are kept, lost or torn, the newest first."""

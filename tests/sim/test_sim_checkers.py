@@ -119,6 +119,15 @@ def test_a_spinning_timer_is_found():
     assert checkers.no_spinning(world) == "boxes that spin: 1"
 
 
+def test_a_store_over_its_capacity_is_found():
+    world = toy_world(1, 2)
+    world.boxes[1].disk.write("blob-a", bytes(60))
+    world.boxes[1].disk.write("state-b", bytes(1000))
+    assert checkers.disks_within(world, 100) == ""
+    world.boxes[1].disk.write_at("part-c", 40, b"1")
+    assert checkers.disks_within(world, 100) == "stores over 100 bytes: 1: 101 bytes"
+
+
 class Books:
     """An operator's settlements, as the checks read them."""
 
