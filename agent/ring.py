@@ -25,8 +25,10 @@ DEAD_MISSES = const(5)
 GRANT_TRIES = const(6)
 # Probes to wait after a death before its seat is granted anew.
 GRACE_PROBES = const(2)
-# Entries told by others are kept while they are younger than this many probes.
+# Entries not heard of for this many probes, or ENTRY_LEAST_MS, are dropped; ages
+# are told in whole seconds, so short probes need the floor.
 ENTRY_PROBES = const(12)
+ENTRY_LEAST_MS = const(8000)
 ENTRIES_TOLD = 2 * NEIGHBOURS + 1
 
 
@@ -144,7 +146,7 @@ class Ring:
     def merge(self, entries):
         """Take SeatEntry heard of; keep the nearest on either side."""
         node = self._node
-        limit = node.now_ms - ENTRY_PROBES * node.config.probe_ms
+        limit = self._stale_before()
         for entry in entries:
             if entry.id == node.id or entry.heard_ms < limit or entry.seat >= self.seats():
                 continue
@@ -164,6 +166,9 @@ class Ring:
                     known.misses = min(known.misses, SUSPECT_MISSES - 1)
                 known.seat, known.term = entry.seat, entry.term
         self._trim()
+
+    def _stale_before(self):
+        return self._node.now_ms - max(ENTRY_LEAST_MS, ENTRY_PROBES * self._node.config.probe_ms)
 
     def _add(self, entry):
         for other in list(self.near.values()):
@@ -208,6 +213,9 @@ class Ring:
         for id in list(self._exchanges.values()):
             self._missed(id)
         self._exchanges = {}
+        for entry in list(self.near.values()):
+            if entry.heard_ms < self._stale_before():
+                self._lose(entry.id, entry.term)
         for entry in self._to_probe():
             self._probe(entry.id, entry.box.addr)
         if self._rival:

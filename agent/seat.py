@@ -32,7 +32,8 @@ class SeatEntry:
 
     def pack(self, now_ms):
         """Bytes, with the age as seen at now_ms."""
-        age = min(65535, max(0, now_ms - self.heard_ms) // 1000)
+        # Rounded up: told to and fro, an entry must grow old, never young.
+        age = min(65535, (max(0, now_ms - self.heard_ms) + 999) // 1000)
         return self.seat.to_bytes(2, "big") + self.term.to_bytes(4, "big") + age.to_bytes(2, "big") + self.box.pack()
 
 

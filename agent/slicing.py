@@ -113,7 +113,7 @@ class Slicing:
             rows = [[node.descriptor(), node.now_ms]] + rows[: CANDIDATES_TOLD - 1]
         out = b""
         for box, heard_ms in rows:
-            out += min(65535, (node.now_ms - heard_ms) // 1000).to_bytes(2, "big") + box.pack()
+            out += min(65535, (node.now_ms - heard_ms + 999) // 1000).to_bytes(2, "big") + box.pack()
         return out
 
     def hear(self, told):

@@ -1,0 +1,316 @@
+"""A door: the few boxes that hold a connection to the operator's broker.
+
+In come signed manifests, which become rumours once they are verified, and blobs,
+each subscribed to only while the fleet asks for it: the broker is the store,
+never one box.  Out go results, a census, and a word to the operator about what
+was refused.  A door decides nothing and keeps nothing for long.
+"""
+
+from .compat import const
+from .errors import RemoteError
+from .limits import DOOR_PUBLISHED, DOOR_RESULTS, DOOR_WANTS, MANIFEST_BYTES
+from .manifest import is_name, manifest_id
+from .wire import cbor
+from .wire.hashes import sha256
+from .wire.messages import TAKEN
+
+# A blob topic without a blob is given up after this time, and not asked again
+# for as long.
+WANT_MS = const(10000)
+# Results given to the edge and not yet acknowledged; each holds its output.
+PUBLISHING = const(2)
+CENSUS_BUSY_MS = const(2000)
+CENSUS_IDLE_MS = const(60000)
+TICK_MS = const(1000)
+
+
+class Carried:
+    """A result on its way to the broker.  peer: (id, addr), None for our own."""
+
+    def __init__(self, peer, receipt, tag, output, fields):
+        self.peer = peer
+        self.receipt = receipt
+        self.tag = tag
+        self.output = output
+        self.workload = fields["workload"]
+        self.seq = fields["seq"]
+        self.task = fields["task"]
+        self.box = fields["box"]
+        self.state = "fetching"
+
+
+class Door:
+    """The door's side of a node: what it fetches from and brings to the broker."""
+
+    def __init__(self, node):
+        self._node = node
+        self.connected = False
+        self._root = "backfence/" + node.trust.fleet.hex() + "/"
+        self._wants = {}  # digest: deadline
+        self._absent = {}  # digest: until when not to ask again
+        self.carried = {}  # receipt hash: Carried
+        self._tokens = {}  # token: receipt hash
+        self._published = []  # [(receipt hash, workload id, seq, task)]
+        self._token = 0
+        self._census_ms = node.now_ms
+        self.due = node.now_ms + TICK_MS
+
+    def status_topic(self):
+        """Topic of this door's "online" and of its last will, "offline"."""
+        return self._root + "door/" + self._node.id.hex()
+
+    # -- the broker
+
+    def on_connected(self):
+        """The broker is there: subscribe, and say so."""
+        self.connected = True
+        self._node.event(("subscribe", self._root + "manifest/#"))
+        self._node.event(("publish", self.status_topic(), b"online", True, None))
+        for digest in self._wants:
+            self._node.event(("subscribe", self._blob_topic(digest)))
+        self._census_ms = self._node.now_ms
+        self._node.news()
+
+    def on_disconnected(self):
+        """The broker is gone: results wait, nothing is lost."""
+        self.connected = False
+
+    def on_message(self, topic, payload):
+        """A message from the broker: a manifest or a blob that was asked for."""
+        if not topic.startswith(self._root):
+            self._node.counters.bump("door_messages_bad")
+            return
+        rest = topic[len(self._root) :]
+        if rest.startswith("manifest/"):
+            self._on_manifest(rest, payload)
+        elif rest.startswith("blob/"):
+            self._on_blob(rest[5:], payload)
+        else:
+            self._node.counters.bump("door_messages_bad")
+
+    def _on_manifest(self, what, payload):
+        if not payload:
+            return  # a retained manifest was cleared
+        if len(payload) > MANIFEST_BYTES:
+            self._refused(what, "longer than %d bytes" % MANIFEST_BYTES)
+            return
+        digest = sha256(payload)
+        for manifest in self._node.rumours.manifests.values():
+            if manifest.digest == digest:
+                return
+
+        def why(reason):
+            if reason:
+                self._refused(what, reason)
+
+        if not self._node.rumours.offer(bytes(payload), why):
+            self._refused(what, "this door is busy; push it again")
+
+    def _refused(self, what, why):
+        self._node.counters.bump("door_messages_bad")
+        self._node.log("warning", "refused %s: %s" % (what, why))
+        body = cbor.encode({"what": what, "why": why})
+        self._node.event(("publish", self._root + "refused/" + self._node.id.hex(), body, False, None))
+
+    def _on_blob(self, name, payload):
+        for digest in list(self._wants):
+            if digest.hex() != name:
+                continue
+            if sha256(payload) != digest:
+                self._absent[digest] = self._node.now_ms + WANT_MS
+                self._refused("blob/" + name, "its bytes do not have that hash")
+            else:
+                self._node.store.put(bytes(payload))
+            self._drop_want(digest)
+            self._node.tasks.due = self._node.now_ms
+            return
+        self._node.counters.bump("door_messages_bad")
+
+    # -- blobs the fleet asks for
+
+    def _blob_topic(self, digest):
+        return self._root + "blob/" + digest.hex()
+
+    def want(self, digest):
+        """Ask the broker for a blob; True if it may come."""
+        if digest in self._wants:
+            return True
+        if not self.connected or digest in self._absent:
+            return False
+        if len(self._wants) >= DOOR_WANTS:
+            self._node.counters.bump("door_wants_full")
+            # The asker comes again; by then a place may be free.
+            return True
+        self._wants[digest] = self._node.now_ms + WANT_MS
+        self._node.event(("subscribe", self._blob_topic(digest)))
+        return True
+
+    def _drop_want(self, digest):
+        del self._wants[digest]
+        self._node.event(("unsubscribe", self._blob_topic(digest)))
+
+    # -- results
+
+    def on_result(self, peer, message):
+        """A box offers a result: take it if there is room, or say it is taken."""
+        _, receipt, tag = message
+        known = sha256(receipt)
+        for digest, workload_id, seq, task in self._published:
+            if digest == known:
+                self._node.send(peer.id, peer.addr, TAKEN, workload_id, seq, task)
+                return
+        if not self.connected:
+            self._node.counters.bump("door_full")
+            return
+        self.carry((peer.id, peer.addr), receipt, tag, None)
+
+    def carry(self, peer, receipt, tag, output):
+        """Carry a result; peer is (identity, address), or None for our own.
+
+        output: SHA-256 of the blob if it is already here.  RemoteError if the
+        receipt is malformed or speaks for another box.
+        """
+        digest = sha256(receipt)
+        if digest in self.carried:
+            return
+        if len(self.carried) >= DOOR_RESULTS:
+            self._node.counters.bump("door_full")
+            return
+        fields = read_receipt(receipt)
+        if fields["box"] != (peer[0] if peer else self._node.id):
+            raise RemoteError("a receipt of another box")
+        carried = Carried(peer, receipt, tag, fields["output"] if fields["size"] else None, fields)
+        self.carried[digest] = carried
+        if carried.output is None or self._node.store.has(carried.output):
+            self._whole(digest)
+        elif not self._node.chunks.fetch(
+            carried.output, fields["size"], [peer], lambda _, whole: self._fetched(digest, whole)
+        ):
+            del self.carried[digest]
+
+    def _fetched(self, digest, whole):
+        if digest not in self.carried:
+            return
+        if whole:
+            self._whole(digest)
+        else:
+            del self.carried[digest]
+
+    def _whole(self, digest):
+        carried = self.carried[digest]
+        carried.state = "whole"
+        if carried.output:
+            self._node.store.pin(carried.output)
+        self._publish_some()
+
+    def _publish_some(self):
+        for digest in list(self.carried):
+            if len(self._tokens) >= PUBLISHING or not self.connected:
+                return
+            if self.carried[digest].state == "whole":
+                self._publish(digest)
+
+    def _publish(self, digest):
+        carried = self.carried[digest]
+        output = b""
+        if carried.output:
+            output = self._node.store.get(carried.output)
+            if output is None:
+                self._end(digest)
+                return
+        topic = "%sresult/%s/%d/%s" % (self._root, carried.workload, carried.task, carried.box.hex())
+        body = cbor.encode([carried.receipt, carried.tag, bytes(output)])
+        self._token += 1
+        if self._node.event(("publish", topic, body, False, self._token)):
+            self._tokens[self._token] = digest
+            carried.state = "publishing"
+
+    def on_published(self, token):
+        """The broker has acknowledged a publication."""
+        digest = self._tokens.pop(token, None)
+        carried = self.carried.get(digest)
+        if carried:
+            node = self._node
+            node.counters.bump("door_published")
+            workload_id = manifest_id("workload", carried.workload)
+            self._published.append((digest, workload_id, carried.seq, carried.task))
+            if len(self._published) > DOOR_PUBLISHED:
+                self._published.pop(0)
+            self._end(digest)
+            if carried.peer:
+                node.send(carried.peer[0], carried.peer[1], TAKEN, workload_id, carried.seq, carried.task)
+            else:
+                node.tasks.taken(workload_id, carried.seq, carried.task)
+        self._publish_some()
+
+    def _end(self, digest):
+        carried = self.carried.pop(digest)
+        if carried.output and carried.state != "fetching":
+            self._node.store.unpin(carried.output)
+            if carried.peer:
+                self._node.store.forget(carried.output)
+
+    # -- time
+
+    def tick(self, now_ms):
+        """Give up blobs that do not come; publish what waits; the census."""
+        self.due = now_ms + TICK_MS
+        for digest in list(self._wants):
+            if now_ms >= self._wants[digest]:
+                self._absent[digest] = now_ms + WANT_MS
+                self._drop_want(digest)
+        for digest in list(self._absent):
+            if now_ms >= self._absent[digest]:
+                del self._absent[digest]
+        if len(self._absent) > 4 * DOOR_WANTS:
+            self._absent = {}
+        self._publish_some()
+        if self.connected and now_ms >= self._census_ms:
+            self._census_ms = now_ms + (CENSUS_BUSY_MS if self._node.busy() else CENSUS_IDLE_MS)
+            self._node.event(("publish", self._root + "census", cbor.encode(self.census()), True, None))
+
+    def census(self):
+        """dict of what this door has heard of: members, slices, workloads."""
+        node = self._node
+        slices = {}
+        for slice in node.slicing.slices.values():
+            holders = {entry.seat: entry for entry in slice.seats.values()}
+            own = node.ring.own_entry(slice.manifest.id)
+            if own:
+                holders[own.seat] = own
+            slices[slice.manifest.name] = {
+                "seats": slice.manifest.fields["seats"],
+                "heard": [[seat, holders[seat].term, holders[seat].id] for seat in sorted(holders)],
+                "candidates": len(slice.candidates),
+            }
+        workloads = {}
+        for manifest in node.rumours.of_kind("workload"):
+            workloads[manifest.name] = {
+                "seq": manifest.seq,
+                "tasks": manifest.fields["tasks"],
+                "slice": manifest.fields["slice"],
+            }
+        return {
+            "door": node.id,
+            "wall_s": node.wall_s(),
+            "members_heard": len(node.membership.view) + 1,
+            "slices": slices,
+            "workloads": workloads,
+            "carrying": len(self.carried),
+            "published": node.counters["door_published"],
+        }
+
+
+def read_receipt(receipt):
+    """dict of the receipt's fields that a door needs; RemoteError if malformed."""
+    fields = cbor.decode(receipt, 2, 64)
+    if not isinstance(fields, dict):
+        raise RemoteError("receipt")
+    for key, kind in (("box", bytes), ("workload", str), ("seq", int), ("task", int), ("output", bytes), ("size", int)):
+        if not isinstance(fields.get(key), kind):
+            raise RemoteError("receipt field " + key)
+    if len(fields["box"]) != 16 or len(fields["output"]) != 32 or not is_name(fields["workload"]):
+        raise RemoteError("receipt fields")
+    if not 0 <= fields["task"] < 1 << 32 or not 0 <= fields["seq"] < 1 << 53:
+        raise RemoteError("receipt numbers")
+    return fields

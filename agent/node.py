@@ -1,0 +1,380 @@
+"""The node: one state machine that joins the services, free of input and output.
+
+Theory of operation.  The edge (edge/loop.py), or the simulator, hands in what
+happens: receive() a datagram, handle_timer() when deadline() has come, step()
+while there is long work, message() from the broker, on_done() of a job.  After
+each call it drains datagrams() and events().  `now_ms` is an argument of every
+call and only rises; randomness is a seeded source; the store is handed in.
+
+A datagram passes peers.py (is it sealed by an enrolled box?), wire/messages.py
+(is it well formed?) and goes to its service.  Any RemoteError on the way drops
+the datagram, is counted, and leaves nothing half-applied.
+
+Rounds are slow while nothing happens and fast while there is news: a service
+that sees news calls news(), which lets the next rounds come at busy_round_ms.
+"""
+
+from .compat import const
+from .chunks import Chunks
+from .counters import Counters
+from .descriptor import DOOR, REACHABLE, Descriptor
+from .door import Door
+from .errors import RemoteError
+from .limits import DATAGRAM_BYTES, EVENTS, TOMBSTONES, UNSENT_DATAGRAMS
+from .membership import Membership
+from .peers import Peers
+from .ring import Ring
+from .rumour import Rumours
+from .seeds import SEEDS_KIND, Seeds
+from .slicing import Slicing
+from .tasks import Tasks
+from .wire import cbor, messages, x25519
+from .work import Work
+
+# Busy rounds after the last news: enough for a rumour to reach everybody.
+NEWS_ROUNDS = const(15)
+# A box found dead is not taken back by hearsay for this long.
+TOMBSTONE_MS = const(30000)
+# Wall time is persisted, rarely, as a floor for the next start.
+WALL_SAVE_MS = const(6 * 3600 * 1000)
+
+
+class Node:
+    """One box's agent.
+
+    config: config.Config; identity: peers.Identity; trust: trust.Trust;
+    store: store.Store; rng: rng.Rng; now_ms: monotonic; wall_s: unix seconds as
+    the system has it; address: our packed address as others reach it;
+    controller: packed address or None; ladder(private, public, blind): the
+    X25519 computation, replaced only by the simulator.
+    """
+
+    def __init__(self, config, identity, trust, store, rng, now_ms, wall_s,
+                 address=b"\x7f\x00\x00\x01\x1b\x58", controller=None, ladder=None):
+        self.config = config
+        self.identity = identity
+        self.id = identity.id
+        self.trust = trust
+        self.store = store
+        self.rng = rng
+        self.now_ms = now_ms
+        self.counters = store.counters
+        self.address = address
+        self.ladder = ladder or x25519.Ladder
+        self.attributes = {}
+        self.available = True
+        self._started_ms = now_ms
+        self._wall_base = (wall_s, now_ms)
+        self._wall_due = now_ms + WALL_SAVE_MS
+        self._unsent = []
+        self._events = []
+        self._busy_until = now_ms
+        self._tombstones = {}  # identity: until
+        self.work = Work(self.counters)
+        incarnation = self._load_floor()
+        self.peers = Peers(self, identity, self.ladder, incarnation)
+        self.slicing = Slicing(self)
+        self.rumours = Rumours(self)
+        self.membership = Membership(self)
+        self.chunks = Chunks(self)
+        self.ring = Ring(self)
+        self.tasks = Tasks(self)
+        self.door = Door(self) if config.door else None
+        self.seeds = Seeds(self, controller)
+        self._services = [
+            self.peers, self.membership, self.rumours, self.chunks,
+            self.slicing, self.ring, self.tasks, self.seeds,
+        ]
+        if self.door:
+            self._services.append(self.door)
+        self._handlers = {
+            messages.SHUFFLE: self.membership.on_ask,
+            messages.SHUFFLED: self.membership.on_told,
+            messages.DIGEST: self.rumours.on_digest,
+            messages.HAVE: self.rumours.on_have,
+            messages.PULL: self.chunks.on_pull,
+            messages.CHUNK: self.chunks.on_chunk,
+            messages.LACK: self.chunks.on_lack,
+            messages.PROBE: self.ring.on_probe,
+            messages.ACK: self.ring.on_ack,
+            messages.GRANT: self.ring.on_grant,
+            messages.ANSWER: self.ring.on_answer,
+            messages.LEAVE: self.ring.on_leave,
+            messages.RESULT: self._on_result,
+            messages.TAKEN: self.tasks.on_taken,
+            messages.PROGRESS: self.tasks.on_progress,
+        }
+
+    # -- driven by the edge or the simulator
+
+    def receive(self, data, addr, now_ms):
+        """One datagram (bytes) from a packed address.  Never raises on bad input."""
+        self.now_ms = now_ms
+        self.counters.bump("datagrams_in")
+        self.counters.bump("bytes_in", len(data))
+        if not 5 < len(data) <= DATAGRAM_BYTES:
+            self.counters.bump("datagrams_bad")
+            return
+        if data[0] == SEEDS_KIND:
+            self.seeds.receive(data, addr)
+            return
+        try:
+            opened = self.peers.receive(data, addr)
+        except RemoteError:
+            self.counters.bump("hello_bad" if data[0] in (0x12, 0x13) else "datagrams_bad")
+            return
+        if opened:
+            peer, body = opened
+            self._tombstones.pop(peer.id, None)
+            try:
+                message = messages.unpack(body)
+                self._handlers[message[0]](peer, message)
+            except RemoteError:
+                self.counters.bump("messages_bad")
+
+    def handle_timer(self, now_ms):
+        """Let every service act whose time has come."""
+        self.now_ms = now_ms
+        for service in self._services:
+            if now_ms >= service.due:
+                service.tick(now_ms)
+        if now_ms >= self._wall_due:
+            self._save_floor()
+
+    def deadline(self):
+        """Absolute ms at which handle_timer() wants to be called."""
+        due = self._wall_due
+        for service in self._services:
+            if service.due < due:
+                due = service.due
+        return due
+
+    def step(self, now_ms):
+        """One slice (at most 5 ms) of long computation; True if more waits."""
+        self.now_ms = now_ms
+        return self.work.step()
+
+    def datagrams(self):
+        """[(bytes, packed address)] to send, drained."""
+        out, self._unsent = self._unsent, []
+        return out
+
+    def events(self):
+        """Events for the edge, drained: see docs/architecture.md for the kinds."""
+        out, self._events = self._events, []
+        return out
+
+    def connected(self, now_ms):
+        """The broker connection stands (doors only)."""
+        self.now_ms = now_ms
+        if self.door:
+            self.door.on_connected()
+
+    def disconnected(self, now_ms):
+        """The broker connection is lost (doors only)."""
+        self.now_ms = now_ms
+        if self.door:
+            self.door.on_disconnected()
+
+    def message(self, topic, payload, retained, now_ms):
+        """A message from the broker (doors only)."""
+        self.now_ms = now_ms
+        if self.door:
+            self.door.on_message(topic, payload)
+
+    def published(self, token, now_ms):
+        """The broker acknowledged the publication with this token."""
+        self.now_ms = now_ms
+        if self.door:
+            self.door.on_published(token)
+
+    def job_done(self, job, outcome, now_ms):
+        """The container finished a job; outcome has kind, code, reason, output,
+        fuel, pages and ms."""
+        self.now_ms = now_ms
+        self.tasks.on_done(job, outcome)
+
+    def leave(self, now_ms):
+        """Stop in good order: hand the seat over, keep what must be kept."""
+        self.now_ms = now_ms
+        self.ring.leave()
+        self._save_floor()
+
+    # -- used by the services
+
+    def transmit(self, data, addr):
+        """Queue one datagram."""
+        if len(self._unsent) >= UNSENT_DATAGRAMS:
+            self.counters.bump("datagrams_unsent")
+            return
+        self.counters.bump("datagrams_out")
+        self.counters.bump("bytes_out", len(data))
+        self._unsent.append((data, addr))
+
+    def send(self, id, addr, kind, *fields):
+        """Send a message to the box id, sealed."""
+        self.peers.send(id, addr, messages.pack(kind, *fields))
+
+    def send_packed(self, id, addr, message):
+        """Send a message that is packed already."""
+        self.peers.send(id, addr, message)
+
+    def event(self, event):
+        """Queue an event for the edge; False if the queue is full."""
+        if len(self._events) >= EVENTS:
+            self.counters.bump("events_unsent")
+            return False
+        self._events.append(event)
+        return True
+
+    def log(self, level, text):
+        """A line for the box's log."""
+        self.event(("log", level, text))
+
+    def descriptor(self):
+        """Our own fresh Descriptor."""
+        flags = (REACHABLE if self.config.reachable else 0) | (DOOR if self.is_door() else 0)
+        return Descriptor(self.id, self.address, 0, flags)
+
+    def is_door(self):
+        """True while this box holds a broker connection."""
+        return self.door is not None and self.door.connected
+
+    def news(self):
+        """Something happened: gossip fast for a while."""
+        self._busy_until = self.now_ms + NEWS_ROUNDS * self.config.busy_round_ms
+        self.membership.hurry()
+
+    def busy(self):
+        """True while there is news."""
+        return self.now_ms < self._busy_until
+
+    def round_ms(self):
+        """Length of a gossip round now."""
+        return self.config.busy_round_ms if self.busy() else self.config.round_ms
+
+    def in_use(self, id):
+        """True for boxes whose keys must not be dropped for a stranger."""
+        if self.membership.find(id) or id in self.ring.near:
+            return True
+        return bool(self.ring.grant and self.ring.grant.box.id == id)
+
+    def is_tombstoned(self, id):
+        """True for a box found dead a short while ago."""
+        until = self._tombstones.get(id)
+        return until is not None and self.now_ms < until
+
+    def silent(self, id):
+        """A peer did not answer a shuffle: no part of the view any more."""
+        self.membership.drop(id)
+        self.slicing.forget(id)
+        if id not in self.ring.near:
+            self._bury(id)
+
+    def unreachable(self, id):
+        """A greeting was given up."""
+        self.silent(id)
+
+    def dead(self, id):
+        """A ring neighbour or candidate is dead: every service forgets it."""
+        self._bury(id)
+        self.membership.drop(id)
+        self.slicing.forget(id)
+        self.ring.dead(id)
+
+    def _bury(self, id):
+        self._tombstones[id] = self.now_ms + TOMBSTONE_MS
+        if len(self._tombstones) > TOMBSTONES:
+            first = min(self._tombstones, key=lambda id: self._tombstones[id])
+            del self._tombstones[first]
+
+    def on_manifest(self, manifest):
+        """A manifest was verified and taken."""
+        if manifest.kind == "slice":
+            self.slicing.on_manifest(manifest)
+            self.ring.on_manifest(manifest)
+        else:
+            self.tasks.on_manifest(manifest)
+
+    def on_expired(self, manifest):
+        """A manifest's time is over."""
+        if manifest.kind == "slice":
+            self.slicing.on_expired(manifest)
+            self.ring.on_expired(manifest)
+        else:
+            self.tasks.on_expired(manifest)
+
+    def on_seat(self):
+        """Our seat or its neighbourhood changed."""
+        self.tasks.on_seat()
+
+    def _on_result(self, peer, message):
+        if self.door is None:
+            raise RemoteError("not a door")
+        self.door.on_result(peer, message)
+
+    # -- wall time: the system's, never below the persisted floor
+
+    def wall_s(self):
+        """Unix seconds, as far as this box knows."""
+        base, at = self._wall_base
+        return base + (self.now_ms - at) // 1000
+
+    def raise_wall(self, wall_s):
+        """Wall time rises to a signed time stamp, and never falls."""
+        if wall_s > self.wall_s():
+            self._wall_base = (wall_s, self.now_ms)
+
+    def _load_floor(self):
+        """Take the wall floor; return this start's incarnation number."""
+        incarnation = 0
+        data = self.store.load_state("clock")
+        if data is not None:
+            try:
+                row = cbor.decode(data, 2, 4)
+                if not messages.holds(("U", "u"), row):
+                    raise RemoteError("clock state")
+                self.raise_wall(row[0])
+                incarnation = row[1] + 1
+            except RemoteError:
+                self.counters.bump("store_errors")
+        self.incarnation = incarnation & 0xFFFFFFFF
+        self._save_floor()
+        return self.incarnation
+
+    def _save_floor(self):
+        self._wall_due = self.now_ms + WALL_SAVE_MS
+        self.store.save_state("clock", cbor.encode([self.wall_s(), self.incarnation]))
+
+    # -- for people
+
+    def status(self):
+        """dict, JSON-able: what this box knows of itself."""
+        seats = []
+        if self.ring.seat is not None:
+            after, before = self.ring.successor(), self.ring.predecessor()
+            seats.append({
+                "slice": self.ring.manifest.name,
+                "seat": self.ring.seat,
+                "term": self.ring.term,
+                "successor": [after.seat, after.id.hex()] if after else None,
+                "predecessor": [before.seat, before.id.hex()] if before else None,
+            })
+        job = self.tasks.job
+        return {
+            "id": self.id.hex(),
+            "uptime_ms": self.now_ms - self._started_ms,
+            "members": len(self.membership.view),
+            "view": [id.hex() for id in self.membership.view],
+            "door": self.config.door == 1,
+            "broker": self.is_door(),
+            "seats": seats,
+            "manifests": {m.kind + "-" + m.name: m.seq for m in self.rumours.manifests.values()},
+            "tasks": {
+                "open": self.tasks.open_count(),
+                "running": [job.workload, job.task] if job else None,
+                "done": self.counters["tasks_done"],
+                "undelivered": len(self.tasks.waiting),
+            },
+            "counters": self.counters.nonzero(),
+        }

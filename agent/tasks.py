@@ -1,0 +1,379 @@
+"""Work: which tasks are this box's, running them one by one, handing results in.
+
+A box computes its tasks from its seat (placement.py).  A bitmap of what seems
+done, merged by gossip around the ring, spares work and decides nothing: only
+the workload's owner settles, from receipts.  So a seat's successor in office
+inherits exactly the tasks that no door has taken yet.
+"""
+
+from .bitmap import Bitmap
+from .compat import const
+from .errors import RemoteError
+from .limits import INDEX_ENTRIES, RESULTS_WAITING
+from .placement import seat_of
+from .receipt import Receipts
+from .wire.messages import PROGRESS, RESULT
+
+# Tasks placed per tick: some 3 ms on a slow box.
+SCAN_STEP = const(32)
+TICK_MS = const(500)
+# A vacant seat's tasks fall to its predecessor when no candidate came this long.
+ADOPT_MS = const(30000)
+# Inputs fetched ahead of the task that runs.
+AHEAD = const(2)
+# Results offered to a door at once, and how often an offer is repeated.
+OFFERS = const(4)
+OFFER_MS = const(2000)
+OFFERS_PER_DOOR = const(3)
+
+
+class Workload:
+    """A live workload of our slice: its tasks that are ours, and what seems done."""
+
+    def __init__(self, manifest):
+        self.manifest = manifest
+        fields = manifest.fields
+        self.tasks = fields["tasks"]
+        self.replicas = fields["replicas"]
+        bits = self.tasks * self.replicas
+        self.done = Bitmap(bits)
+        self.mine = Bitmap(bits)
+        self.scanned = 0
+        self.refused = False
+
+    def live(self, wall_s):
+        """False once its deadline has passed."""
+        return wall_s < self.manifest.issued + self.manifest.fields["deadline_s"]
+
+
+class Job:
+    """One task to run; the edge hands it to the container.
+
+    program, input: SHA-256 of blobs in the store; fuel, pages, output: caps.
+    """
+
+    def __init__(self, manifest, task, bit, digest):
+        fields = manifest.fields
+        self.key = manifest.id + task.to_bytes(4, "big")
+        self.workload = manifest.name
+        self.workload_id = manifest.id
+        self.seq = manifest.seq
+        self.task = task
+        self.bit = bit
+        self.program = fields["program"]
+        self.input = digest
+        self.args = fields["args"]
+        self.fuel = fields["limits"]["fuel"]
+        self.pages = fields["limits"]["pages"]
+        self.output = fields["limits"]["output"]
+        self.deterministic = fields["deterministic"]
+        self.seed = manifest.id + manifest.digest[:12] + task.to_bytes(4, "big")
+
+
+class Result:
+    """A finished task that no door has taken yet."""
+
+    def __init__(self, job, receipt, tag, output):
+        self.job = job
+        self.receipt = receipt
+        self.tag = tag
+        self.output = output  # SHA-256 of a pinned blob, None if empty
+        self.offers = 0
+        self.next_ms = 0
+
+
+class Tasks:
+    """The tasks of this box's seat."""
+
+    def __init__(self, node):
+        self._node = node
+        self.workloads = {}  # id: Workload
+        self.waiting = {}  # job key: Result
+        self.job = None
+        self.receipts = Receipts(node)
+        self._span = None
+        self._vacant_ms = 0
+        self._turn = 0
+        self._dirty = False
+        self.due = node.now_ms + TICK_MS
+
+    # -- manifests and seats
+
+    def on_manifest(self, manifest):
+        """A verified workload manifest, new or changed."""
+        known = self.workloads.get(manifest.id)
+        if known and known.manifest.digest != manifest.digest:
+            self._drop(manifest.id)
+        self._adopt_workloads()
+        self.due = self._node.now_ms
+
+    def on_expired(self, manifest):
+        """A workload manifest that has expired."""
+        self._drop(manifest.id)
+
+    def on_seat(self):
+        """Our seat, or the gap behind it, has changed."""
+        self._vacant_ms = self._node.now_ms
+        self._adopt_workloads()
+        self.due = self._node.now_ms
+
+    def _adopt_workloads(self):
+        node = self._node
+        mine = node.ring.manifest.name if node.ring.seat is not None else None
+        for id in list(self.workloads):
+            if self.workloads[id].manifest.fields["slice"] != mine:
+                self._drop(id)
+        for manifest in node.rumours.of_kind("workload"):
+            if manifest.fields["slice"] == mine and manifest.id not in self.workloads:
+                self.workloads[manifest.id] = Workload(manifest)
+
+    def _drop(self, id):
+        if self.workloads.pop(id, None) and self.job and self.job.workload_id == id:
+            self._node.event(("cancel", self.job.key))
+
+    def _current_span(self):
+        node = self._node
+        if node.ring.seat is None:
+            return None
+        seat, count = node.ring.span()
+        patient = node.now_ms - self._vacant_ms < ADOPT_MS
+        return (seat, 1 if patient else count, node.ring.seats())
+
+    # -- choosing
+
+    def tick(self, now_ms):
+        """Place tasks, fetch what the next ones need, start one, offer results."""
+        self.due = now_ms + TICK_MS
+        span = self._current_span()
+        if span != self._span:
+            self._span = span
+            for workload in self.workloads.values():
+                workload.mine.clear()
+                workload.scanned = 0
+        if span:
+            for workload in self.workloads.values():
+                if workload.scanned < workload.tasks:
+                    self._scan(workload, span)
+                    self.due = now_ms
+        self._offer(now_ms)
+        if span and not self.due == now_ms:
+            self._advance()
+        if self._dirty:
+            self._tell_neighbours()
+
+    def _scan(self, workload, span):
+        first, count, seats = span
+        until = min(workload.tasks, workload.scanned + SCAN_STEP)
+        for task in range(workload.scanned, until):
+            seat = seat_of(workload.manifest.id, task, seats)
+            for replica in range(workload.replicas):
+                if (seat + replica - first) % seats < count:
+                    workload.mine.set(task * workload.replicas + replica)
+        workload.scanned = until
+
+    def _open(self, workload):
+        """Yield (task, bit) of our tasks that are neither done nor finished here."""
+        mine, done = workload.mine.data, workload.done.data
+        prefix = workload.manifest.id
+        last = -1
+        for index in range(len(mine)):
+            if not mine[index] & ~done[index]:
+                continue
+            for bit in range(index * 8, min(index * 8 + 8, workload.mine.length)):
+                if not workload.mine.get(bit) or workload.done.get(bit):
+                    continue
+                task = bit // workload.replicas
+                key = prefix + task.to_bytes(4, "big")
+                if task == last or key in self.waiting or (self.job and self.job.key == key):
+                    continue
+                last = task
+                yield task, bit
+
+    def open_count(self):
+        """Number of our tasks not done, those waiting for a door included."""
+        total = len(self.waiting) + (1 if self.job else 0)
+        for workload in self.workloads.values():
+            for _ in self._open(workload):
+                total += 1
+        return total
+
+    def _advance(self):
+        node = self._node
+        if len(self.waiting) >= RESULTS_WAITING:
+            node.counters.bump("results_waiting_full")
+            return
+        if not node.available:
+            return
+        wall = node.wall_s()
+        ids = sorted(self.workloads)
+        ahead = AHEAD + (0 if self.job else 1)
+        for i in range(len(ids)):
+            workload = self.workloads[ids[(self._turn + i) % len(ids)]]
+            if not workload.live(wall):
+                continue
+            for task, bit in self._open(workload):
+                if ahead == 0:
+                    return
+                ahead -= 1
+                digest = self._ready(workload, task)
+                if digest and not self.job:
+                    self._start(workload, task, bit, digest)
+
+    def _ready(self, workload, task):
+        """SHA-256 of a task's input if all it needs is here; else fetches it."""
+        store = self._node.store
+        fields = workload.manifest.fields
+        index = fields["index"][task // INDEX_ENTRIES]
+        have_program = store.has(fields["program"])
+        if not have_program:
+            self._fetch(fields["program"], fields["program_size"], True)
+        if not store.has(index):
+            self._fetch(index, None, True)
+            return None
+        digest = store.read(index, 32 * (task % INDEX_ENTRIES), 32)
+        if digest is None or len(digest) < 32:
+            return None
+        digest = bytes(digest)
+        if not store.has(digest):
+            self._fetch(digest, None, False)
+            return None
+        return digest if have_program else None
+
+    def _fetch(self, digest, size, shared):
+        """Ask neighbours first for what they need too; doors for the rest."""
+        node = self._node
+        if node.chunks.wants(digest):
+            return
+        if node.door and node.door.want(digest):
+            return
+        sources = []
+        if shared:
+            sources = [(e.id, e.box.addr) for e in node.rng.sample(list(node.ring.near.values()), 2)]
+        doors = [(d.id, d.addr) for d in node.membership.door_list()]
+        node.rng.shuffle(doors)
+        sources += doors
+        if sources:
+            node.chunks.fetch(digest, size, sources, self._fetched)
+
+    def _fetched(self, digest, whole):
+        self.due = self._node.now_ms if whole else self.due
+
+    def _start(self, workload, task, bit, digest):
+        job = Job(workload.manifest, task, bit, digest)
+        if not self._node.event(("job", job)):
+            return
+        self._turn += 1
+        self.job = job
+        self._node.store.pin(job.program)
+        self._node.store.pin(job.input)
+        self._node.counters.bump("tasks_started")
+
+    # -- finishing
+
+    def on_done(self, job, outcome):
+        """The container's outcome of the running job."""
+        node = self._node
+        store = node.store
+        if self.job is not job:
+            return
+        self.job = None
+        self.due = node.now_ms
+        bytes_in = store.size(job.input)
+        store.unpin(job.program)
+        store.unpin(job.input)
+        if outcome.kind == "cancelled":
+            return
+        output = None
+        if outcome.output:
+            output = store.put(bytes(outcome.output), True)
+            if output is None:
+                return  # no room now: the task stays open and runs again
+        store.forget(job.input)
+        if outcome.kind != "ok":
+            node.counters.bump("tasks_failed")
+        receipt, tag = self.receipts.make(job, outcome, bytes_in)
+        self.waiting[job.key] = Result(job, receipt, tag, output)
+        self._offer(node.now_ms)
+        node.news()
+
+    def _offer(self, now_ms):
+        """Offer results to doors, the longest waiting first."""
+        node = self._node
+        if not self.receipts.ready():
+            return
+        offers = OFFERS
+        for key in sorted(self.waiting):
+            result = self.waiting[key]
+            if offers == 0:
+                break
+            offers -= 1
+            if now_ms < result.next_ms:
+                continue
+            if result.tag is None:
+                result.tag = self.receipts.tag(result.receipt)
+            if node.is_door():
+                node.door.carry(None, result.receipt, result.tag, result.output)
+                result.next_ms = now_ms + OFFER_MS
+                continue
+            doors = node.membership.door_list()
+            if not doors:
+                continue
+            door = doors[(result.offers // OFFERS_PER_DOOR) % len(doors)]
+            if result.offers:
+                node.counters.bump("results_retried")
+            result.offers += 1
+            result.next_ms = now_ms + node.rng.jitter(OFFER_MS)
+            node.send(door.id, door.addr, RESULT, result.receipt, result.tag)
+
+    def on_taken(self, peer, message):
+        """A door has brought a result of ours to the broker."""
+        _, workload_id, seq, task = message
+        self.taken(workload_id, seq, task)
+
+    def taken(self, workload_id, seq, task):
+        """Drop a delivered result and mark its task as done."""
+        result = self.waiting.get(workload_id + task.to_bytes(4, "big"))
+        if result is None or result.job.seq != seq:
+            return
+        del self.waiting[result.job.key]
+        if result.output:
+            self._node.store.unpin(result.output)
+            self._node.store.forget(result.output)
+        self._node.counters.bump("tasks_done")
+        workload = self.workloads.get(workload_id)
+        if workload and workload.manifest.seq == seq:
+            workload.done.set(result.job.bit)
+            self._dirty = True
+        self.due = self._node.now_ms
+
+    # -- progress
+
+    def tell_progress(self, box):
+        """Tell one box (Descriptor) what seems done."""
+        for workload in self.workloads.values():
+            if workload.done.count():
+                manifest = workload.manifest
+                self._node.send(box.id, box.addr, PROGRESS, manifest.id, manifest.seq, bytes(workload.done.data))
+
+    def _tell_neighbours(self):
+        self._dirty = False
+        ring = self._node.ring
+        if ring.seat is None:
+            return
+        told = []
+        for entry in (ring.successor(), ring.predecessor()):
+            if entry and entry.id not in told:
+                told.append(entry.id)
+                self.tell_progress(entry.box)
+
+    def on_progress(self, peer, message):
+        """Merge what a holder of our slice says is done: a hint, no more."""
+        _, workload_id, seq, data = message
+        workload = self.workloads.get(workload_id)
+        if workload is None or workload.manifest.seq != seq or peer.id not in self._node.ring.near:
+            return
+        if len(data) != len(workload.done.data):
+            raise RemoteError("progress length")
+        if workload.done.merge(data):
+            self._dirty = True
+            self.due = self._node.now_ms + TICK_MS // 2
