@@ -176,6 +176,18 @@ def end_manifest(fleet, payload, issued=None):
     return Manifest({**payload, "seq": sequence, "issued": issued, "expires": expires, "end": True})
 
 
+def more_replicas(fleet, payload, issued=None):
+    """Returns the Manifest of the same workload with one more replica of each task."""
+    issued = int(time.time()) if issued is None else issued
+    more = {
+        "replicas": _within("replicas", payload["replicas"] + 1, 1, limits.REPLICAS),
+        "seq": fleet.next_sequence(label(payload)),
+        # The deadline is counted from `issued`: what is left of it is left.
+        "deadline_s": max(payload["issued"] + payload["deadline_s"] - issued, 1), "issued": issued,
+    }
+    return Manifest({**payload, **more})
+
+
 def read(signed, operator, now_s=None):
     """Returns the payload of a signed manifest, after the very check of a box.
 

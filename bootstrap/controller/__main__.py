@@ -1,0 +1,34 @@
+"""`python -m backfence.bootstrap.controller --listen 127.0.0.1:6999 --seeds seeds.cose`"""
+
+import os
+import signal
+
+import click
+
+from ...agent.errors import LocalError
+from .server import SeedList, Server
+
+
+@click.command(name="backfence-controller")
+@click.option("--listen", default="127.0.0.1:6999", show_default=True, help="UDP address, host:port or [v6]:port.")
+@click.option("--seeds", required=True, type=click.Path(), help="File made by `backfence seeds`.")
+def main(listen, seeds):
+    """Hands boxes their first contacts.  A changed file is taken up by itself."""
+    try:
+        server = Server(listen, SeedList(seeds))
+    except LocalError as error:
+        raise click.ClickException(f"{error}\nHint: make the list with `backfence seeds`.") from None
+    reading, writing = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(writing, b"."))
+    click.echo(f"seeds on {listen}")
+    try:
+        server.serve(reading, click.echo)
+    finally:
+        server.close()
+    counted = ", ".join(f"{count} {name}" for name, count in server.counters.items())
+    click.echo(f"stopped: {counted}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""The `backfence` command: its manners, and the verbs that make a fleet.
+
+Exit codes: 0 done, 1 not done, 2 the command was written wrongly.  Errors go
+to stderr as "Error: ...", with a hint.  The verbs that push work are in
+cli_work.py, those that look in cli_show.py.
+"""
+
+import importlib
+import os
+import sys
+
+import click
+
+from ...agent import config
+from ...agent.errors import LocalError
+from . import enrol as enrolment
+from . import fleet as fleets
+from . import files, manifests, results
+from .errors import OperatorError
+
+FLEET = "fleet"
+KEY_FILE_BYTES = 1 << 27  # 2^20 public keys in hexadecimal, and room for line ends
+
+
+class Commands(click.Group):
+    """A group whose OperatorErrors and OSErrors become one line each, exit 1."""
+
+    # name: module and attribute, imported only when used
+    LAZY = {"demo": (".demo", "demo")}
+
+    def list_commands(self, ctx):
+        return sorted([*super().list_commands(ctx), *self.LAZY])
+
+    def get_command(self, ctx, name):
+        if name in self.LAZY:
+            module, attribute = self.LAZY[name]
+            return getattr(importlib.import_module(module, __package__), attribute)
+        return super().get_command(ctx, name)
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except OperatorError as error:
+            hint = f"\nHint: {error.hint}" if error.hint else ""
+            raise click.ClickException(error.message + hint) from None
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            raise click.ClickException(f"{error.strerror or error}{where}") from None
+
+
+def fleet_option(command):
+    """Adds --fleet; the command gets an open Fleet as `fleet`."""
+
+    def opened(_ctx, _parameter, value):
+        return None if _ctx.resilient_parsing else fleets.Fleet(value)
+
+    return click.option(
+        "--fleet", envvar="BACKFENCE_FLEET", default=FLEET, show_default=True, metavar="DIR",
+        callback=opened, help="The fleet's directory.",
+    )(command)
+
+
+def broker_option(command):
+    """Adds --broker, host:port or mqtts://host:port; default: the fleet's."""
+    return click.option(
+        "--broker", envvar="BACKFENCE_BROKER", metavar="HOST:PORT", help="The MQTT broker, if not the fleet's own."
+    )(command)
+
+
+def format_option(command):
+    """Adds --format text|json as `style`."""
+    return click.option(
+        "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+    )(command)
+
+
+def warn(fleet):
+    """Says on stderr when the signing key nears its end."""
+    line = fleet.signer.warning()
+    if line:
+        click.echo(f"Warning: {line}; make a new fleet with bigger trees in time.", err=True)
+
+
+def show(style, value, text):
+    """Prints `value` as JSON, or `text`."""
+    click.echo(results.as_json(value) if style == "json" else text)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="backfence")
+def main():
+    """Run jobs on the gateways and set-top boxes that an ISP already owns.
+
+    Start with `backfence init DIR`, or see everything at once with `backfence demo`.
+    """
+
+
+def _heights(_ctx, _parameter, value):
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter("two numbers with a comma between, such as 5,5") from None
+
+
+@main.command()
+@click.argument("directory", metavar="DIR")
+@click.option("--heights", default="5,5", show_default=True, callback=_heights,
+              help="Heights of the signing key's two trees: 5, 10 or 15 each. 5,5 signs 1,024 times, "
+              "10,10 a million times and takes half a minute to make.")
+@click.option("--width", type=click.Choice(["4", "8"]), default="8", show_default=True,
+              help="8: small signatures. 4: eight times faster to verify, twice as large.")
+@click.option("--broker", default=fleets.BROKER, show_default=True, help="The fleet's usual MQTT broker.")
+@click.option("--moved", is_flag=True, help="DIR is a fleet that was moved here and is gone where it was.")
+def init(directory, heights, width, broker, moved):
+    """Make a fleet: its signing key, owner key and state, in DIR."""
+    if moved:
+        fleet = fleets.Fleet(directory)
+        fleet.signer.adopt()
+        click.echo(f"{directory} may sign again; {fleet.signer.remaining():,} signatures are left")
+        return
+    fleet = fleets.create(directory, heights, int(width), broker)
+    click.echo(f"fleet {fleet.id.hex()} in {directory}, {fleet.signer.capacity():,} signatures")
+    click.echo("Keep the directory secret, and sign from it alone: never from a copy or a backup.")
+
+
+def _settings(_ctx, _parameter, values):
+    pairs = [value.partition("=") for value in values]
+    if not all(equals for _, equals, _ in pairs):
+        raise click.BadParameter("KEY=VALUE, such as region=north")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def read_keys(path):
+    """Returns the public keys (32 bytes each) in a file: one in hexadecimal a line."""
+    if os.path.getsize(path) > KEY_FILE_BYTES:
+        raise OperatorError(f"{path} is too large for one lot")
+    publics = []
+    for number, line in enumerate(files.read(path).decode("ascii", "replace").splitlines(), 1):
+        line = line.partition("#")[0].strip()
+        if not line:
+            continue
+        try:
+            publics.append(bytes.fromhex(line))
+            if len(publics[-1]) != 32:
+                raise ValueError
+        except ValueError:
+            raise OperatorError(
+                f"{path}, line {number}: not a public key", "Each line has 64 hexadecimal digits, an X25519 public key."
+            ) from None
+    return publics
+
+
+@main.command()
+@fleet_option
+@broker_option
+@click.option("--make", "count", type=int, metavar="N", help="Make N boxes with ready homes, for a lab.")
+@click.option("--base-port", type=int, default=7000, show_default=True, help="First of the N UDP ports.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address the boxes listen on.")
+@click.option("--doors", type=int, default=1, show_default=True, help="How many of the N are doors to the broker.")
+@click.option("--homes", metavar="DIR", help="Where the homes go.  [default: homes/ in the fleet's directory]")
+@click.option("--keys", type=click.Path(exists=True, dir_okay=False),
+              help="Enrol boxes that made their own keys: a file of public keys, one a line.")
+@click.option("--out", metavar="DIR", help="With --keys: where each box's trust.cbor and agent.conf go.")
+@click.option("--set", "extra", multiple=True, callback=_settings, metavar="KEY=VALUE",
+              help="A further line of every agent.conf.")
+@format_option
+def enrol(fleet, broker, count, base_port, host, doors, homes, keys, out, extra, style):
+    """Make boxes part of the fleet: one signed lot, and trust.cbor and agent.conf for each."""
+    if (count is None) == (keys is None):
+        raise click.UsageError("give either --make N or --keys FILE")
+    if keys and not out:
+        raise click.UsageError("--keys needs --out DIR")
+    if keys:
+        boxes = enrolment.take(fleet, read_keys(keys), out, extra, broker)
+    else:
+        boxes = fleet.enrol(count, base_port, host, doors, broker, extra, homes)
+    warn(fleet)
+    rows = [{"id": box.id.hex(), "address": box.address, "home": box.home, "lot": box.lot} for box in boxes]
+    lines = [f"{row['id']}  {row['address'] or '-':21}  {row['home']}" for row in rows]
+    show(style, rows, "\n".join([*lines, f"{len(rows)} boxes enrolled in {boxes[0].lot}"]))
+
+
+@main.command()
+@fleet_option
+@click.option("--contact", "contacts", multiple=True, metavar="ID@HOST:PORT",
+              help="A box to begin with; up to 16.  [default: the first 8 with a known address]")
+@click.option("--valid-days", type=int, default=365, show_default=True)
+@click.option("-o", "--out", default="seeds.cose", show_default=True, help="File for the controller.")
+def seeds(fleet, contacts, valid_days, out):
+    """Sign the list of first contacts that the controller hands out."""
+    if contacts:
+        pairs = [_contact(fleet, text) for text in contacts]
+    else:
+        known = [box for box in fleet.boxes().values() if box.address]
+        pairs = [(box.id, enrolment.pack_address(box.address)) for box in known[:8]]
+    if not pairs:
+        raise OperatorError("no enrolled box has a known address", "Name some with --contact ID@HOST:PORT.")
+    manifest = manifests.seeds_manifest(fleet, pairs, valid_s=valid_days * manifests.DAY_S)
+    files.write_whole(out, fleet.sign(manifest))
+    warn(fleet)
+    click.echo(f"{len(pairs)} first contacts in {out}")
+
+
+def _contact(fleet, text):
+    name, at, address = text.partition("@")
+    try:
+        identity = bytes.fromhex(name)
+        config.check_address(address)
+    except (ValueError, LocalError):
+        raise OperatorError(f"{text!r} is not a contact", "Write ID@HOST:PORT, ID in hexadecimal.") from None
+    if identity not in fleet.boxes():
+        raise OperatorError(f"no box {name} is enrolled", "See `backfence describe fleet`.")
+    return identity, enrolment.pack_address(address)
+
+
+def _load_verbs():
+    """The other files add their verbs to `main`."""
+    from . import cli_show, cli_work  # they import this module
+
+    return cli_show, cli_work
+
+
+_load_verbs()
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""What the broker tells about a fleet, put together; for `watch` and `describe`.
+
+Manifests are believed because they are signed, results because their boxes
+authenticated them.  Census and doors' words are what some door says: shown,
+cleaned for a terminal, and used for nothing else.
+"""
+
+import collections
+import time
+
+from ...agent import limits
+from ...agent.errors import RemoteError
+from ...agent.wire import cbor
+from . import predicate, push, results
+from .errors import OperatorError
+from .manifests import label, read
+from .settle import Settlement
+
+# Doors shown; a fleet needs a handful, and anybody at the broker could claim more.
+DOORS = 256
+# Refusals kept for the view.
+REFUSALS = 8
+# Values in a census that are shown, and how deep they nest.
+CENSUS_ITEMS = 1024
+CENSUS_DEPTH = 6
+# The broker has sent what it retains when it is silent for so long.
+QUIET_S = 0.5
+
+
+class Picture:
+    """A fleet as the broker shows it.
+
+    doors: {box hex: "online" or "offline"}; census: map of plain values;
+    manifests: {KIND-NAME: payload}; settlements: {name: Settlement};
+    refused: the newest refusals; odd: messages that were not what their topic says.
+    """
+
+    def __init__(self, fleet):
+        self.fleet = fleet
+        self.doors = {}
+        self.census = {}
+        self.census_s = None
+        self.manifests = {}
+        self.settlements = {}
+        self.refused = collections.deque(maxlen=REFUSALS)
+        self.odd = 0
+
+    def topics(self):
+        """Returns what to subscribe to."""
+        return [
+            self.fleet.topic("manifest", "+"), self.fleet.topic("census"), self.fleet.topic("door", "+"),
+            self.fleet.topic("refused", "+"), self.fleet.topic("result", "+", "+", "+"),
+        ]
+
+    def offer(self, message):
+        """Takes one push.Message."""
+        parts = message.topic.split("/")[2:]
+        handler = {
+            "manifest": self._manifest, "census": self._census, "door": self._door,
+            "refused": self._refusal, "result": self._result,
+        }.get(parts[0] if parts else "")
+        if handler is None or not handler(message, parts[1:]):
+            self.odd += 1
+
+    def _manifest(self, message, _parts):
+        if not message.payload:
+            return True  # taken back
+        try:
+            payload = read(message.payload, self.fleet.operator, now_s=0)
+        except OperatorError:
+            return False
+        if payload["kind"] not in ("slice", "workload") or len(self.manifests) >= 4 * limits.MANIFESTS:
+            return False
+        known = self.manifests.get(label(payload))
+        if known is None or payload["seq"] > known["seq"]:
+            self.manifests[label(payload)] = payload
+            if payload["kind"] == "workload":
+                self._settle(payload)
+        return True
+
+    def _settle(self, payload):
+        """Starts from the owner's own disk where this is the owner's machine."""
+        name = payload["name"]
+        try:
+            work = results.Work.newest(self.fleet, name)
+            mine = payload["seq"] in work.settlement.sequences or payload.get("end")
+        except OperatorError:
+            mine = False
+        settlement = work.settlement if mine else Settlement(payload, self.fleet)
+        if payload.get("end"):
+            settlement.cancel()
+        self.settlements[name] = settlement
+
+    def _census(self, message, _parts):
+        try:
+            census = cbor.decode(message.payload, CENSUS_DEPTH, CENSUS_ITEMS)
+        except RemoteError:
+            return False
+        if not isinstance(census, dict):
+            return False
+        self.census, self.census_s = plain(census), time.time()
+        return True
+
+    def _door(self, message, parts):
+        word = push.clean(message.payload.decode("utf-8", "replace"), 16)
+        if len(parts) != 1 or word not in ("online", "offline") or len(self.doors) >= DOORS:
+            return False
+        self.doors[push.clean(parts[0], 32)] = word
+        return True
+
+    def _refusal(self, message, _parts):
+        refusal = push.read_refusal(message)
+        if refusal:
+            self.refused.append(refusal)
+        return refusal is not None
+
+    def _result(self, message, parts):
+        settlement = self.settlements.get(parts[0]) if parts else None
+        if settlement:
+            settlement.offer(message.topic, message.payload)
+        return True
+
+    def load(self, session):
+        """Takes everything that the broker retains."""
+        session.subscribe(*self.topics())
+        while (message := session.receive(QUIET_S)) is not None:
+            session.done(message)
+            self.offer(message)
+
+    def slices(self):
+        """Returns a JSON-able row for each slice, ended ones left out."""
+        return [slice_row(payload) for payload in self._live("slice")]
+
+    def workloads(self):
+        """Returns a JSON-able row for each workload, ended ones too."""
+        return [
+            workload_row(self.manifests[f"workload-{name}"], settlement)
+            for name, settlement in sorted(self.settlements.items())
+        ]
+
+    def _live(self, kind):
+        now_s = time.time()
+        return [
+            payload for _, payload in sorted(self.manifests.items())
+            if payload["kind"] == kind and not payload.get("end") and payload["expires"] > now_s
+        ]
+
+
+def plain(value):
+    """Returns a CBOR value with bytes as hexadecimal and text cleaned, JSON-able."""
+    if isinstance(value, dict):
+        return {str(plain(key)): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    return push.clean(value) if isinstance(value, str) else value
+
+
+def slice_row(payload):
+    """Returns a slice's manifest for people, JSON-able."""
+    return {
+        "name": payload["name"], "sequence": payload["seq"], "seats": payload["seats"],
+        "where": predicate.show(payload["where"]) if "where" in payload else "",
+        "issued": payload["issued"], "expires": payload["expires"], "ended": bool(payload.get("end")),
+    }
+
+
+def workload_row(payload, settlement):
+    """Returns a workload's manifest and state for people, JSON-able."""
+    return {
+        "name": payload["name"], "sequence": payload["seq"], "slice": payload["slice"],
+        "program": payload["program"].hex(), "tasks": payload["tasks"], "replicas": payload["replicas"],
+        "quorum": payload["quorum"], "limits": payload["limits"], "args": payload["args"],
+        "deterministic": payload["deterministic"], "issued": payload["issued"],
+        "deadline": payload["issued"] + payload["deadline_s"], "expires": payload["expires"],
+        "ended": bool(payload.get("end")), "states": settlement.counts(),
+        "messages": dict(settlement.verdicts),
+    }
+
+
+def open_picture(fleet, broker):
+    """Returns (Picture, open Session) with everything retained already in it."""
+    session = push.Session(broker)
+    picture = Picture(fleet)
+    try:
+        picture.load(session)
+    except BaseException:
+        session.close()
+        raise
+    return picture, session

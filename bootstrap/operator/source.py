@@ -1,0 +1,139 @@
+"""Slices and workloads from small TOML files.
+
+    kind = "slice"            kind = "workload"
+    name = "edge"             name = "words"
+    seats = 8                 slice = "edge"
+    where = 'mem_free >= 1 MiB'   program = "words.wasm"
+                              input = "text.txt"
+                              split = "words"
+
+Paths are relative to the file.  Every key is in KEYS; an unknown one is refused.
+"""
+
+import os
+import re
+import tomllib
+
+from ...agent import limits
+from . import manifests, results
+from .errors import OperatorError
+from .split import split
+
+DURATION = re.compile(r"(\d+)\s*(s|m|h|d)?")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, None: 1}
+# The program, its inputs and all that is made of them must fit our memory.
+INPUT_BYTES = limits.TASKS * limits.BLOB_BYTES
+
+# kind: {key: type}; types that a key may have.
+COMMON = {"kind": str, "name": str, "valid": (str, int)}
+KEYS = {
+    "slice": {**COMMON, "seats": int, "where": str},
+    "workload": {
+        **COMMON, "slice": str, "program": str, "input": str, "inputs": list, "split": str,
+        "task_bytes": int, "args": list, "replicas": int, "quorum": int, "deadline": (str, int),
+        "deterministic": bool, "limits": dict, "merge": str,
+    },
+}
+NEEDED = {"slice": ("name", "seats"), "workload": ("name", "slice", "program")}
+LIMITS = ("fuel", "pages", "output")
+
+
+def duration(value):
+    """Returns the seconds of 90, "90s", "15m", "2h" or "3d"."""
+    match = DURATION.fullmatch(str(value).strip())
+    if not match or not int(match[1]):
+        raise OperatorError(f"{value!r} is not a duration", 'Write it as 90, "90s", "15m", "2h" or "3d".')
+    return int(match[1]) * SECONDS[match[2]]
+
+
+def load(path, overrides=None):
+    """Returns the checked settings of a TOML file, a dict; overrides win unless None."""
+    try:
+        with open(path, "rb") as file:
+            settings = tomllib.load(file)
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{path} is not TOML: {error}", "See examples/ and docs/cli.md.") from None
+    kind = settings.get("kind")
+    if kind not in KEYS:
+        raise OperatorError(f'{path}: kind must be "slice" or "workload", not {kind!r}')
+    folder = os.path.dirname(os.path.abspath(path))
+    for key in ("program", "input"):
+        if isinstance(settings.get(key), str):
+            settings[key] = os.path.join(folder, settings[key])
+    if isinstance(settings.get("inputs"), list):
+        settings["inputs"] = [os.path.join(folder, str(name)) for name in settings["inputs"]]
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    if given.keys() - KEYS[kind].keys():
+        wrong = ", ".join("--" + key for key in sorted(given.keys() - KEYS[kind].keys()))
+        raise OperatorError(f"{wrong} does not go with a {kind}")
+    if "input" in given:
+        settings.pop("inputs", None)
+    settings.update(given)
+    check(settings, path)
+    return settings
+
+
+def check(settings, path):
+    """OperatorError for an unknown, missing or mistyped key."""
+    kind = settings["kind"]
+    for key, value in settings.items():
+        if key not in KEYS[kind]:
+            raise OperatorError(
+                f"{path}: a {kind} has no key {key!r}", "Keys are " + ", ".join(KEYS[kind]) + "."
+            )
+        wanted = KEYS[kind][key]
+        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+        if type(value) not in wanted:
+            names = " or ".join(each.__name__ for each in wanted)
+            raise OperatorError(f"{path}: {key} must be {names}, not {value!r}")
+    for key in NEEDED[kind]:
+        if key not in settings:
+            raise OperatorError(f"{path}: {key} is missing")
+    if kind == "workload":
+        if ("input" in settings) == ("inputs" in settings):
+            raise OperatorError(f"{path}: give either input (one file, split) or inputs (one file a task)")
+        if settings.get("merge", "concat") not in results.MERGES:
+            raise OperatorError(f"{path}: merge must be one of {', '.join(results.MERGES)}")
+        if not all(isinstance(arg, str) for arg in settings.get("args", [])):
+            raise OperatorError(f"{path}: args must be strings")
+        unknown = settings.get("limits", {}).keys() - set(LIMITS)
+        if unknown:
+            raise OperatorError(f"{path}: limits has no {', '.join(sorted(unknown))}")
+
+
+def build(fleet, settings):
+    """Returns the Manifest that checked settings describe."""
+    valid_s = duration(settings["valid"]) if "valid" in settings else None
+    if settings["kind"] == "slice":
+        return manifests.slice_manifest(
+            fleet, settings["name"], settings["seats"], settings.get("where"),
+            valid_s or manifests.SLICE_VALID_S,
+        )
+    chosen = {key: settings[key] for key in ("replicas", "quorum", "deterministic", "args") if key in settings}
+    if "deadline" in settings:
+        chosen["deadline_s"] = duration(settings["deadline"])
+    return manifests.workload_manifest(
+        fleet, settings["name"], settings["slice"], read_file(settings["program"], "the program"),
+        inputs(settings), valid_s=valid_s, **chosen, **settings.get("limits", {}),
+    )
+
+
+def inputs(settings):
+    """Returns the list of task inputs (bytes each)."""
+    if "inputs" in settings:
+        return [read_file(path, "an input") for path in settings["inputs"]]
+    data = read_file(settings["input"], "the input")
+    return split(data, settings.get("split", "words"), settings.get("task_bytes", limits.BLOB_BYTES))
+
+
+def read_file(path, what):
+    """Returns a file's bytes; OperatorError says `what` could not be read."""
+    try:
+        if os.path.getsize(path) > INPUT_BYTES:
+            raise OperatorError(f"{what} {path} is larger than {INPUT_BYTES:,} bytes")
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise OperatorError(f"{what} {path} cannot be read: {error.strerror}") from None

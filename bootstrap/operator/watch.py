@@ -1,0 +1,109 @@
+"""`backfence watch`: a live view on a terminal, plain lines elsewhere."""
+
+import time
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from . import results
+
+REFRESH_HZ = 4
+# Without a terminal: a line when something changed, but not more often.
+PLAIN_EVERY_S = 1.0
+CENSUS_ROWS = 12
+
+
+def watch(picture, session, style="text", until_s=None, console=None):
+    """Shows the picture as messages come, until Ctrl-C or time.monotonic() passes until_s.
+
+    style "json" prints one JSON object a line for each change.
+    """
+    console = console or Console()
+    if style == "text" and console.is_terminal:
+        with Live(console=console, refresh_per_second=REFRESH_HZ, get_renderable=lambda: render(picture)):
+            _follow(picture, session, until_s, lambda: None)
+        return
+    told = {"line": "", "at": 0.0}
+
+    def tell():
+        line = results.json.dumps(snapshot(picture), sort_keys=True) if style == "json" else summary(picture)
+        if line != told["line"] and time.monotonic() - told["at"] >= PLAIN_EVERY_S:
+            told["line"], told["at"] = line, time.monotonic()
+            print(line, flush=True)
+
+    _follow(picture, session, until_s, tell)
+
+
+def _follow(picture, session, until_s, tell):
+    while until_s is None or time.monotonic() < until_s:
+        tell()
+        message = session.receive(0.25)
+        if message is not None:
+            session.done(message)
+            picture.offer(message)
+
+
+def snapshot(picture):
+    """Returns all of a Picture, JSON-able."""
+    return {
+        "fleet": picture.fleet.id.hex(), "doors": picture.doors, "census": picture.census,
+        "slices": picture.slices(), "workloads": picture.workloads(), "refused": list(picture.refused),
+    }
+
+
+def summary(picture):
+    """Returns one plain line."""
+    online = sum(state == "online" for state in picture.doors.values())
+    parts = [f"doors {online}/{len(picture.doors)}"]
+    members = picture.census.get("members")
+    if members is not None:
+        parts.append(f"members seen {members if isinstance(members, int) else len(members)}")
+    for row in picture.slices():
+        parts.append(f"slice {row['name']}: {row['seats']} seats")
+    for row in picture.workloads():
+        if not row["ended"]:
+            states = ", ".join(f"{count} {state}" for state, count in row["states"].items() if count)
+            parts.append(f"workload {row['name']}: {states}")
+    parts += [f"refused {each['what']}: {each['why']}" for each in picture.refused]
+    return "; ".join(parts)
+
+
+def render(picture):
+    """Returns the live view for rich."""
+    parts = [Text(f"fleet {picture.fleet.id.hex()}", style="bold"), _doors(picture)]
+    slices, workloads = picture.slices(), picture.workloads()
+    if slices:
+        table = _table("slice", "seats", "where")
+        for row in slices:
+            table.add_row(row["name"], str(row["seats"]), row["where"])
+        parts.append(table)
+    if workloads:
+        table = _table("workload", "slice", "tasks", "done", "states")
+        for row in workloads:
+            states = ", ".join(f"{count} {state}" for state, count in row["states"].items() if count)
+            done = f"{row['states']['SUCCEEDED']}/{row['tasks']}"
+            table.add_row(row["name"], row["slice"], str(row["tasks"]), done, states)
+        parts.append(table)
+    if picture.census:
+        table = _table("census", "")
+        for key, value in sorted(picture.census.items())[:CENSUS_ROWS]:
+            table.add_row(key, results.json.dumps(value)[:200])
+        parts.append(table)
+    parts += [Text(f"refused by {each['box'][:8]}: {each['what']}: {each['why']}", style="red") for each in picture.refused]
+    return Group(*parts)
+
+
+def _doors(picture):
+    text = Text("doors ")
+    for box, state in sorted(picture.doors.items()):
+        text.append(box[:8] + " ", style="green" if state == "online" else "red")
+    return text if picture.doors else Text("no door has said anything yet", style="yellow")
+
+
+def _table(*columns):
+    table = Table(box=None, header_style="dim")
+    for column in columns:
+        table.add_column(column)
+    return table
