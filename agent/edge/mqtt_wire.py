@@ -209,6 +209,12 @@ class Parser:
     def _small_number(self):
         return self._small[0] << 8 | self._small[1]
 
+    def _packet_id(self):
+        packet_id = self._small_number()
+        if not packet_id:
+            raise RemoteError("MQTT: packet identifier 0")
+        return packet_id
+
     def _part_done(self, packets):
         phase = self._phase
         if phase == _ANSWER:
@@ -227,9 +233,7 @@ class Parser:
             else:
                 self._begin_payload()
         elif phase == _ID:
-            self._id = self._small_number()
-            if not self._id:
-                raise RemoteError("MQTT: packet identifier 0")
+            self._id = self._packet_id()
             self._begin_payload()
         else:
             self._phase = _TYPE
@@ -243,21 +247,21 @@ class Parser:
             if self._small[0] > 1:
                 raise RemoteError("MQTT: a CONNACK with reserved flags")
             return (CONNACK, self._small[0] == 1, self._small[1])
+        packet_id = self._packet_id()
         if kind == SUBACK:
-            return (SUBACK, self._small_number(), self._small[2])
-        return (kind, self._small_number())
+            return (SUBACK, packet_id, self._small[2])
+        return (kind, packet_id)
 
     def _begin_topic(self, count):
         if not count:
             raise RemoteError("MQTT: an empty topic")
         self._topic = None
         self._why = ""
+        # Checked against the packet's length before anything is allocated.
+        self._expect(_TOPIC, count, None)
         if count > TOPIC_BYTES:
             self._why = "its topic is longer than %d bytes" % TOPIC_BYTES
-            self._expect(_TOPIC, count, None)
         else:
-            # Checked against the packet's length before anything is allocated.
-            self._expect(_TOPIC, count, None)
             self._buffer = bytearray(count)
 
     def _begin_payload(self):
@@ -274,8 +278,13 @@ class Parser:
 
     def _message(self):
         qos = self._head >> 1 & 3
-        if self._buffer is None:
+        payload = None
+        if self._buffer is not None:
+            try:
+                payload = bytes(self._buffer)
+            except MemoryError:
+                self._why = "no memory for %d bytes" % self._want
+            self._buffer = None
+        if payload is None:
             return (REFUSED, self._topic or "", self._want, qos, self._why, self._id)
-        payload = bytes(self._buffer)
-        self._buffer = None
         return (PUBLISH, self._topic, payload, qos, bool(self._head & 1), self._id)
