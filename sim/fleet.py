@@ -81,6 +81,10 @@ class Fleet:
         self._leaves = leaves
         self._trust = None
 
+    def boxes(self):
+        """{id: Member} of every enrolled box."""
+        return {member.id: member for member in self.members}
+
     def next_sequence(self, name):
         """The next sequence number of KIND-NAME."""
         self._numbers[name] = self._numbers.get(name, 0) + 1

@@ -42,6 +42,10 @@ class Run:
         self._progress = progress
         self._said_s = time.monotonic()
 
+    def counters(self):
+        """What the agents counted, summed over live boxes; for the report, never for a check."""
+        return {}
+
     def states(self):
         """What inspect.py reads of every live box."""
         return [self.read(box) for box in self.world.live()]
@@ -163,6 +167,8 @@ def _report(run, failure, cpu_s):
         "metrics": run.metrics,
         "repeat": repeat(run.name, run.nodes, run.seed),
     }
+    if run.counters():
+        report["metrics"]["counters"] = run.counters()
     if failure:
         report["failure"] = failure
         report["last_events"] = world.trace.tail()

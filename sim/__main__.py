@@ -1,0 +1,71 @@
+"""`python -m backfence.sim`: lists scenarios and runs one from a seed.
+
+Exit 0: every check held.  1: one did not; its seed and the command that repeats
+the run are printed.  2: the command was not understood.
+"""
+
+import json
+import sys
+
+import click
+
+from . import run as runs
+from .lab import Lab
+
+FORMATS = click.Choice(["text", "json"])
+
+
+@click.group()
+def main():
+    """Runs the agent's own classes in virtual time, from a seed."""
+
+
+@main.command("list")
+@click.option("--format", "form", type=FORMATS, default="text", help="How to print.")
+def list_scenarios(form):
+    """The scenarios, each with its claim."""
+    found = runs.names()
+    if form == "json":
+        click.echo(json.dumps(found, indent=2))
+        return
+    for name in found:
+        click.echo("%-18s %s" % (name, found[name]))
+
+
+@main.command("run")
+@click.argument("scenario")
+@click.option("--nodes", type=click.IntRange(2, runs.NODES_MAX), default=None, help="Boxes; default: the scenario's.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of everything.")
+@click.option("--format", "form", type=FORMATS, default="text", help="How to print.")
+def run_scenario(scenario, nodes, seed, form):
+    """Runs SCENARIO and reports its checks, figures and trace hash."""
+    if scenario not in runs.names():
+        click.echo("Error: there is no scenario %r; see: python -m backfence.sim list" % scenario, err=True)
+        sys.exit(2)
+    module = runs.load(scenario)
+    report = runs.perform(Lab(scenario, nodes or module.NODES, seed, progress=True), module.play)
+    if form == "json":
+        click.echo(json.dumps(report, indent=2))
+    else:
+        _print(report)
+    if not report["ok"]:
+        for line in report["last_events"] if form == "text" else []:
+            click.echo("  " + line, err=True)
+        click.echo("Error: %s" % report["failure"], err=True)
+        click.echo("seed %d; repeat with: %s" % (seed, report["repeat"]), err=True)
+        sys.exit(1)
+
+
+def _print(report):
+    for name, check in report["checks"].items():
+        took = " (%.0f s)" % check["took_s"] if check.get("took_s") is not None else ""
+        click.echo("%s  %s, %s%s" % ("ok  " if check["ok"] else "FAIL", name, check["kind"], took))
+        if check["detail"]:
+            click.echo("      " + check["detail"].rstrip().replace("\n", "\n      "))
+    for name, value in report["metrics"].items():
+        click.echo("%-28s %s" % (name, value))
+    click.echo("%-28s %s" % ("trace_hash", report["trace_hash"]))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m backfence.sim")

@@ -1,0 +1,143 @@
+"""A lab: a run with a whole fleet of the agent's own nodes in it.
+
+The scenarios' verbs that need to know what a node is made of are here.
+"""
+
+from ..agent import rng
+from ..agent.config import Config
+from ..agent.counters import Counters
+from ..agent.node import Node
+from ..agent.store import Store
+from ..bootstrap.operator import manifests
+from . import checkers, faults, jobs
+from .broker import Broker, Client
+from .controller import ADDRESS, Controller
+from .fleet import Fleet
+from .operator import VALID_S, Operator
+from .run import Run
+from .world import WALL_START_S
+
+# What the edge of a small router would find out about itself.
+ATTRIBUTES = {
+    "arch": "mipsel", "byteorder": "little", "word_bits": 32, "mem_total": 64 << 20, "mem_free": 32 << 20,
+    "class": "box", "region": "",
+}
+
+
+class Lab(Run):
+    """A Run of the agent's nodes.  `settings` are lines of agent.conf for all boxes."""
+
+    def __init__(self, name, nodes, seed, progress=False, runner=None, **settings):
+        super().__init__(name, nodes, seed, self._make_node, progress=progress)
+        self.settings = {"round_ms": "60000", "busy_round_ms": "1000", "probe_ms": "1000"}
+        self.settings.update(settings)
+        self.runner = runner or jobs.Model(seed)
+        self.fleet = Fleet(self.world.stream("fleet"), nodes)
+        self.broker = Broker(self.world)
+        self.operator = Operator(self.world, self.broker, self.fleet)
+        self.controller = None
+        self.chaos = None
+        store_bytes = int(self.settings.get("store_kb", Config().store_kb)) * 1024
+        self.always("stores within their size", lambda: checkers.disks_within(self.world, store_bytes))
+
+    # -- making boxes
+
+    def boot(self, doors=2, contacts=1, spread_s=5, drift_ppm=0, wall_off_s=0):
+        """Puts every box in the world and starts it within `spread_s`; box 0 first.
+
+        The first `doors` boxes have a broker; the controller hands out the
+        first `contacts` boxes.
+        """
+        seeds = manifests.seeds_manifest(
+            self.fleet, [(m.id, m.address) for m in self.fleet.members[:contacts]],
+            valid_s=VALID_S, issued=WALL_START_S)
+        self.controller = Controller(self.world, self.fleet.sign(seeds))
+        rng = self.world.stream("boot")
+        for member in self.fleet.members:
+            drift = rng.randint(-drift_ppm, drift_ppm)
+            wall = rng.randint(-wall_off_s, wall_off_s)
+            box = self.world.add_box(member.address, drift_ppm=drift, wall_off_s=wall)
+            box.door = member.number < doors
+            box.cell = jobs.Cell(box, self.runner)
+            if box.door:
+                box.mqtt = Client(self.broker, box)
+            box.wanted = True
+            delay = 0 if member.number < contacts else rng.randrange(spread_s * 1000)
+            self.world.after(delay, self._first_start, box)
+
+    def _first_start(self, box):
+        if not box.live:
+            box.start()
+
+    def _make_node(self, box, now_ms, wall_s):
+        config = Config()
+        for key, value in self.settings.items():
+            config.set(key, value)
+        config.reachable = int(box.reachable)
+        config.door = int(box.door)
+        seed = "%s/node/%d/%d" % (self.world.seed, box.number, box.starts)
+        store = Store(box.disk, config.store_kb * 1024, Counters())
+        node = Node(
+            config, self.fleet.identity(box.number), self.fleet.trust(box.number), store,
+            rng.Rng(seed.encode()), now_ms, wall_s, address=box.address, controller=ADDRESS,
+            ladder=self.fleet.ladder)
+        node.attributes = dict(ATTRIBUTES, door=int(box.door))
+        return node
+
+    # -- chaos and healing
+
+    def storm(self, spare=(), **fixed):
+        """Chaos from now on, as drawn from the seed; keyword arguments fix single faults."""
+        drawn = faults.draw(self.world.stream("faults"), **fixed)
+        self.measure("faults", drawn.as_dict())
+        self.chaos = faults.Chaos(self.world, drawn, self.world.stream("chaos"), self.broker, spare=spare)
+
+    def heal(self):
+        """Ends the chaos."""
+        self.chaos.heal()
+        self.measure("crashes", self.chaos.crashes)
+        self.measure("cuts", self.chaos.cuts)
+
+    def counters(self):
+        """The nodes' own counters, summed over live boxes."""
+        total = {}
+        for box in self.world.live():
+            for name, count in box.node.counters.nonzero().items():
+                total[name] = total.get(name, 0) + count
+        return dict(sorted(total.items()))
+
+    # -- checks, bound to this lab
+
+    def connected(self):
+        """The overlay is one component."""
+        return checkers.connected(self.states())
+
+    def informed(self):
+        """Every live box has every live manifest."""
+        return checkers.manifests_everywhere(self.states(), self.operator.live())
+
+    def clean(self):
+        """No view holds a dead box."""
+        return checkers.views_hold_no_dead(self.states())
+
+    def ring(self, name, size):
+        """A check that slice `name` is one closed ring of `size` seats, each held once."""
+        return lambda: checkers.ring_closed(self.states(), name, size)
+
+    def done(self, workload, tasks):
+        """A check that every task is settled."""
+        return lambda: checkers.all_settled(self.operator, workload, tasks)
+
+    def settled_once(self, workload):
+        """A check that nothing is settled twice or wrongly."""
+        return lambda: checkers.settled_once(self.operator, workload)
+
+    def holders(self, name):
+        """The live boxes that hold a seat of slice `name`, by seat."""
+        held = {}
+        for state in self.states():
+            for seat in state.seats:
+                if seat.slice == name:
+                    held[seat.number] = self.world.boxes[state.number]
+        return [held[number] for number in sorted(held)]
+

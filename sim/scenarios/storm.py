@@ -1,0 +1,23 @@
+"""All weather at once, drawn from the seed: nothing is settled twice, and calm brings order."""
+
+NODES = 24
+TASKS = 40
+SEATS = 6
+
+
+def play(lab):
+    """Five minutes of chaos with work under way; then calm, and everything must come right."""
+    lab.boot(doors=3, contacts=3, drift_ppm=200, wall_off_s=60)
+    lab.until("overlay connected", lab.connected, 120)
+    lab.operator.push_slice("edge", SEATS)
+    lab.operator.push_workload("words", "edge", TASKS)
+    lab.always("settled at most once", lab.settled_once("words"))
+    lab.storm(spare=())
+    lab.go(300_000)
+    lab.heal()
+    # A broker that lost what it retained needs its operator again.
+    lab.operator.push_again()
+    lab.measure("connected_s", lab.until("overlay connected", lab.connected, 1_800))
+    lab.measure("informed_s", lab.until("manifests everywhere", lab.informed, 1_800))
+    lab.measure("ring_s", lab.until("ring closed", lab.ring("edge", SEATS), 1_800))
+    lab.measure("settled_s", lab.until("all tasks settled", lab.done("words", TASKS), 3_600))
