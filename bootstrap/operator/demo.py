@@ -95,7 +95,6 @@ def run(knobs, data, outside, run_dir, live):
     try:
         story.tell(data, outside)
     except OperatorError as error:
-        view.close()
         raise OperatorError(f"{error.message}; logs are in {run_dir}", error.hint) from None
     finally:
         # Another Ctrl-C must not leave half of the fleet behind.
@@ -117,13 +116,14 @@ def _interrupt(_number, _frame):
 
 @contextlib.contextmanager
 def uninterrupted():
-    """Signals that would interrupt us wait until this is over."""
-    waiting = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
+    """Signals that would interrupt us are ignored until this is over."""
+    # Blocking them would not do: another thread would take them and hand them to us.
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -50,6 +50,8 @@ def failures(report):
     for victim in report["killed"]:
         if not victim["seats"] or not victim["open_tasks"]:
             faults.append("agent %s had nothing to lose when it was killed" % victim["name"])
+        elif not victim["rescued"]:
+            faults.append("no task of agent %s was left for another box" % victim["name"])
     if tasks["succeeded"] != tasks["total"] or not tasks["total"]:
         faults.append("%d of %d tasks succeeded" % (tasks["succeeded"], tasks["total"]))
     if report["matches_reference"] is not True:

@@ -11,7 +11,8 @@ from rich.console import Console
 import backfence
 
 from . import broker as brokers
-from . import enrol, fleet, manifests, push, report, settle, split, text, view, world
+from . import enrol, files, fleet, manifests, push, report, settle, split, text, view, world
+from . import run as runs
 from .errors import OperatorError
 from .lab import Lab, choose_interpreter, free_ports
 
@@ -38,12 +39,15 @@ class Story:
         self.view = shown
         self.began = time.monotonic()
         self.stages = {}
-        self.lab = self.broker = self.session = self.settlement = self.controller = None
+        self.lab = self.broker = self.controller = self.session = None
+        self.job = self.settlement = self.collector = None
         self.names = {}  # box id in hex: name
         self.agents = {}  # box id in hex: Process
         self.last_words = {}  # box id in hex: the last status of a killed agent
         self.killed = []
-        self.refusals = collections.Counter()
+        self.ring_seconds = None
+        self.matches = False
+        self.refusals = 0  # of the collector's, said already
         self.report = {}
 
     def tell(self, data, outside):
@@ -130,18 +134,22 @@ class Story:
         return "%d doors have no connection to the broker" % len(shut) if shut else None
 
     def _publish(self):
-        self.session = push.Session(str(self.broker))
-        slice_ = manifests.slice_manifest(self.fleet, SLICE, self.knobs.seats)
         with open(PROGRAM, "rb") as file:
             program = file.read()
+        slice_ = manifests.slice_manifest(self.fleet, SLICE, self.knobs.seats)
         workload = manifests.workload_manifest(self.fleet, WORKLOAD, SLICE, program, self.pieces)
-        self.settlement = settle.Settlement(workload, self.fleet)
-        self.session.subscribe(self.settlement.fleet_prefix() + "#", self.fleet.topic("refused", "+"))
-        for manifest in (slice_, workload):
-            signed = self.fleet.sign(manifest)
-            done = push.publish(str(self.broker), self.fleet, signed, manifest.blobs, session=self.session)
-            self.view.say("signed and pushed %s: %s bytes in %d messages"
-                          % (done.label, f"{done.size:,}", done.acknowledged))
+        self.session = runs.open_session(self.fleet, WORKLOAD, str(self.broker))
+        signed = self.fleet.sign(slice_)
+        done = push.publish(str(self.broker), self.fleet, signed, session=self.session)
+        self.view.say(self._pushed(done))
+        self.job, done = runs.start(self.fleet, workload, "sum", self.session)
+        self.settlement = self.job.settlement
+        self.collector = runs.Collector(self.job, self.session)
+        self.view.say(self._pushed(done))
+
+    @staticmethod
+    def _pushed(done):
+        return "signed and pushed %s: %s bytes in %d messages" % (done.label, f"{done.size:,}", done.acknowledged)
 
     def _work(self):
         self._wait(FILL_S, "the slice did not fill",
@@ -172,8 +180,6 @@ class Story:
             if self._share_done() > KILL_UNTIL:
                 raise OperatorError("nothing was at stake: no %d agents held a seat and open tasks" % self.knobs.kills)
             self._turn()
-        self.kill_open = [number for number, task in enumerate(self.settlement.tasks) if task.state in settle.OPEN]
-        self.killed_at = time.monotonic()
         for status in victims:
             self._kill(status["id"])
         closed = self._wait(RING_S, "the ring did not close over the gap",
@@ -187,13 +193,16 @@ class Story:
     def _kill(self, name):
         agent = self.agents[name]
         agent.kill()
-        # What the box itself wrote last, not what we read before.
+        # What the box itself wrote last, and what we know to be unsettled of
+        # its seats: both, for a task may be done there and not yet with us.
         status = self.last_words[name] = agent.status()
         seats = [seat["seat"] for seat in status["seats"] if seat["slice"] == SLICE]
+        unsettled = [number for number, task in enumerate(self.settlement.tasks) if task.state in settle.OPEN]
         self.killed.append({
-            "name": agent.name, "box": name, "pid": agent.pid, "seats": seats,
-            "open_tasks": status["tasks"]["open"], "door": status["door"],
-            "settled_before": self.settlement.counts()[settle.SUCCEEDED],
+            "name": agent.name, "box": name, "pid": agent.pid, "door": status["door"],
+            "seats": seats, "open_tasks": status["tasks"]["open"],
+            "unsettled": world.placed_on(WORKLOAD, self.knobs.seats, seats, unsettled),
+            "settled_before": len(self.pieces) - len(unsettled),
         })
         self.view.say("kill -9 of %s (pid %d): it held seat %s and %d open tasks"
                       % (agent.name, agent.pid, ", ".join(map(str, seats)), status["tasks"]["open"]))
@@ -201,9 +210,14 @@ class Story:
     def _check(self):
         self._wait(RING_S, "the ring is not whole at the end",
                    lambda statuses: "; ".join(world.ring_faults(statuses, SLICE, self.knobs.seats)[:3]))
-        self.matches = text.merge(self.settlement.outputs()) == text.count(self.data)
+        merged = self.job.merged()
+        files.write_whole(self._path("words.txt"), merged)
+        self.matches = merged == text.lines(text.count(self.data))
         if self.matches:
             self.view.say("the merged counts are those of CPython, word for word")
+        for victim in self.killed:
+            box = bytes.fromhex(victim["box"])
+            victim["rescued"] = sum(box not in self.settlement.tasks[task].votes for task in victim["unsettled"])
 
     def _wait(self, most_s, failure, reason):
         """Turn until reason(statuses) is empty; returns the seconds it took.  OperatorError after most_s."""
@@ -219,22 +233,17 @@ class Story:
         """One turn of watching; returns the living agents' statuses."""
         self.lab.check()
         until = time.monotonic() + TURN_S
-        while self.session and (message := self.session.receive(until - time.monotonic())):
-            self._message(message)
+        while self.collector and self.collector.step(until - time.monotonic()):
+            self._say_refusals()
         time.sleep(max(0.0, until - time.monotonic()))
         statuses = {agent.name: agent.status() for agent in self.lab.living()}
         self.view.show(self._scene(statuses))
         return [status for status in statuses.values() if status]
 
-    def _message(self, message):
-        self.session.done(message)
-        refusal = push.read_refusal(message) if message.topic.startswith(self.fleet.topic("refused")) else None
-        if refusal is None:
-            self.settlement.offer(message.topic, message.payload)
-        else:
-            self.refusals[refusal["why"]] += 1
-            if self.refusals[refusal["why"]] == 1:
-                self.view.say("a door refuses %s: %s" % (refusal["what"], refusal["why"]))
+    def _say_refusals(self):
+        for refusal in self.collector.refused[self.refusals:]:
+            self.view.say("a door refuses %s: %s" % (refusal["what"], refusal["why"]))
+        self.refusals = len(self.collector.refused)
 
     def _scene(self, statuses):
         boxes = []
@@ -258,14 +267,14 @@ class Story:
             "slice": {"wanted": self.knobs.seats, "filled": len(seats)},
             "kills_wanted": self.knobs.kills,
             "killed": self.killed,
-            "ring_seconds": getattr(self, "ring_seconds", None),
+            "ring_seconds": self.ring_seconds,
             "tasks": {"total": len(self.pieces), "succeeded": counts[settle.SUCCEEDED], "states": counts},
             "verdicts": dict(self.settlement.verdicts),
             "matches_reference": self.matches,
             "receipts": report.rows(self.settlement.metering(), self.names),
             "input": {"name": self.knobs.input, "bytes": len(self.data), "sha256": hashlib.sha256(self.data).hexdigest()},
             "broker": "embedded" if self.broker.process else str(self.broker),
-            "refusals": dict(self.refusals),
+            "refusals": self.collector.refused,
             "heap_used": dict(zip(("least", "most"), _range(status["heap_used"] for status in statuses))),
             "counters": _sum(status["counters"] for status in statuses),
             "stages": self.stages,
@@ -284,11 +293,11 @@ class Story:
 
     def print_result(self):
         """The metering and where the report is."""
-        console = Console()
-        console.print(report.meter_table(self.report["receipts"]))
-        console.print("%d of %d tasks succeeded, counted by %d boxes as by CPython; %d agents killed; %.1f s; %s"
-                      % (self.report["tasks"]["succeeded"], len(self.pieces), len(self.report["receipts"]),
-                         len(self.killed), self.report["seconds"], self._path("report.json")), highlight=False)
+        Console().print(report.meter_table(self.report["receipts"]))
+        print("%d of %d tasks succeeded on %d boxes, the counts are CPython's; %d agents killed; %.1f s."
+              % (self.report["tasks"]["succeeded"], len(self.pieces), len(self.report["receipts"]),
+                 len(self.killed), self.report["seconds"]))
+        print("The counts are in %s, all about the run in %s." % (self._path("words.txt"), self._path("report.json")))
 
 
 def _drawn(agent, status):

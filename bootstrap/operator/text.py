@@ -107,16 +107,6 @@ def count(data):
     return counts
 
 
-def merge(outputs):
-    """Sums the outputs of the tasks, each lines of `word count`, to {bytes: int}.
-
-    Raises TextError for a line that is not one.
-    """
-    counts = {}
-    for output in outputs:
-        for line in output.splitlines():
-            word, _space, number = line.rpartition(b" ")
-            if not word or not number.isdigit():
-                raise TextError("a result holds the line %r, which is not `word count`" % line[:60])
-            counts[word] = counts.get(word, 0) + int(number)
-    return counts
+def lines(counts):
+    """Counts as the program and the operator's "sum" write them: `word count`, sorted by the word's bytes."""
+    return b"".join(b"%s %d\n" % (word, counts[word]) for word in sorted(counts))

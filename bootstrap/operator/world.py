@@ -4,6 +4,9 @@ Nothing here asks a node for its opinion of the whole: each status tells of one
 box's own seats and links, and the checks put them together.
 """
 
+from ...agent.manifest import manifest_id
+from ...agent.placement import seat_of
+
 
 def held_seats(statuses, slice_name):
     """{seat: [ids of the boxes that claim it]} of one slice."""
@@ -86,6 +89,12 @@ def stragglers(statuses, expected):
     if len(reached) < len(ids):
         return "the overlay has more than one part (%d of %d reached)" % (len(reached), len(ids))
     return None
+
+
+def placed_on(workload, seats, held, tasks):
+    """Those of `tasks` (numbers) of the workload that belong to the seats `held` of a slice of `seats`."""
+    key = manifest_id("workload", workload)
+    return [task for task in tasks if seat_of(key, task, seats) in held]
 
 
 def at_stake(status, slice_name):

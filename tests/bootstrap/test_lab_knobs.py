@@ -1,9 +1,11 @@
 """Bad knobs and bad places: one clear line, exit 1, and nothing is touched."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -97,3 +99,19 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OperatorError, match="cannot use"), demo.run_directory(str(tmp_path / "file" / "run")):
         pass
+
+
+def test_a_second_ctrl_c_does_not_stop_the_cleaning_up():
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    try:
+        with demo.uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            over.wait(5)
+    finally:
+        over.set()
+        other.join()

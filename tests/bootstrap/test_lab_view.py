@@ -120,7 +120,7 @@ def good():
     return {
         "agents": 16, "interpreter": "MicroPython 1.25.0", "heap_bytes": 1 << 20, "controller_stopped": True,
         "slice": {"wanted": 8, "filled": 8}, "kills_wanted": 1,
-        "killed": [{"name": "b01", "seats": [1], "open_tasks": 4}],
+        "killed": [{"name": "b01", "seats": [1], "open_tasks": 4, "rescued": 3}],
         "tasks": {"total": 2, "succeeded": 2}, "matches_reference": True, "seconds": 50.0,
         "receipts": report.rows([metered(1), metered(2)], {}),
     }
@@ -138,6 +138,7 @@ def test_a_good_report_has_no_fault():
         ({"killed": []}, "0 of 1 agents were killed"),
         ({"killed": [{"name": "b01", "seats": [], "open_tasks": 4}]}, "nothing to lose"),
         ({"killed": [{"name": "b01", "seats": [1], "open_tasks": 0}]}, "nothing to lose"),
+        ({"killed": [{"name": "b01", "seats": [1], "open_tasks": 4, "rescued": 0}]}, "left for another box"),
         ({"tasks": {"total": 2, "succeeded": 1}}, "1 of 2 tasks"),
         ({"tasks": {"total": 0, "succeeded": 0}}, "0 of 0 tasks"),
         ({"matches_reference": False}, "differs from CPython"),

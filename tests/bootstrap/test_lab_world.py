@@ -146,3 +146,11 @@ def test_no_victims_when_nothing_is_at_stake(boxes):
 def test_one_door_is_left_alive():
     boxes = [box(0, 0, 9, door=True), box(1, 1, 8, door=True), box(2, 2, 1)]
     assert [status["id"] for status in world.pick_victims(boxes, "edge", 2)] == [name(0), name(2)]
+
+
+def test_every_task_has_one_seat():
+    tasks = list(range(74))
+    by_seat = [world.placed_on("words", 8, [seat], tasks) for seat in range(8)]
+    assert sorted(sum(by_seat, [])) == tasks and all(by_seat)
+    assert world.placed_on("words", 8, [2, 5], tasks[:30]) == sorted(
+        task for task in by_seat[2] + by_seat[5] if task < 30)
