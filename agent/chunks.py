@@ -194,7 +194,7 @@ class Chunks:
                 fetch.tries = 0
                 fetch.sources.append(fetch.sources.pop(0))
             self._ask(fetch)
-        self.due = now_ms + RETRY_MS
+        self.due = now_ms + PATIENCE_MS
         for fetch in self.fetches.values():
             self.due = min(self.due, fetch.retry_ms)
 

@@ -111,7 +111,7 @@ class Peers:
         if hail is None:
             if id == self.identity.id:
                 return
-            hail = self._begin(id, peer.addr if peer else addr)
+            hail = self._begin(id, addr)
             if hail is None:
                 return
         if len(hail.pending) >= PENDING:
@@ -283,10 +283,9 @@ class Peers:
         peer = self._peer(party, id, addr, secret)
         if peer is None:
             return
+        # Not used for sending yet: whoever sent this HELLO may only have copied a
+        # key and its proof.  The first datagram that holds under it promotes it.
         self._attach(peer, session)
-        if peer.current is None:
-            peer.current = session
-            peer.addr = addr
         welcome = untagged + seal.welcome_tag(keys, untagged, True)
         peer.greeting = (hello[9:25], welcome)
         node.transmit(welcome, addr)

@@ -56,6 +56,7 @@ class Slicing:
             known.manifest = manifest
         else:
             self.slices[manifest.id] = Slice(manifest, self._node.now_ms)
+        self.due = min(self.due, self._node.now_ms + self._node.config.busy_round_ms)
 
     def on_expired(self, manifest):
         """A slice manifest that has expired."""

@@ -17,6 +17,7 @@ from .wire.messages import PROGRESS, RESULT
 # Tasks placed per tick: some 3 ms on a slow box.
 SCAN_STEP = const(32)
 TICK_MS = const(500)
+IDLE_MS = const(60000)
 # A vacant seat's tasks fall to its predecessor when no candidate came this long.
 ADOPT_MS = const(30000)
 # Inputs fetched ahead of the task that runs.
@@ -143,7 +144,7 @@ class Tasks:
 
     def tick(self, now_ms):
         """Place tasks, fetch what the next ones need, start one, offer results."""
-        self.due = now_ms + TICK_MS
+        self.due = now_ms + (TICK_MS if self.workloads or self.waiting else IDLE_MS)
         span = self._current_span()
         if span != self._span:
             self._span = span
