@@ -1,5 +1,6 @@
 """The verbs that only look: describe, watch."""
 
+import json
 import time
 
 import click
@@ -64,7 +65,7 @@ def describe_fleet(fleet, broker, offline, style):
     lines += [f"door {box} {state}" for box, state in sorted(seen.doors.items())]
     lines += [f"slice {row['name']}: {row['seats']} seats {row['where']}" for row in value["slices"]]
     lines += [f"workload {row['name']}: {_states(row)}" for row in value["workloads"]]
-    lines += [f"census {key}: {results.json.dumps(inner)}" for key, inner in sorted(seen.census.items())]
+    lines += [f"census {key}: {json.dumps(inner)}" for key, inner in sorted(seen.census.items())]
     show(style, value, "\n".join(lines))
 
 
@@ -115,7 +116,7 @@ def _states(row):
 
 
 def _text(value):
-    return value if isinstance(value, str) else results.json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 @main.command()

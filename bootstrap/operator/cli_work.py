@@ -56,8 +56,12 @@ def sign(fleet, source, out, blobs, **options):
 
     Prints the commands that do what `backfence push` does.
     """
-    manifest = _build(fleet, source, options)
+    settings = sources.load(source, overridden(options))
+    manifest = sources.build(fleet, settings)
     signed = fleet.sign(manifest)
+    if settings["kind"] == "workload":
+        # Whoever publishes it, `backfence results` can settle it.
+        results.Work.create(fleet, manifest, signed, settings.get("merge", "concat"))
     warn(fleet)
     folder = blobs or out + ".blobs"
     if manifest.blobs:
@@ -74,12 +78,8 @@ def sign(fleet, source, out, blobs, **options):
     click.echo(f"{tell} -t {fleet.topic('manifest', manifest.label)} -f {shlex.quote(out)}")
 
 
-def _build(fleet, path, options):
-    return sources.build(fleet, sources.load(path, overridden(options)))
-
-
 def _load_signed(fleet, path, blobs):
-    """Returns (signed bytes, blobs) of a file that `sign` made."""
+    """Returns (signed bytes, payload, blobs) of a file that `sign` made."""
     signed = files.read(path)
     payload = manifests.read(signed, fleet.operator)
     folder = blobs or path + ".blobs"
@@ -92,7 +92,7 @@ def _load_signed(fleet, path, blobs):
             if hashlib.sha256(data).hexdigest() != name:
                 raise OperatorError(f"{folder}/{name} is not what its name says", "Sign the workload again.")
             found[bytes.fromhex(name)] = data
-    return signed, found
+    return signed, payload, found
 
 
 @main.command(name="push")
@@ -106,13 +106,16 @@ def _load_signed(fleet, path, blobs):
 def push_command(fleet, broker, source, blobs, wait, deadline_s, style, **options):
     """Sign and publish a slice or workload: a TOML file, or one that `sign` made."""
     broker = broker or fleet.broker
+    given = overridden(options)
     if source.endswith(".toml"):
-        report = _push_toml(fleet, broker, source, options, wait, deadline_s)
+        report = _push_toml(fleet, broker, sources.load(source, given), wait, deadline_s)
+    elif any(value is not None for value in given.values()):
+        raise click.UsageError("a signed manifest cannot be changed; give its TOML file")
     else:
-        if any(value is not None for value in overridden(options).values()):
-            raise click.UsageError("a signed manifest cannot be changed; give its TOML file")
-        signed, found = _load_signed(fleet, source, blobs)
-        report = push.publish(broker, fleet, signed, found, deadline_s, wait)
+        signed, payload, found = _load_signed(fleet, source, blobs)
+        with _session(fleet, broker, payload) as session:
+            report = push.publish(broker, fleet, signed, found, deadline_s, session=session)
+            report.refused = push.listen(session, push.names_of(payload, found), wait)
     warn(fleet)
     value = {
         "manifest": report.label, "sequence": report.sequence, "acknowledged": report.acknowledged,
@@ -124,17 +127,24 @@ def push_command(fleet, broker, source, blobs, wait, deadline_s, style, **option
         raise SystemExit(1)
 
 
-def _push_toml(fleet, broker, path, options, wait, deadline_s):
-    settings = sources.load(path, overridden(options))
-    manifest = sources.build(fleet, settings)
-    if settings["kind"] == "slice":
-        return push.publish(broker, fleet, fleet.sign(manifest), {}, deadline_s, wait)
-    # The broker begins to keep results now, for `backfence results`.
-    with run.open_session(fleet, settings["name"], broker) as session:
-        _, report = run.start(fleet, manifest, settings.get("merge", "concat"), session, deadline_s)
-        names = {report.label, fleet.topic("manifest", report.label)}
-        names |= {fleet.topic("blob", digest.hex()) for digest in manifest.blobs}
-        report.refused = push.listen(session, names, wait)
+def _session(fleet, broker, settings):
+    """Connects before anything is signed.  For a workload the broker begins to
+    keep results now, for `backfence results`."""
+    if settings["kind"] == "workload":
+        return run.open_session(fleet, settings["name"], broker)
+    session = push.Session(broker)
+    session.subscribe(fleet.topic("refused", "+"))
+    return session
+
+
+def _push_toml(fleet, broker, settings, wait, deadline_s):
+    with _session(fleet, broker, settings) as session:
+        manifest = sources.build(fleet, settings)
+        if settings["kind"] == "workload":
+            _, report = run.start(fleet, manifest, settings.get("merge", "concat"), session, deadline_s)
+        else:
+            report = push.publish(broker, fleet, fleet.sign(manifest), {}, deadline_s, session=session)
+        report.refused = push.listen(session, push.names_of(manifest.payload, manifest.blobs), wait)
     return report
 
 
@@ -198,8 +208,8 @@ def run_command(fleet, broker, source, out, each, keep, style, **options):
         raise click.UsageError("--format json needs -o FILE: stdout is for the summary")
     broker = broker or fleet.broker
     settings = _workload(source, options)
-    manifest = sources.build(fleet, settings)
     with run.open_session(fleet, settings["name"], broker) as session:
+        manifest = sources.build(fleet, settings)
         work, report = run.start(fleet, manifest, settings.get("merge", "concat"), session)
         warn(fleet)
         click.echo(f"{report.label} {report.sequence}: {len(manifest.inputs)} tasks pushed", err=True)

@@ -1,7 +1,7 @@
 """Talking to the broker: one session class, and publishing a signed manifest.
 
-The topics are in topics.py and docs/topics.md.  Everything that a push sends is retained with QoS 1,
-so the broker is the store: doors fetch what the fleet asks for, when it asks.
+docs/topics.md has the topics.  Everything that a push sends is retained, with
+QoS 1: the broker is the store, and doors fetch what the fleet asks for.
 """
 
 import collections
@@ -23,7 +23,7 @@ from .errors import OperatorError
 # a home uplink and stay below brokers' default limits of queued messages.
 WINDOW = 20
 # Messages that came and wait for us; past that the broker has to wait, not we.
-INBOX = 256
+INBOX = 1024
 # Refusals shown after one push: a door says no once, and doors are few.
 REFUSALS = 64
 KEEPALIVE_S = 30
@@ -248,16 +248,20 @@ def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, se
         if own:
             session.subscribe(refusals)
         size = session.publish(messages, deadline_s)
-        names = {topic, manifests.label(payload)} | {name for name, _ in messages}
-        refused = listen(session, names, listen_s) if own else []
+        refused = listen(session, names_of(payload, blobs), listen_s) if own else []
     finally:
         if own:
             session.close()
     return Report(manifests.label(payload), payload["seq"], len(messages), size, refused)
 
 
+def names_of(payload, blobs=None):
+    """Returns how doors may call a manifest and its blobs: KIND-NAME and hashes."""
+    return {manifests.label(payload), *(digest.hex() for digest in blobs or {})}
+
+
 def listen(session, names, listen_s):
-    """Returns the refusals of `names` (topics, KIND-NAME) that come within listen_s."""
+    """Returns the refusals of `names` (see names_of) that come within listen_s."""
     refused, give_up = [], time.monotonic() + listen_s
     while (left := give_up - time.monotonic()) > 0 and len(refused) < REFUSALS:
         message = session.receive(left)
@@ -265,7 +269,7 @@ def listen(session, names, listen_s):
             break
         session.done(message)
         refusal = read_refusal(message)
-        if refusal and refusal["what"] in names:
+        if refusal and refusal["what"].rpartition("/")[2] in names:
             refused.append(refusal)
     return refused
 

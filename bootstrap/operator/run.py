@@ -58,6 +58,8 @@ class Collector:
         self._disputed_s = None
         self._prefix = work.settlement.fleet_prefix()
         self._refusals = work.fleet.topic("refused", "")
+        blobs = {bytes.fromhex(digest): b"" for digest in work.plan["blobs"]}
+        self._names = push.names_of(work.settlement.payload, blobs)
 
     def step(self, timeout_s):
         """Handles one message, if one comes within timeout_s; True if one came."""
@@ -70,7 +72,8 @@ class Collector:
             self.work.take(message.topic, message.payload)
         elif message.topic.startswith(self._refusals):
             refusal = push.read_refusal(message)
-            if refusal and self.work.name in refusal["what"] and len(self.refused) < push.REFUSALS:
+            named = refusal and refusal["what"].rpartition("/")[2] in self._names
+            if named and len(self.refused) < push.REFUSALS:
                 self.refused.append(refusal)
         self.session.done(message)
         return True

@@ -1,13 +1,12 @@
 """`backfence watch`: a live view on a terminal, plain lines elsewhere."""
 
+import json
 import time
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-
-from . import results
 
 REFRESH_HZ = 4
 # Without a terminal: a line when something changed, but not more often.
@@ -28,7 +27,7 @@ def watch(picture, session, style="text", until_s=None, console=None):
     told = {"line": "", "at": 0.0}
 
     def tell():
-        line = results.json.dumps(snapshot(picture), sort_keys=True) if style == "json" else summary(picture)
+        line = json.dumps(snapshot(picture), sort_keys=True) if style == "json" else summary(picture)
         if line != told["line"] and time.monotonic() - told["at"] >= PLAIN_EVERY_S:
             told["line"], told["at"] = line, time.monotonic()
             print(line, flush=True)
@@ -57,11 +56,8 @@ def summary(picture):
     """Returns one plain line."""
     online = sum(state == "online" for state in picture.doors.values())
     parts = [f"doors {online}/{len(picture.doors)}"]
-    members = picture.census.get("members")
-    if members is not None:
-        parts.append(f"members seen {members if isinstance(members, int) else len(members)}")
     for row in picture.slices():
-        parts.append(f"slice {row['name']}: {row['seats']} seats")
+        parts.append(f"slice {row['name']}: {heard(picture, row['name'])}/{row['seats']} seats heard of")
     for row in picture.workloads():
         if not row["ended"]:
             states = ", ".join(f"{count} {state}" for state, count in row["states"].items() if count)
@@ -70,14 +66,22 @@ def summary(picture):
     return "; ".join(parts)
 
 
+def heard(picture, name):
+    """Returns how many of a slice's seats the last census had heard of."""
+    part = picture.census.get("slices")
+    part = part.get(name) if isinstance(part, dict) else None
+    seats = part.get("heard") if isinstance(part, dict) else None
+    return len(seats) if isinstance(seats, list) else 0
+
+
 def render(picture):
     """Returns the live view for rich."""
     parts = [Text(f"fleet {picture.fleet.id.hex()}", style="bold"), _doors(picture)]
     slices, workloads = picture.slices(), picture.workloads()
     if slices:
-        table = _table("slice", "seats", "where")
+        table = _table("slice", "seats", "heard of", "where")
         for row in slices:
-            table.add_row(row["name"], str(row["seats"]), row["where"])
+            table.add_row(row["name"], str(row["seats"]), str(heard(picture, row["name"])), row["where"])
         parts.append(table)
     if workloads:
         table = _table("workload", "slice", "tasks", "done", "states")
@@ -89,9 +93,10 @@ def render(picture):
     if picture.census:
         table = _table("census", "")
         for key, value in sorted(picture.census.items())[:CENSUS_ROWS]:
-            table.add_row(key, results.json.dumps(value)[:200])
+            table.add_row(key, json.dumps(value)[:200])
         parts.append(table)
-    parts += [Text(f"refused by {each['box'][:8]}: {each['what']}: {each['why']}", style="red") for each in picture.refused]
+    for each in picture.refused:
+        parts.append(Text(f"refused by {each['box'][:8]}: {each['what']}: {each['why']}", style="red"))
     return Group(*parts)
 
 
