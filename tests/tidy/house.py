@@ -1,0 +1,170 @@
+"""The house rules that a machine can check; each check returns lines that say where and what."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+FILE_LINES = 400
+FUNCTION_LINES = 70
+# A shorter public method may speak for itself; anything else public has a docstring.
+METHOD_LINES = 7
+
+# What both interpreters have, and what needs no machine: the core is given its
+# time and its randomness, and touches no socket and no file.
+CORE_MODULES = {
+    "array", "binascii", "cryptolib", "gc", "hashlib", "math", "micropython", "struct", "sys",
+}
+# The edge touches them, by the modules that MicroPython's unix port builds in.
+EDGE_MODULES = CORE_MODULES | {"errno", "json", "os", "select", "socket", "time"}
+
+# The controller seeds and enrols; it must go on without the cloud, and the cloud without it.
+CONTROLLER_MAY_LOAD = re.compile(
+    r"backfence(\.agent(\.(compat|config|counters|errors|limits|seeds|trust|wire(\..*)?))?"
+    r"|\.bootstrap(\.controller(\..*)?)?)?$"
+)
+
+# In parts, so that this file passes its own check.
+REGISTRIES = [
+    ".".join(parts)
+    for parts in (
+        ("deb", "debian", "org"), ("security", "debian", "org"), ("archive", "ubuntu", "com"),
+        ("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs", "org"),
+        ("downloads", "openwrt", "org"), ("crates", "io"), ("proxy", "golang", "org"),
+    )
+]
+UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|NotImplemented" + r"Error)\b")
+SKIPPING = {"skip", "skipif", "xfail", "importorskip"}
+
+
+def parse(path):
+    """The syntax tree of a file."""
+    return ast.parse(path.read_bytes(), str(path))
+
+
+def imports(path, allowed):
+    """Absolute imports of modules that are not in `allowed`."""
+    found = []
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module]
+        else:
+            continue
+        found += [f"{path}:{node.lineno}: imports {name}" for name in names if name not in allowed]
+    return found
+
+
+def escapes(path, depth):
+    """Relative imports that reach above the package `depth` folders up from the file."""
+    return [
+        f"{path}:{node.lineno}: a relative import leaves the agent"
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ImportFrom) and node.level > depth
+    ]
+
+
+def lengths(path):
+    """A file or functions that are longer than a reader likes."""
+    found = []
+    count = len(path.read_bytes().splitlines())
+    if count > FILE_LINES:
+        found.append(f"{path}: {count} lines, at most {FILE_LINES}")
+    for node in ast.walk(parse(path)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            count = node.end_lineno - node.lineno + 1
+            if count > FUNCTION_LINES:
+                found.append(f"{path}:{node.lineno}: {node.name} has {count} lines, at most {FUNCTION_LINES}")
+    return found
+
+
+def docstrings(path):
+    """The module, its public functions and classes, and longer methods without a docstring."""
+    tree = parse(path)
+    found = []
+    if tree.body and not ast.get_docstring(tree):
+        found.append(f"{path}:1: the module has no docstring")
+
+    def look(body, shortest):
+        for node in body:
+            if isinstance(node, (ast.If, ast.Try)):  # two definitions for two interpreters
+                look(node.body, shortest)
+                look(node.orelse, shortest)
+                for handler in getattr(node, "handlers", []):
+                    look(handler.body, shortest)
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                if node.name.startswith("_"):
+                    continue
+                if node.end_lineno - node.lineno >= shortest and not ast.get_docstring(node):
+                    found.append(f"{path}:{node.lineno}: {node.name} has no docstring")
+                if isinstance(node, ast.ClassDef):
+                    look(node.body, METHOD_LINES)
+
+    look(tree.body, 0)
+    return found
+
+
+def hosts(path):
+    """Names of package registries: the machine's configuration names them, not the project."""
+    return _lines(path, lambda line: next((host for host in REGISTRIES if host in line), None))
+
+
+def unfinished(path):
+    """Marks of unfinished work."""
+    return _lines(path, lambda line: (match := UNFINISHED.search(line)) and match[0])
+
+
+def _lines(path, look):
+    text = path.read_text(errors="replace")
+    found = [(number, look(line)) for number, line in enumerate(text.splitlines(), 1)]
+    return [f"{path}:{number}: {what}" for number, what in found if what]
+
+
+def skips(path):
+    """Tests that can leave themselves out."""
+    return [
+        f"{path}:{node.lineno}: {node.attr}"
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute) and node.attr in SKIPPING
+    ]
+
+
+def loaded_by(modules, folder=None):
+    """The names in sys.modules of a new process that has imported `modules`."""
+    code = "import json, sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+    code += "print(json.dumps(sorted(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-c", code, *modules], capture_output=True, text=True, cwd=folder, check=True
+    )
+    return json.loads(run.stdout)
+
+
+def beyond_the_controller(loaded):
+    """Loaded modules that the controller has no business with."""
+    return [
+        name for name in loaded
+        if (name.startswith("backfence") and not CONTROLLER_MAY_LOAD.match(name))
+        or name.split(".")[0] in ("paho", "amqtt")
+    ]
+
+
+def make_targets(makefile):
+    """{target: has a `## ` text} of the Makefile's phony targets."""
+    phony = set(re.search(r"^\.PHONY:(.*)", makefile, re.M)[1].split())
+    rules = re.findall(r"^([a-z][a-z-]*):(?!=)([^\n]*)$", makefile, re.M)
+    return {name: "## " in rest for name, rest in rules if name in phony}
+
+
+def missing_targets(document, makefile):
+    """The targets of `make X` in a document that the Makefile lacks."""
+    named = set(re.findall(r"\bmake ([a-z][a-z-]*)(?=[ `\n]|$)", "\n".join(_code(document))))
+    return sorted(named - set(make_targets(makefile)))
+
+
+def _code(document):
+    """The code of a Markdown text: between backticks, and in fenced blocks by line."""
+    fenced = re.findall(r"^```[^\n]*\n(.*?)^```", document, re.M | re.S)
+    rest = re.sub(r"^```.*?^```", "", document, flags=re.M | re.S)
+    return fenced + re.findall(r"`([^`\n]+)`", rest)
