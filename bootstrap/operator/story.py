@@ -163,10 +163,11 @@ class Story:
     def _open_work(self):
         """Why the work is not finished, None if it is; raises OperatorError when it cannot be any more."""
         counts = self.settlement.counts()
-        lost = {state: number for state, number in counts.items() if number and state not in settle.OPEN + (settle.SUCCEEDED,)}
+        lost = ["%d %s" % (number, state) for state, number in counts.items()
+                if number and state not in settle.OPEN + (settle.SUCCEEDED,)]
         if lost:
             reasons = {task.reason for task in self.settlement.tasks if task.reason}
-            raise OperatorError("tasks ended as %s: %s" % (lost, "; ".join(sorted(reasons)[:3])))
+            raise OperatorError("tasks ended as %s: %s" % (", ".join(lost), "; ".join(sorted(reasons)[:3])))
         return None if self.settlement.succeeded else "%d of %d tasks succeeded" % (
             counts[settle.SUCCEEDED], len(self.pieces))
 
