@@ -138,7 +138,7 @@ def parse(printed, names):
     results, text = {}, []
     for line in printed.splitlines(keepends=True):
         outcome, _, name = line.strip().partition(" ")
-        if outcome in ("ok", "FAIL") and name in names and name not in results:
+        if outcome in ("ok", "FAIL") and name in names:
             results[name] = (outcome, "".join(text))
             text = []
         else:

@@ -1,0 +1,51 @@
+"""The set-up's own promises: signatures are checked, and words for people are one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import archive
+import pytest
+
+HERE = Path(__file__).parent
+RELEASE = "Origin: Debian\nSuite: trixie\nCodename: trixie\nArchitectures: amd64 armhf s390x\nComponents: main\n"
+
+
+@pytest.mark.parametrize("name", ["Release", "InRelease"])
+def test_an_archive_without_debians_signature_is_refused(tmp_path, monkeypatch, name):
+    dists = tmp_path / "mirror/dists/trixie"
+    dists.mkdir(parents=True)
+    (dists / name).write_text(RELEASE)
+    monkeypatch.setattr(archive, "mirrors", lambda: [f"file://{tmp_path}/mirror"])
+    with pytest.raises(archive.ArchiveError, match="sign"):
+        archive.Archive(tmp_path / "apt").update()
+
+
+def test_a_machine_without_a_debian_mirror_is_told_so(monkeypatch):
+    monkeypatch.setattr(archive, "_run", lambda command: "bookworm-security main http://x\n")
+    with pytest.raises(archive.ArchiveError, match="name no Debian mirror"):
+        archive.mirrors()
+
+
+def test_an_unknown_sysroot_is_refused_in_one_line():
+    run = subprocess.run(
+        [sys.executable, HERE / "sysroots.py", "vax"], capture_output=True, text=True
+    )
+    assert run.returncode == 1
+    assert run.stderr == "Error: there is no sysroot 'vax'; known: amd64 armhf s390x mips\n"
+
+
+def test_a_user_who_is_not_root_is_told_what_to_install(tmp_path):
+    # A package database in which nothing is installed, and somebody who may not install.
+    (tmp_path / "dpkg-query").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "apt-get").write_text("#!/bin/sh\necho used; exit 1\n")
+    for tool in tmp_path.iterdir():
+        tool.chmod(0o755)
+    code = f"import os, sys; sys.path.insert(0, {str(HERE)!r}); os.geteuid = lambda: 1000\n"
+    code += "import debian; debian.main()"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PATH": str(tmp_path)}
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.count("\n") == 1
+    assert "sudo apt-get install mosquitto qemu-user-static" in run.stderr
