@@ -1,0 +1,181 @@
+"""The box's files: flat names, whole replacement, and a flush that is an fsync.
+
+On MicroPython's unix port file.flush() is fsync(2), and so is the flush of an
+opened directory; CPython has os.fsync.  A file written by write() is, after a
+power cut at any moment, the old one or the new one, whole.
+"""
+
+import errno
+import os
+
+from ..compat import const
+from ..errors import LocalError
+
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
+# "blob-" and 64 hex digits, with room for one more word.
+_NAME_LENGTH = const(80)
+_TEMPORARY = ".tmp"
+_ENOSPC = const(28)  # MicroPython's errno does not name it
+_DIRECTORY_BIT = const(0x4000)
+
+
+def is_directory(path):
+    """True if path names a directory."""
+    try:
+        return bool(os.stat(path)[0] & _DIRECTORY_BIT)
+    except OSError:
+        return False
+
+
+def make_directory(path):
+    """Make a directory (its parent exists) unless it is there.  OSError."""
+    if not is_directory(path):
+        os.mkdir(path)
+
+
+def read_file(path, most):
+    """At most `most` bytes of a file.  OSError if it cannot be read."""
+    file = open(path, "rb")
+    try:
+        return file.read(most)
+    finally:
+        file.close()
+
+
+def replace_file(directory, name, data, durable=True):
+    """Replace directory/name by data (bytes), whole or not at all.
+
+    durable: on the medium when this returns; without it only the order holds,
+    for files nobody needs after a power cut.  Raises OSError: the old file is
+    then as it was, or, if only the directory's flush failed, the new one is there.
+    """
+    path = directory + "/" + name
+    temporary = path + _TEMPORARY
+    try:
+        file = open(temporary, "wb")
+        try:
+            if file.write(data) != len(data):
+                raise OSError(_ENOSPC)
+            if durable:
+                _sync(file)
+        finally:
+            file.close()
+        os.rename(temporary, path)
+    except OSError:
+        _remove_quietly(temporary)
+        raise
+    if durable:
+        sync_directory(directory)
+
+
+def sync_directory(path):
+    """Bring a directory's renames to the medium."""
+    if hasattr(os, "fsync"):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        return
+    file = open(path, "rb")
+    try:
+        file.flush()
+    finally:
+        file.close()
+
+
+def _sync(file):
+    file.flush()
+    if hasattr(os, "fsync"):
+        os.fsync(file.fileno())
+
+
+def _remove_quietly(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass
+
+
+class Disk:
+    """Two directories behind flat names: "state-..." on flash, all else in the store.
+
+    Names are lower-case letters, digits and "-"; another one is a LocalError.
+    """
+
+    def __init__(self, state_directory, store_directory):
+        self._state = state_directory
+        self._store = store_directory
+        # What a power cut left half written is of no use.
+        for directory in (state_directory, store_directory):
+            for name in os.listdir(directory):
+                if name.endswith(_TEMPORARY):
+                    _remove_quietly(directory + "/" + name)
+
+    def _directory(self, name):
+        if not 0 < len(name) <= _NAME_LENGTH:
+            raise LocalError("a disk name has 1 to %d characters" % _NAME_LENGTH)
+        for character in name:
+            if character not in _NAME_CHARACTERS:
+                raise LocalError("not a disk name: " + repr(name))
+        return self._state if name.startswith("state-") else self._store
+
+    def _path(self, name):
+        return self._directory(name) + "/" + name
+
+    def read(self, name, offset, count):
+        """count bytes from offset, fewer at the end.  OSError if missing."""
+        file = open(self._path(name), "rb")
+        try:
+            if offset:
+                file.seek(offset)
+            return file.read(count)
+        finally:
+            file.close()
+
+    def write(self, name, data):
+        """Replace the file by data: old or new, and durable.  OSError if refused."""
+        replace_file(self._directory(name), name, data)
+
+    def write_at(self, name, offset, data):
+        """Overwrite from offset, creating the file; not durable.  OSError."""
+        path = self._path(name)
+        try:
+            file = open(path, "r+b")
+        except OSError as problem:
+            if problem.errno != errno.ENOENT:
+                raise
+            file = open(path, "w+b")
+        try:
+            if offset:
+                file.seek(offset)
+            if file.write(data) != len(data):
+                raise OSError(_ENOSPC)
+        finally:
+            file.close()
+
+    def size(self, name):
+        """Bytes of a file, -1 if there is none."""
+        try:
+            return os.stat(self._path(name))[6]
+        except OSError:
+            return -1
+
+    def rename(self, old, new):
+        """Rename, replacing new.  OSError if old is missing."""
+        if self._directory(old) != self._directory(new):
+            raise LocalError("a rename from " + old + " to " + new + " leaves its directory")
+        os.rename(self._path(old), self._path(new))
+
+    def remove(self, name):
+        """Remove a file; a missing one is fine."""
+        try:
+            os.remove(self._path(name))
+        except OSError:
+            if self.size(name) >= 0:
+                raise
+
+    def names(self, prefix):
+        """Names that begin with prefix, in no order."""
+        directory = self._state if prefix.startswith("state-") else self._store
+        return [n for n in os.listdir(directory) if n.startswith(prefix) and not n.endswith(_TEMPORARY)]

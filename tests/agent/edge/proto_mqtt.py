@@ -1,0 +1,450 @@
+"""The MQTT client by hand-made bytes: every split, every deadline, every cap."""
+
+from backfence.agent.counters import Counters
+from backfence.agent.edge import mqtt, mqtt_wire
+from backfence.agent.errors import RemoteError
+from backfence.agent.rng import Rng
+
+CONNACK = b"\x20\x02\x00\x00"
+
+
+def refused(call, *args):
+    try:
+        call(*args)
+    except RemoteError:
+        return True
+    return False
+
+
+def drain(client, now_ms=0):
+    out = b""
+    while True:
+        piece = client.output(now_ms)
+        if piece is None:
+            return out
+        out += bytes(piece)
+        client.sent(len(piece), now_ms)
+
+
+def connected(now_ms=0, **more):
+    client = mqtt.Client("box1", Rng(b"x"), Counters(), now_ms, **more)
+    up(client, now_ms)
+    return client
+
+
+def up(client, now_ms):
+    client.opening(now_ms)
+    client.opened(now_ms)
+    drain(client, now_ms)
+    client.receive(CONNACK, now_ms)
+    assert client.events()[-1] == ("connected",)
+
+
+def publish(topic, payload, qos=0, packet_id=0, retain=False):
+    return mqtt_wire.publish_header(topic, len(payload), qos, retain, False, packet_id) + payload
+
+
+def test_connect_packet_is_the_standards():
+    # Section 3.1, by hand: clean session, will QoS 1 retained, user and password.
+    packet = mqtt_wire.connect("box1", 30, ("t/w", b"offline"), "me", "secret")
+    assert packet == (
+        b"\x10\x2a\x00\x04MQTT\x04\xee\x00\x1e\x00\x04box1\x00\x03t/w\x00\x07offline\x00\x02me\x00\x06secret"
+    )
+    assert mqtt_wire.connect("b", 30) == b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x1e\x00\x01b"
+
+
+def test_small_packets_are_the_standards():
+    assert mqtt_wire.subscribe(10, "a/b") == b"\x82\x08\x00\x0a\x00\x03a/b\x01"
+    assert mqtt_wire.unsubscribe(10, "a/b") == b"\xa2\x07\x00\x0a\x00\x03a/b"
+    assert mqtt_wire.puback(0x1234) == b"\x40\x02\x12\x34"
+    assert mqtt_wire.publish_header("a/b", 3, 1, True, False, 10) == b"\x33\x0a\x00\x03a/b\x00\x0a"
+    assert mqtt_wire.publish_header("a/b", 3, 1, False, True, 10) == b"\x3a\x0a\x00\x03a/b\x00\x0a"
+    assert mqtt_wire.publish_header("a/b", 3, 0, False, False, 0) == b"\x30\x08\x00\x03a/b"
+
+
+def test_remaining_lengths_at_their_edges():
+    # Table 2.4 of the standard.
+    for size, coded in ((127, b"\x7f"), (128, b"\x80\x01"), (16383, b"\xff\x7f"), (16384, b"\x80\x80\x01")):
+        assert mqtt_wire.publish_header("a", size - 3, 0, False, False, 0)[1:-3] == coded
+
+
+def stream():
+    """Bytes of one packet of each kind, and what they say."""
+    data = CONNACK + publish("a/b", b"hello") + publish("a/b", b"", 1, 7, True)
+    data += b"\x40\x02\x00\x09" + b"\x90\x03\x00\x05\x01" + b"\xb0\x02\x00\x06" + b"\xd0\x00"
+    data += publish("c", b"x" * 300, 1, 8)
+    said = [
+        (mqtt_wire.CONNACK, False, 0),
+        (mqtt_wire.PUBLISH, "a/b", b"hello", 0, False, 0),
+        (mqtt_wire.PUBLISH, "a/b", b"", 1, True, 7),
+        (mqtt_wire.PUBACK, 9),
+        (mqtt_wire.SUBACK, 5, 1),
+        (mqtt_wire.UNSUBACK, 6),
+        (mqtt_wire.PINGRESP,),
+        (mqtt_wire.PUBLISH, "c", b"x" * 300, 1, False, 8),
+    ]
+    return data, said
+
+
+def test_a_stream_split_at_every_byte():
+    data, said = stream()
+    assert mqtt_wire.Parser().feed(data) == said
+    for cut in range(len(data) + 1):
+        parser = mqtt_wire.Parser()
+        assert parser.feed(data[:cut]) + parser.feed(data[cut:]) == said
+
+
+def test_a_stream_byte_by_byte():
+    data, said = stream()
+    parser = mqtt_wire.Parser()
+    got = []
+    for i in range(len(data)):
+        got.extend(parser.feed(data[i : i + 1]))
+    assert got == said and parser.idle()
+
+
+def test_malformed_packets_are_refused():
+    for data in (
+        b"\x00\x00",  # reserved type
+        b"\xf0\x00",
+        b"\x82\x02\x00\x01",  # a client's packet
+        b"\x21\x02\x00\x00",  # flags
+        b"\x20\x03\x00\x00\x00",  # length
+        b"\x20\x02\x02\x00",  # reserved flags
+        b"\x34\x05\x00\x01a\x00\x01",  # QoS 2
+        b"\x36\x05\x00\x01a\x00\x01",  # QoS 3
+        b"\x30\xff\xff\xff\xff\x01",  # five bytes of length
+        b"\x30\x02\x00\x00",  # no topic
+        b"\x30\x02\x00\x05",  # topic beyond the packet
+        b"\x30\x01\x00",
+        b"\x32\x03\x00\x01a",  # no packet identifier
+        b"\x32\x05\x00\x01a\x00\x00",  # identifier 0
+        b"\x40\x02\x00\x00",
+        b"\x30\x03\x00\x01#",
+        b"\x30\x03\x00\x01\x00",
+    ):
+        assert refused(mqtt_wire.Parser().feed, data), data
+
+
+def test_an_over_long_length_allocates_nothing():
+    parser = mqtt_wire.Parser()
+    assert parser.feed(b"\x30\xff\xff\xff\x7f\x00\x01a") == []
+    assert parser._buffer is None
+
+
+def test_a_payload_over_the_cap_is_passed_over():
+    size = mqtt_wire.PAYLOAD_BYTES + 1
+    head = mqtt_wire.publish_header("big", size, 1, True, False, 3)
+    for piece in (1000, 4096):
+        parser = mqtt_wire.Parser()
+        got = parser.feed(head)
+        for at in range(0, size, piece):
+            assert parser._buffer is None
+            got.extend(parser.feed(b"z" * min(piece, size - at)))
+        assert len(got) == 1 and got[0][:4] == (mqtt_wire.REFUSED, "big", size, 1) and got[0][5] == 3
+        assert parser.skipped_bytes == size
+        assert parser.feed(publish("a", b"next")) == [(mqtt_wire.PUBLISH, "a", b"next", 0, False, 0)]
+
+
+def test_a_payload_at_the_cap_is_taken():
+    payload = b"y" * mqtt_wire.PAYLOAD_BYTES
+    assert mqtt_wire.Parser().feed(publish("a", payload))[0][2] == payload
+
+
+def test_topics_too_long_or_foreign_are_passed_over():
+    parser = mqtt_wire.Parser()
+    for topic in ("t" * (mqtt_wire.TOPIC_BYTES + 1), b"caf\xc3\xa9"):
+        got = parser.feed(publish(topic, b"abc", 1, 4) + publish("a", b"b"))
+        assert got[0][0] == mqtt_wire.REFUSED and got[0][1] == "" and got[0][5] == 4
+        assert got[1][0] == mqtt_wire.PUBLISH
+
+
+def test_a_refused_message_is_acknowledged_and_the_connection_kept():
+    client = connected()
+    size = mqtt_wire.PAYLOAD_BYTES + 5
+    client.receive(mqtt_wire.publish_header("big", size, 1, False, False, 77), 1)
+    for _ in range(size // 5):
+        client.receive(b"12345", 1)
+    client.receive(b"1234", 1) if size % 5 == 4 else client.receive(b"z" * (size % 5), 1)
+    assert drain(client) == b"\x40\x02\x00\x4d"
+    assert client.events()[0][:2] == ("refused", "big")
+    assert client._counters["mqtt_skipped_bytes"] == size and client._counters["mqtt_refused"] == 1
+    assert client.state == mqtt.UP
+
+
+def test_messages_come_and_are_acknowledged():
+    client = connected()
+    client.receive(publish("a", b"0") + publish("a", b"1", 1, 5, True), 3)
+    assert client.events() == [("message", "a", b"0", False), ("message", "a", b"1", True)]
+    assert drain(client) == b"\x40\x02\x00\x05"
+
+
+def test_qos1_publish_and_its_answer():
+    client = connected()
+    assert client.publish("a", b"one", token=("t", 1))
+    assert drain(client) == b"\x32\x08\x00\x01a\x00\x01one"
+    assert drain(client) == b""
+    client.receive(b"\x40\x02\x00\x01", 2)
+    assert client.events() == [("published", ("t", 1))]
+    assert client.unsent() == 0
+
+
+def test_qos0_publish_is_gone_when_written():
+    client = connected()
+    assert client.publish("a", b"one", qos=0)
+    assert client.publish("a", b"", qos=0)
+    assert drain(client) == b"\x30\x06\x00\x01aone\x30\x03\x00\x01a"
+    assert client.unsent() == 0
+    client.lost("gone", 1)
+    assert not client.publish("a", b"one", qos=0)
+
+
+def test_output_in_pieces_is_the_same_bytes():
+    for step in (1, 2, 3, 7):
+        client = connected()
+        client.publish("a/b", b"payload", retain=True, token=1)
+        client.publish("a/b", b"zero", qos=0)
+        client.subscribe("c")
+        out = b""
+        while True:
+            piece = client.output(0)
+            if piece is None:
+                break
+            count = min(step, len(piece))
+            out += bytes(piece[:count])
+            client.sent(count, 0)
+        assert out == b"\x82\x06\x00\x02\x00\x01c\x01" + b"\x33\x0e\x00\x03a/b\x00\x01payload" + b"\x30\x09\x00\x03a/bzero"
+
+
+def test_unacknowledged_publishes_are_sent_again_with_dup():
+    client = connected()
+    client.publish("a", b"one", token=1)
+    client.publish("a", b"two", token=2)
+    drain(client)
+    client.receive(b"\x40\x02\x00\x02", 1)
+    client.lost("gone", 1)
+    client.publish("a", b"new", token=3)
+    up(client, 2)
+    # The old one keeps its identifier and says DUP; the new one does not.
+    assert drain(client, 2) == b"\x3a\x08\x00\x01a\x00\x01one" + b"\x32\x08\x00\x01a\x00\x03new"
+
+
+def test_an_answer_of_the_last_connection_settles_nothing():
+    client = connected()
+    client.publish("a", b"one", token=1)
+    drain(client)
+    client.lost("gone", 1)
+    up(client, 2)
+    client.receive(b"\x40\x02\x00\x01", 3)
+    assert client.events() == [] and client.unsent() == 1
+    assert client._counters["mqtt_answers_unasked"] == 1
+
+
+def test_packet_identifiers_are_used_again_but_never_twice_at_once():
+    client = connected()
+    client.publish("a", b"held", token="held")
+    seen = set()
+    for number in range(66000):
+        client.publish("a", b"x", token=number)
+        new = client._outbox[-1].id
+        assert 2 <= new <= 65535
+        if number % 1000 == 0:
+            seen.add(new)
+        client._forget(client._outbox[-1])
+    assert len(seen) > 60
+
+
+def test_the_outbox_is_bounded_by_count():
+    client = connected()
+    for number in range(mqtt.OUTBOX_MESSAGES):
+        assert client.publish("a", b"x", token=number)
+    assert not client.publish("a", b"x", token="more")
+    assert client._counters["mqtt_outbox_full"] == 1
+    drain(client)
+    client.receive(b"\x40\x02\x00\x01", 1)
+    assert client.publish("a", b"x", token="now")
+
+
+def test_the_outbox_is_bounded_by_bytes():
+    client = connected()
+    payload = bytes(mqtt_wire.PAYLOAD_BYTES)
+    taken = 0
+    while client.publish("a", payload):
+        taken += 1
+    assert taken == mqtt.OUTBOX_BYTES // len(payload) < mqtt.OUTBOX_MESSAGES
+    assert not connected().publish("a", payload + b"x")
+
+
+def test_topics_are_bounded():
+    client = connected()
+    for number in range(mqtt.TOPICS):
+        assert client.subscribe("t%d" % number)
+    assert not client.subscribe("more") and client.subscribe("t0")
+    assert client._counters["mqtt_topics_full"] == 1
+    # Not all are asked at once.
+    assert drain(client).count(b"\x82") == mqtt.REQUESTS
+
+
+def test_subscriptions_return_after_a_reconnection():
+    client = connected()
+    client.subscribe("a")
+    client.subscribe("b")
+    drain(client)
+    client.receive(b"\x90\x03\x00\x01\x01\x90\x03\x00\x02\x01", 1)
+    client.unsubscribe("b")
+    assert drain(client) == mqtt_wire.unsubscribe(3, "b")
+    client.lost("gone", 2)
+    up(client, 3)
+    assert drain(client, 3) == mqtt_wire.subscribe(4, "a")
+
+
+def test_subscribing_again_asks_the_broker_again():
+    client = connected()
+    client.subscribe("a")
+    drain(client)
+    client.receive(b"\x90\x03\x00\x01\x01", 1)
+    client.unsubscribe("a")
+    client.subscribe("a")
+    assert drain(client) == mqtt_wire.subscribe(2, "a")
+    client.unsubscribe("a")
+    assert drain(client) == mqtt_wire.unsubscribe(3, "a")
+    client.receive(b"\x90\x03\x00\x02\x01\xb0\x02\x00\x03", 1)
+    assert client._topics == {}
+
+
+def test_a_refused_subscription_is_told_and_kept_for_the_next_connection():
+    client = connected()
+    client.subscribe("a")
+    drain(client)
+    client.receive(b"\x90\x03\x00\x01\x80", 1)
+    assert client.events()[0][:2] == ("refused", "a")
+    assert drain(client) == b""
+    client.lost("gone", 2)
+    up(client, 3)
+    assert drain(client, 3) == mqtt_wire.subscribe(2, "a")
+
+
+def test_packets_out_of_turn():
+    client = mqtt.Client("box1", Rng(b"x"), Counters(), 0)
+    client.opening(0)
+    client.opened(0)
+    assert refused(client.receive, b"\xd0\x00", 0)
+    assert refused(connected().receive, CONNACK, 0)
+
+
+def test_the_brokers_refusals_are_told_in_words():
+    for code in (1, 2, 3, 4, 5, 9):
+        client = mqtt.Client("box1", Rng(b"x"), Counters(), 0)
+        client.opening(0)
+        client.opened(0)
+        try:
+            client.receive(b"\x20\x02\x00" + bytes((code,)), 0)
+            assert False
+        except RemoteError as problem:
+            assert (code != 4) == ("password" not in str(problem))
+
+
+def test_the_keep_alive_is_sent_and_missed():
+    client = connected(0)
+    assert client.deadline() == 15000
+    client.handle_timer(14999)
+    assert drain(client, 14999) == b""
+    client.handle_timer(15000)
+    assert drain(client, 15000) == b"\xc0\x00"
+    assert client.deadline() == 15000 + mqtt.ANSWER_MS
+    client.receive(b"\xd0\x00", 15200)
+    assert client.deadline() == 15000 + 15000
+    client.handle_timer(30200)
+    drain(client, 30200)
+    client.handle_timer(30200 + mqtt.ANSWER_MS - 1)
+    assert refused(client.handle_timer, 30200 + mqtt.ANSWER_MS)
+
+
+def test_a_long_message_holds_the_answer_up_but_not_for_ever():
+    client = connected(0)
+    client.publish("a", b"x", token=1)
+    drain(client, 0)
+    client.receive(b"\x30\xff\xff\xff\x7f\x00\x01a", 1)
+    now = 1
+    while now < mqtt.STUCK_MS:
+        client.handle_timer(now)
+        drain(client, now)
+        now += 10000
+        client.receive(b"zzzz", now)
+    assert refused(client.handle_timer, now)
+
+
+def test_every_wait_has_a_deadline():
+    client = mqtt.Client("box1", Rng(b"x"), Counters(), 0)
+    client.opening(0)
+    assert client.deadline() == mqtt.CONNECT_MS
+    assert refused(client.handle_timer, mqtt.CONNECT_MS)
+    client.opened(5)
+    assert client.deadline() == 5 + mqtt.CONNECT_MS
+    assert refused(client.handle_timer, 5 + mqtt.CONNECT_MS)
+    for ask in ("publish", "subscribe", "unsubscribe"):
+        client = connected(0)
+        if ask == "publish":
+            client.publish("a", b"x")
+        else:
+            client.subscribe("a")
+        if ask == "unsubscribe":
+            drain(client, 0)
+            client.receive(b"\x90\x03\x00\x01\x01", 0)
+            client.unsubscribe("a")
+        drain(client, 0)
+        client.handle_timer(15000)
+        drain(client, 15000)
+        assert client.deadline() == mqtt.ANSWER_MS
+        assert refused(client.handle_timer, mqtt.ANSWER_MS), ask
+
+
+def test_a_stalled_write_has_a_deadline():
+    client = connected(0)
+    client.publish("a", b"x" * 1000, qos=0)
+    client.sent(len(client.output(100)) - 2, 100)
+    assert client.deadline() == 15000
+    client.receive(publish("b", b""), 10000)
+    client.handle_timer(19000)
+    assert client.deadline() == 100 + mqtt.ANSWER_MS
+    assert refused(client.handle_timer, 100 + mqtt.ANSWER_MS)
+
+
+def test_reconnection_waits_double_with_jitter_up_to_a_cap():
+    waits = []
+    client = mqtt.Client("box1", Rng(b"y"), Counters(), 0)
+    assert client.wants_connection(0)
+    for _ in range(10):
+        client.opening(0)
+        client.lost("refused", 0)
+        assert not client.wants_connection(client.deadline() - 1)
+        assert client.wants_connection(client.deadline())
+        waits.append(client.deadline())
+    most = mqtt.RETRY_MS
+    for wait in waits:
+        assert most // 2 <= wait < most
+        most = min(most * 2, mqtt.RETRY_MOST_MS)
+    assert len(set([w * 100 // min(mqtt.RETRY_MOST_MS, mqtt.RETRY_MS << i) for i, w in enumerate(waits)])) > 4
+
+
+def test_only_a_connection_that_lasted_resets_the_wait():
+    client = connected(0)
+    for _ in range(5):
+        client.lost("gone", 10)
+        up(client, 10)
+    client.lost("gone", 10 + mqtt.STEADY_MS - 1)
+    assert client.deadline() - (10 + mqtt.STEADY_MS - 1) > mqtt.RETRY_MS * 8
+    up(client, 0)
+    client.lost("gone", mqtt.STEADY_MS)
+    assert client.deadline() - mqtt.STEADY_MS < mqtt.RETRY_MS
+
+
+def test_a_broker_that_takes_no_answers_is_not_read():
+    client = connected()
+    count = 0
+    while not client.congested():
+        client.receive(publish("a", b"", 1, 1), 0)
+        count += 1
+    assert count == mqtt.CONTROL_BYTES // 4 + 1
+    drain(client)
+    assert not client.congested()
