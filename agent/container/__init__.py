@@ -1,0 +1,20 @@
+"""The job container: WebAssembly with WASI preview 1, inside the agent.
+
+A module is admitted (decoded, validated, translated to Python, within caps), then
+started with bytes on stdin, arguments and an allowance of fuel, then run:
+
+    admission = Admission(data, Limits())
+    while not admission.step():      # raises Refused with one clear line
+        ...                          # other work, between steps of a few ms
+    instance = admission.program.start(stdin, args, fuel, output_cap, pages, deterministic, seed)
+    outcome = instance.run(tick)     # tick() -> True to go on, False to cancel
+
+Nothing outside this package knows how the code is run.
+"""
+
+from .admission import Admission
+from .instance import Outcome
+from .limits import Limits, Refused
+from .memory import reserve
+
+__all__ = ("Admission", "Limits", "Outcome", "Refused", "reserve")

@@ -1,0 +1,190 @@
+"""Loads and stores, lowered to indexing of the memory's views.
+
+`m` holds the memory's bytes, `w` the same bytes as little-endian words where the
+interpreter can have both.  An index beyond the view raises IndexError, which is
+the trap; a negative index would not, so in the signed mode a base that may be
+negative is tested (E raises the trap).  Multi-byte stores write the highest byte
+first, so that a store that traps has written nothing.
+"""
+
+from .control import Control
+from .opcodes import ACCESS
+from .reader import F32, F64, I32, I64
+from .stack import EFFECT, simple
+
+
+class Access(Control):
+    """Instructions 0x28..0x40."""
+
+    def access(self, op):
+        if self.module.memory is None:
+            self.bad("unknown memory 0")
+        if op >= 0x3F:
+            if self.byte():
+                self.bad("zero byte expected")
+            if op == 0x3F:
+                self.push((I32, "N", 0, 65536, EFFECT))
+            else:
+                self.grow()
+            return
+        t, size, signed = ACCESS[op - 0x28]
+        align = self.u32()
+        if align > 3 or 1 << align > size:
+            self.bad("alignment must not be larger than natural")
+        offset = self.u32()
+        if op < 0x36:
+            self.load(t, size, signed, offset)
+        else:
+            self.store(t, size, offset)
+
+    def grow(self):
+        pages = self.clean(self.pop(I32))
+        self.settle_effects()
+        at = len(self.stack)
+        self.emit("s%d=G(%s)" % (at, self.unsigned(pages)))
+        self.refresh()
+        self.push_full(I32, "s%d" % at)
+
+    def refresh(self):
+        """After what may have moved the memory."""
+        if self.grows:
+            self.emit("m=M")
+            if self.mode.words:
+                self.emit("w=W")
+
+    def address(self, offset):
+        """Pop a base.
+
+        Gives (text, number): the effective address as text to be used once, or a
+        number if it is known, and whether the base is tested; a tested base is `t`
+        or a name by the time the text is evaluated.
+        """
+        base = self.clean(self.number(self.pop(I32)))
+        text, lo = base[1], base[2]
+        if lo == base[3]:
+            number = (lo & 0xFFFFFFFF) + offset
+            return "%d" % number, number, None, 0
+        test = None
+        if lo < 0:
+            if simple(text):
+                test = "%s>=0" % text
+            else:
+                test = "(t:=%s)>=0" % text
+                text = "t"
+        if offset:
+            text = "%s+%d" % (text, offset)
+        return text, -1, test, base[4] & EFFECT
+
+    def load(self, t, size, signed, offset):
+        text, number, test, _ = self.address(offset)
+        mode = self.mode
+        lo, hi = 0, (1 << 8 * size) - 1
+        if t == F32:
+            value = "lf(%s)" % text
+        elif t == F64:
+            value = "ld(%s)" % text
+        elif size == 1:
+            value = "m[%s]" % text
+        elif size == 2:
+            value = self.load_two(text, number)
+        elif size == 4:
+            value = self.load_word(text, number)
+            if mode.signed:
+                lo, hi = -0x80000000, 0x7FFFFFFF
+        else:
+            value = "lq(%s)" % text
+            lo, hi = -0x8000000000000000, 0x7FFFFFFFFFFFFFFF
+        if test:
+            value = "(%s if %s else E())" % (value, test)
+        half = 1 << 8 * size - 1
+        if t in (F32, F64):
+            lo = hi = 0
+        elif signed and lo == 0:
+            value = "((%s^%d)-%d)" % (value, half, half)
+            lo, hi = -half, half - 1
+        elif t == I64 and size == 4 and not signed and lo < 0:
+            value = "(%s&4294967295)" % value
+            lo, hi = 0, 0xFFFFFFFF
+        self.push((t, value, lo, hi, EFFECT))
+
+    def load_two(self, text, number):
+        if number >= 0:
+            return "(m[%d]|m[%d]<<8)" % (number, number + 1)
+        if simple(text) and "+" not in text:
+            return "(m[%s]|m[%s+1]<<8)" % (text, text)
+        return "(m[(t:=%s)]|m[t+1]<<8)" % text
+
+    def load_word(self, text, number):
+        if not self.mode.words:
+            return "lw(%s)" % text
+        if number >= 0:
+            return "lw(%d)" % number if number & 3 else "w[%d]" % (number >> 2)
+        if simple(text) and "+" not in text:
+            return "(w[%s>>2] if not %s&3 else lw(%s))" % (text, text, text)
+        return "(w[t>>2] if not (t:=%s)&3 else lw(t))" % text
+
+    def stored(self, t, size):
+        """Pop the value to store: (text, bits that may be set above its size)."""
+        entry = self.number(self.pop(t))
+        if size == 8 or t in (F32, F64):
+            return self.clean(entry)[1]
+        if self.mode.truncates:
+            return entry[1]
+        if entry[2] < 0 or entry[3] >> 8 * size:
+            return "(%s&%d)" % (entry[1], (1 << 8 * size) - 1)
+        return entry[1]
+
+    def store(self, t, size, offset):
+        value = self.stored(t, size)
+        text, number, test, _ = self.address(offset)
+        self.settle_effects()
+        if number < 0 and (test or size in (2, 4)):
+            # The value is evaluated first: it may use `t` itself.
+            if not (simple(value) and len(value) < 12) and (test or size == 2 or t == F32 or "t" in value or len(value) > 40):
+                self.emit("u=%s" % value)
+                value = "u"
+            if test:
+                self.emit("if not %s:E()" % test)
+        if t == F32:
+            self.emit("sf(%s,%s)" % (text, value))
+        elif t == F64:
+            self.emit("sd(%s,%s)" % (text, value))
+        elif size == 1:
+            self.emit("m[%s]=%s" % (text, value))
+        elif size == 2:
+            self.store_two(text, number, value)
+        elif size == 4:
+            self.store_word(text, number, value)
+        else:
+            self.emit("sq(%s,%s)" % (text, value))
+
+    def store_two(self, text, number, value):
+        if not simple(value):
+            self.emit("u=%s" % value)
+            value = "u"
+        if number >= 0:
+            low, high = text, "%d" % (number + 1)
+        else:
+            if not simple(text) or "+" in text:
+                self.emit("t=%s" % text)
+                text = "t"
+            low, high = text, text + "+1"
+        if self.mode.truncates:
+            self.emit("m[%s]=%s>>8" % (high, value))
+            self.emit("m[%s]=%s" % (low, value))
+        else:
+            self.emit("m[%s]=%s>>8" % (high, value))
+            self.emit("m[%s]=%s&255" % (low, value))
+
+    def store_word(self, text, number, value):
+        if not self.mode.words or number & 3 and number >= 0:
+            self.emit("sw(%s,%s)" % (text, value))
+            return
+        if number >= 0:
+            self.emit("w[%d]=%s" % (number >> 2, value))
+            return
+        if not simple(text) or "+" in text:
+            self.emit("t=%s" % text)
+            text = "t"
+        self.emit("if %s&3:sw(%s,%s)" % (text, text, value))
+        self.emit("else:w[%s>>2]=%s" % (text, value))

@@ -1,0 +1,455 @@
+"""Structured control flow, lowered to Python.
+
+A block or loop that is branched to becomes a `while`, numbered by its nesting
+among them: `break` leaves a block, `continue` repeats a loop, and a loop's body
+that runs off its end breaks.  A branch over several of them sets `b` to the number
+it is going to and breaks; after each `while` on the way stands a test of `b`.
+(b is 99 otherwise.)  Labels no branch names cost nothing.
+
+Where constructs nest too deeply for Python, the flat lowering makes the whole
+function one `while` over numbered segments: a jump sets `p` and continues, and
+each segment is entered when p is at most its number.
+"""
+
+from ..compat import const
+from .limits import Refused
+from .numeric import Numeric
+from .reader import I32, VALUE_TYPES
+
+BLOCK = const(2)
+LOOP = const(3)
+IF = const(4)
+FUNCTION = const(0)
+
+# Segments are guarded in groups, so that a jump tests few of them.
+_GROUP = 16
+
+
+class Frame:
+    """A construct being translated."""
+
+    def __init__(self, kind, params, results, height, number):
+        self.kind = kind
+        self.params = params
+        self.results = results
+        self.height = height
+        self.number = number  # its place in the scan's lists
+        self.unreachable = False  # by validation's rules: the stack is polymorphic
+        self.born_dead = False
+        self.level = 0  # its `while`'s number, 0: it has none
+        self.reached = False  # a branch that can happen goes to its label
+        self.over = False  # a branch from inside goes beyond its `while`
+        self.lands = False  # such a branch ends here, with b set
+        self.has_else = False
+        self.indent = 0
+        self.body = 0  # where its body begins in the source
+
+
+class Control(Numeric):
+    """Instructions 0x00..0x11, without the calls."""
+
+    def begin_control(self, shape, signature):
+        self.shape = shape
+        self.constructs = 0
+        self.level = 0
+        self.segment = 0
+        frame = Frame(FUNCTION, (), signature[1], 0, 0)
+        self.frames.append(frame)
+        frame.body = self.out.size
+
+    def block_type(self):
+        """(params, results) of a block."""
+        b = self.byte()
+        if b == 0x40:
+            return (), ()
+        if b in VALUE_TYPES:
+            return (), (b,)
+        self.pos -= 1
+        i = self.signed(33)
+        if not 0 <= i < len(self.module.types):
+            self.bad("unknown type in a block")
+        return self.module.types[i]
+
+    def begin_block(self, kind):
+        """block, loop and if."""
+        params, results = self.block_type()
+        condition = self.condition() if kind == IF else None
+        entries = [self.pop(t) for t in reversed(params)]
+        self.constructs += 1
+        number = self.constructs
+        frame = Frame(kind, params, results, len(self.stack), number)
+        entries.reverse()
+        self.stack.extend(entries)
+        frame.born_dead = self.dead
+        frame.indent = self.indent
+        if not self.dead:
+            self.settle_all()
+            # Parameters live in their own locals, constants too: a loop may change them.
+            for i in range(frame.height, len(self.stack)):
+                self.settle(i)
+            if self.shape.flat:
+                self.begin_flat(frame, condition)
+            else:
+                self.begin_nested(frame, condition)
+        self.frames.append(frame)
+        self.restart(frame, params)
+
+    def fuel(self, cost):
+        if cost:
+            self.emit("F-=%d" % cost)
+            self.emit("if F<0:T()")
+
+    # The nested lowering.
+
+    def begin_nested(self, frame, condition):
+        number = frame.number
+        if self.shape.targets[number]:
+            self.level += 1
+            frame.level = self.level
+            self.emit("while 1:")
+            self.indent += 1
+            frame.body = self.out.size
+        if frame.kind == LOOP:
+            self.ranges.clear()
+            self.fuel(self.shape.costs[number])
+        elif frame.kind == IF:
+            self.emit("if %s:" % condition)
+            self.indent += 1
+            frame.body = self.out.size
+
+    def jump(self, frame):
+        """Go to the label of `frame`; its values are in place."""
+        if self.shape.flat:
+            shape, i = self.shape, frame.number
+            self.emit("p=%d" % (shape.starts[i] if frame.kind == LOOP else shape.ends[i]))
+            self.emit("continue")
+            return
+        if frame.level == self.level:
+            self.emit("continue" if frame.kind == LOOP else "break")
+            return
+        for other in self.frames:
+            if other.level > frame.level:
+                other.over = True
+        frame.lands = True
+        self.emit("b=%d" % frame.level)
+        self.emit("break")
+
+    def end_nested(self, frame):
+        """The end of a construct's Python suites."""
+        falls = not self.dead
+        if frame.kind == IF:
+            self.close(frame)
+        if frame.level:
+            self.indent = frame.indent + 1
+            if falls or frame.kind == IF:
+                self.dead = False
+                self.emit("break")
+            else:
+                self.close(frame)
+            self.level -= 1
+
+    def close(self, frame):
+        """A Python suite needs a statement."""
+        if self.out.size == frame.body:
+            dead, self.dead = self.dead, False
+            self.emit("pass")
+            self.dead = dead
+
+    def after_while(self, frame, falls):
+        """Behind the `while` of `frame`: pass on a branch that goes further out."""
+        self.indent = frame.indent
+        if frame.over:
+            outer = self.level
+            parent = None
+            for other in self.frames:
+                if other.level == outer and outer:
+                    parent = other
+            self.dead = False
+            test = "if b<%d:" % frame.level
+            if parent.kind == LOOP and parent.lands:
+                self.emit(test)
+                self.indent += 1
+                if parent.over:
+                    self.emit("if b<%d:break" % outer)
+                self.emit("b=99")
+                self.emit("continue")
+                self.indent -= 1
+            elif falls:
+                self.emit(test + "break")
+            else:
+                self.emit("break")
+        self.dead = not falls
+        if frame.lands and frame.kind != LOOP:
+            self.emit("b=99")
+
+    # The flat lowering.
+
+    def begin_flat(self, frame, condition):
+        shape, number = self.shape, frame.number
+        if frame.kind == LOOP:
+            self.segment_begins(shape.starts[number])
+            self.ranges.clear()
+            self.fuel(shape.costs[number])
+        elif frame.kind == IF:
+            other = shape.elses[number] or shape.ends[number]
+            self.emit("if not %s:" % condition)
+            self.indent += 1
+            self.emit("p=%d" % other)
+            self.emit("continue")
+            self.indent -= 1
+
+    def segment_begins(self, number):
+        """Write the guard of segment `number`; alive or dead, its suite must not be empty."""
+        dead, self.dead = self.dead, False
+        group = number // _GROUP
+        if group != self.segment // _GROUP or not self.segment:
+            self.indent = 2
+            self.emit("if p<%d:" % ((group + 1) * _GROUP))
+        self.segment = number
+        self.indent = 3
+        self.emit("if p<=%d:" % number)
+        self.indent = 4
+        self.emit("pass")
+        self.dead = dead
+
+    def flat_start(self):
+        self.emit("p=0")
+        self.emit("while 1:")
+        self.segment = 0
+        self.segment_begins(0)
+
+    # What both share.
+
+    def begin_else(self):
+        frame = self.frames[-1]
+        if frame.kind != IF or frame.has_else:
+            self.bad("else without if")
+        self.fall(frame)
+        frame.has_else = True
+        flat = self.shape.flat
+        if not frame.born_dead:
+            if flat:
+                if not self.dead:
+                    frame.reached = True
+                    self.emit("p=%d" % self.shape.ends[frame.number])
+                    self.emit("continue")
+                self.dead = False
+                self.segment_begins(self.shape.elses[frame.number])
+            else:
+                if not self.dead:
+                    frame.reached = True
+                self.close(frame)
+                self.dead = False
+                self.indent -= 1
+                self.emit("else:")
+                self.indent += 1
+                frame.body = self.out.size
+        self.ranges.clear()
+        frame.unreachable = False
+        self.restart(frame, frame.params)
+
+    def restart(self, frame, types):
+        """The stack as it is where a label's values are all there is above the frame's height."""
+        stack = self.stack
+        del stack[frame.height :]
+        for t in types:
+            self.push_full(t, "s%d" % len(stack))
+
+    def fall(self, frame):
+        """Run off the end of a construct: its results go to their places."""
+        self.place(frame.results, frame.height)
+        if len(self.stack) != frame.height:
+            self.bad("type mismatch: values left over at the end of a block")
+
+    def place(self, types, height):
+        """Pop values of `types` and write them to the locals from `height` on."""
+        entries = [self.pop(t) for t in reversed(types)]
+        if self.dead or not entries:
+            return
+        entries.reverse()
+        at = len(self.stack)
+        self.settle_effects()
+        if at == height:
+            # Values already in their places stay there.
+            self.stack.extend(entries)
+            for i in range(at, len(self.stack)):
+                self.settle(i)
+            del self.stack[at:]
+        else:
+            for i in range(len(entries)):
+                text = self.clean(entries[i])[1]
+                name = "s%d" % (height + i)
+                if text != name:
+                    self.emit("%s=%s" % (name, text))
+
+    def end_block(self):
+        """The end of the innermost construct; True when it was the function."""
+        frame = self.frames[-1]
+        if frame.kind == IF and not frame.has_else and frame.params != frame.results:
+            self.bad("type mismatch: if without else must give what it takes")
+        if frame.kind == FUNCTION:
+            self.leave()
+            if self.stack:
+                self.bad("type mismatch: values left over at the function's end")
+            self.frames.pop()
+            return True
+        self.fall(frame)
+        if not frame.born_dead:
+            self.end_alive(frame)
+        self.frames.pop()
+        self.restart(frame, frame.results)
+        self.ranges.clear()
+        if frame.born_dead:
+            self.dead = True
+        return False
+
+    def end_alive(self, frame):
+        falls = not self.dead
+        if frame.kind == LOOP:
+            reached = falls
+        else:
+            reached = falls or frame.reached or (frame.kind == IF and not frame.has_else)
+        if self.shape.flat:
+            if frame.kind != LOOP:
+                self.segment_begins(self.shape.ends[frame.number])
+            self.dead = not reached
+            return
+        self.end_nested(frame)
+        if frame.level:
+            self.frames.pop()
+            self.after_while(frame, reached)
+            self.frames.append(frame)
+        else:
+            self.indent = frame.indent
+            self.dead = not reached
+
+    def set_unreachable(self):
+        frame = self.frames[-1]
+        del self.stack[frame.height :]
+        frame.unreachable = True
+        self.dead = True
+
+    def label(self):
+        depth = self.u32()
+        if depth >= len(self.frames):
+            self.bad("unknown label %d" % depth)
+        return self.frames[-1 - depth]
+
+    def label_types(self, frame):
+        return frame.params if frame.kind == LOOP else frame.results
+
+    def branch(self):
+        frame = self.label()
+        self.settle_effects()
+        if frame.kind == FUNCTION:
+            self.leave()
+        else:
+            self.place(self.label_types(frame), frame.height)
+            if not self.dead:
+                frame.reached = True
+                self.jump(frame)
+        self.set_unreachable()
+
+    def branch_if(self):
+        frame = self.label()
+        condition = self.pop(I32)
+        types = self.label_types(frame)
+        entries = [self.pop(t) for t in reversed(types)]
+        entries.reverse()
+        if self.dead:
+            for t in types:
+                self.push_full(t, "0")
+            return
+        self.stack.extend(entries)
+        self.settle_effects()
+        for i in range(len(self.stack) - len(types), len(self.stack)):
+            self.settle(i)
+        text = condition[1] if condition[4] & 2 else self.clean(condition)[1]
+        frame.reached = True
+        self.emit("if %s:" % text)
+        self.indent += 1
+        if frame.kind == FUNCTION:
+            self.emit_return(["s%d" % i for i in range(len(self.stack) - len(types), len(self.stack))])
+        else:
+            at = len(self.stack) - len(types)
+            if at != frame.height:
+                for i in range(len(types)):
+                    self.emit("s%d=s%d" % (frame.height + i, at + i))
+            self.jump(frame)
+        self.indent -= 1
+        # The fallen-through values have the label's types.
+        at = len(self.stack) - len(types)
+        del self.stack[at:]
+        for t in types:
+            self.push_full(t, "s%d" % len(self.stack))
+
+    def branch_table(self):
+        n = self.u32()
+        if n > self.end - self.pos:
+            self.bad("unexpected end")
+        frames = [self.label() for _ in range(n + 1)]
+        index = self.clean(self.pop(I32))
+        types = self.label_types(frames[-1])
+        arity = len(types)
+        for frame in frames:
+            others = self.label_types(frame)
+            if len(others) != arity:
+                self.bad("type mismatch: the labels of br_table take different values")
+            # In unreachable code each label's types are checked on their own.
+            entries = [self.pop(t) for t in reversed(others)]
+            entries.reverse()
+            self.stack.extend(entries)
+        if not self.dead:
+            self.emit("u=%s" % index[1])
+            at = len(self.stack) - arity
+            for i in range(at, len(self.stack)):
+                self.settle(i)
+            self.settle_effects()
+            self.switch(frames, at, arity)
+        self.set_unreachable()
+
+    def switch(self, frames, at, arity):
+        """Runs of equal targets as a binary tree of tests on `u`."""
+        runs = []  # (first index, frame)
+        for i in range(len(frames)):
+            if not runs or runs[-1][1] is not frames[i]:
+                runs.append((i, frames[i]))
+        if self.mode.signed and len(runs) > 1:
+            # A negative index is a huge one.
+            self.emit("if u<0:u=%d" % len(frames))
+        self.switch_runs(runs, at, arity)
+
+    def switch_runs(self, runs, at, arity):
+        if len(runs) > 1:
+            half = len(runs) // 2
+            self.emit("if u<%d:" % runs[half][0])
+            self.indent += 1
+            self.switch_runs(runs[:half], at, arity)
+            self.indent -= 1
+            self.switch_runs(runs[half:], at, arity)
+            return
+        frame = runs[0][1]
+        frame.reached = True
+        if frame.kind == FUNCTION:
+            self.emit_return(["s%d" % (at + i) for i in range(arity)])
+            return
+        if at != frame.height:
+            for i in range(arity):
+                self.emit("s%d=s%d" % (frame.height + i, at + i))
+        self.jump(frame)
+
+    def leave(self):
+        """Return from the function with the values on the stack."""
+        results = self.frames[0].results
+        entries = [self.pop(t) for t in reversed(results)]
+        entries.reverse()
+        if not self.dead:
+            # What stays below may still trap, and traps before the return.
+            self.settle_effects()
+            self.emit_return([self.clean(e)[1] for e in entries])
+
+    def emit_return(self, texts):
+        self.emit("return " + (texts[0] if len(texts) == 1 else "(%s)" % ",".join(texts)) if texts else "return")
+
+
+__all__ = ("Control", "Frame", "Refused")

@@ -1,0 +1,63 @@
+"""The container's caps, and the refusal that names the one exceeded."""
+
+from ..errors import RemoteError
+
+PAGE_BYTES = 65536
+
+
+class Refused(RemoteError):
+    """A program this box will not run; the text is one line: what, where, what to do."""
+
+
+class Limits:
+    """What one program may be.  Every cap is refused by name at admission."""
+
+    def __init__(
+        self,
+        # A program travels as one blob.
+        module_bytes=32768,
+        # MicroPython's bytecode jumps reach 32 KiB; about 3 KiB of WebAssembly fills that.
+        function_bytes=3072,
+        # Translation and compilation of one function take about 50 times its bytes of heap.
+        source_bytes=65536,
+        # One 64 KiB page is a small box's whole spare heap; a manifest may ask for up to 16.
+        pages=16,
+        # MicroPython interns the names f0..f511, l0..l199 and s0..s199 for ever: 15 KiB at most.
+        functions=512,
+        locals=200,
+        stack=200,
+        # Deep nesting costs translation time squared; clang's largest switch here had 60.
+        nesting=256,
+        types=128,
+        params=32,
+        results=8,
+        imports=32,
+        globals=64,
+        exports=64,
+        segments=256,
+        table=1024,
+    ):
+        self.module_bytes = module_bytes
+        self.function_bytes = function_bytes
+        self.source_bytes = source_bytes
+        self.pages = pages
+        self.functions = functions
+        self.locals = locals
+        self.stack = stack
+        self.nesting = nesting
+        self.types = types
+        self.params = params
+        self.results = results
+        self.imports = imports
+        self.globals = globals
+        self.exports = exports
+        self.segments = segments
+        self.table = table
+
+
+# Part of the meter, so equal on every box, not a knob: which call traps must not
+# depend on the C stack.  142 plain frames fit 32-bit MicroPython; `tick` needs some.
+CALL_DEPTH = 60
+
+# Fuel between two calls of `tick`: about 1 ms on a PC, 20 ms on a 600 MHz MIPS box.
+TICK_FUEL = 20000

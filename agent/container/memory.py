@@ -1,0 +1,236 @@
+"""A job's linear memory, and the accesses that are not one index.
+
+The bytes are the truth.  Where the interpreter can alias them as words
+(`words`), generated code indexes those: CPython by memoryview.cast, little-endian
+MicroPython by a bytearray laid over an array.  (An array over uctypes would not
+check negative indices; a bytearray does.)
+"""
+
+import struct
+import sys
+from array import array
+
+from .limits import PAGE_BYTES
+from .runtime import out_of_bounds
+from .stack import Mode
+
+_MICROPYTHON = sys.implementation.name == "micropython"
+
+
+def _truncates():
+    """Do array stores drop an integer's high bits?  MicroPython's do."""
+    cell = array("I", [0])
+    try:
+        cell[0] = (1 << 70) + 5
+        byte = bytearray(1)
+        byte[0] = 0x105
+        return cell[0] == 5 and byte[0] == 5
+    except (OverflowError, ValueError, TypeError):
+        return False
+
+
+def machine_mode():
+    """The integer mode of this interpreter."""
+    words = sys.byteorder == "little" and array("I", [0]) is not None
+    if _MICROPYTHON:
+        try:
+            import uctypes
+
+            words = words and hasattr(uctypes, "bytearray_at")
+        except ImportError:
+            words = False
+    return Mode(sys.maxsize < 1 << 32 and _truncates(), words, _truncates())
+
+
+# The arena that `reserve` set aside: (bytes, words), both views, or None.
+_arena = None
+
+
+def reserve(pages):
+    """Set memory for jobs aside once, when the agent starts and its heap is whole.
+
+    Jobs of up to `pages` pages then need no large allocation; larger ones try the heap.
+    """
+    global _arena
+    raw, words = _allocate(pages * PAGE_BYTES, machine_mode())
+    _arena = memoryview(raw), words if words is None else memoryview(words)
+
+
+def _allocate(size, mode):
+    """(bytes, words) over one zeroed memory; words is None where there is no such view."""
+    if not mode.words:
+        return bytearray(size), None
+    if not _MICROPYTHON:
+        raw = bytearray(size)
+        return raw, memoryview(raw).cast("I")
+    import uctypes
+
+    words = array("i" if mode.signed else "I", bytes(size))
+    return uctypes.bytearray_at(uctypes.addressof(words), size), words
+
+
+def allocate(size, mode):
+    """Zeroed memory of one job, in the arena if it fits there; `_allocate` says what it gives."""
+    if _arena is None or size > len(_arena[0]):
+        return _allocate(size, mode)
+    raw, words = _arena
+    _zero(raw, 0, size)
+    return raw[:size], words if words is None else words[: size >> 2]
+
+
+def _zero(raw, at, end):
+    piece = bytes(1024)
+    while at < end:
+        raw[at : at + 1024] = piece
+        at += 1024
+
+
+def _move(to_bytes, to, from_bytes, at, size):
+    """Copy forward in pieces; bytes() because slices of one memory may overlap."""
+    for i in range(0, size, 1024):
+        n = min(1024, size - i)
+        to_bytes[to + i : to + i + n] = bytes(from_bytes[at + i : at + i + n])
+
+
+class Memory:
+    """Pages of one instance; `names` goes into the generated code's globals."""
+
+    def __init__(self, mode, pages, most, names):
+        self.mode = mode
+        self.most = most
+        self.names = names
+        self.pages = pages
+        self.set(*allocate(pages * PAGE_BYTES, mode))
+        names["G"] = self.grow
+        names["lw"] = self.load4 if mode.signed else self.load4_unsigned
+        names["sw"] = self.store4
+        names["lq"] = self.load8
+        names["sq"] = self.store8
+        names["lf"] = self.load_single
+        names["ld"] = self.load_double
+        names["mcopy"] = self.copy
+        names["mfill"] = self.fill
+
+    def canonical_stores(self, canonical):
+        """Stores of floats: with `canonical` every NaN has the same bits."""
+        self.names["sf"] = self.store_single_canonical if canonical else self.store_single
+        self.names["sd"] = self.store_double_canonical if canonical else self.store_double
+
+    def set(self, raw, words):
+        self.bytes = raw
+        self.size = len(raw)
+        names = self.names
+        names["M"] = raw
+        names["W"] = words
+        names["N"] = self.pages
+
+    def grow(self, more):
+        """memory.grow: the old size in pages, or -1 where the cap forbids it."""
+        old = self.pages
+        if old + more > self.most:
+            return -1 if self.mode.signed else 0xFFFFFFFF
+        if more:
+            size = (old + more) * PAGE_BYTES
+            if _arena is not None and size <= len(_arena[0]):
+                _zero(_arena[0], old * PAGE_BYTES, size)
+                raw, words = _arena
+                raw = raw[:size]
+                words = words if words is None else words[: size >> 2]
+            else:
+                # A MemoryError here ends the job, with the outcome "memory".
+                raw, words = _allocate(size, self.mode)
+                _move(raw, 0, self.bytes, 0, self.size)
+            self.pages = old + more
+            self.set(raw, words)
+        return old
+
+    def check(self, at, size):
+        if at < 0 or at + size > self.size:
+            out_of_bounds()
+
+    # `at` may be any integer of up to 34 bits, never negative.
+
+    def load4(self, at):
+        self.check(at, 4)
+        return struct.unpack_from("<i", self.bytes, at)[0]
+
+    def load4_unsigned(self, at):
+        self.check(at, 4)
+        return struct.unpack_from("<I", self.bytes, at)[0]
+
+    def store4(self, at, value):
+        self.check(at, 4)
+        m = self.bytes
+        m[at] = value & 255
+        m[at + 1] = value >> 8 & 255
+        m[at + 2] = value >> 16 & 255
+        m[at + 3] = value >> 24 & 255
+
+    def load8(self, at):
+        self.check(at, 8)
+        return struct.unpack_from("<q", self.bytes, at)[0]
+
+    def store8(self, at, value):
+        self.check(at, 8)
+        struct.pack_into("<q", self.bytes, at, value)
+
+    def load_single(self, at):
+        self.check(at, 4)
+        return struct.unpack_from("<f", self.bytes, at)[0]
+
+    def load_double(self, at):
+        self.check(at, 8)
+        return struct.unpack_from("<d", self.bytes, at)[0]
+
+    def store_single(self, at, value):
+        self.check(at, 4)
+        struct.pack_into("<f", self.bytes, at, value)
+
+    def store_double(self, at, value):
+        self.check(at, 8)
+        struct.pack_into("<d", self.bytes, at, value)
+
+    def store_single_canonical(self, at, value):
+        self.check(at, 4)
+        if value == value:
+            struct.pack_into("<f", self.bytes, at, value)
+        else:
+            self.bytes[at : at + 4] = b"\0\0\xc0\x7f"
+
+    def store_double_canonical(self, at, value):
+        self.check(at, 8)
+        if value == value:
+            struct.pack_into("<d", self.bytes, at, value)
+        else:
+            self.bytes[at : at + 8] = b"\0\0\0\0\0\0\xf8\x7f"
+
+    def charge(self, size):
+        """Fuel for bytes moved by one instruction."""
+        names = self.names
+        names["F"] -= size >> 6
+        if names["F"] < 0:
+            names["T"]()
+
+    def copy(self, to, at, size):
+        self.check(at, size)
+        self.check(to, size)
+        self.charge(size)
+        m = self.bytes
+        # In pieces, from the end that the move does not overwrite first.
+        if to <= at:
+            _move(m, to, m, at, size)
+        else:
+            i = size
+            while i > 0:
+                n = min(1024, i)
+                i -= n
+                m[to + i : to + i + n] = bytes(m[at + i : at + i + n])
+
+    def fill(self, at, value, size):
+        self.check(at, size)
+        self.charge(size)
+        m = self.bytes
+        piece = bytes([value & 255]) * min(size, 1024)
+        for i in range(0, size, 1024):
+            n = min(1024, size - i)
+            m[at + i : at + i + n] = piece[:n]

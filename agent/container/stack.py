@@ -1,0 +1,233 @@
+"""The operand stack of a function under translation.
+
+Validation and translation are one walk: the entries carry types, as the
+specification's algorithm (appendix "Validation Algorithm") needs, and the
+Python expression that will compute them.  An expression stays pending until
+something uses it; then it becomes part of a larger one.  It is written down,
+into the local named after its depth (s0, s1, ...), when waiting would change its value
+or the order of effects.
+
+An entry is (type, text, lo, hi, flags).  lo and hi bound an integer's value as
+the text computes it.  A value is *clean* when it lies in the range its type has
+in this mode; it may stay outside (a sum that has not wrapped yet) as long as
+only its low bits are used.
+
+Two integer modes: on 64-bit interpreters an i32 is held as 0..2^32-1 and wrapped
+by a mask; on 32-bit MicroPython it is held as -2^31..2^31-1, because most values
+then are small integers.  An i64 is always held signed.
+"""
+
+from ..compat import const
+from .limits import Refused
+from .reader import F32, F64, I32, I64, TYPE_NAMES, Reader
+
+# Flags of an entry.
+EFFECT = const(1)  # reads memory or a global, or may trap: order matters
+BOOL = const(2)  # a Python bool: a comparison not yet used as a number
+
+# Longer expressions are written down: the compiler's parse tree costs heap.
+TEXT_CAP = const(160)
+
+
+class Mode:
+    """The integer mode and what this interpreter's arrays do."""
+
+    def __init__(self, signed, words, truncates):
+        self.signed = signed  # i32 as -2^31..2^31-1, not 0..2^32-1
+        self.words = words  # the memory has a view of little-endian words
+        self.truncates = truncates  # array stores drop high bits by themselves
+        self.lo = -0x80000000 if signed else 0
+        self.hi = 0x7FFFFFFF if signed else 0xFFFFFFFF
+        # Beyond this an integer is a heap object in MicroPython.
+        self.small = 0x3FFFFFFF if signed else 0x3FFFFFFFFFFFFFFF
+
+
+class Source:
+    """The one buffer that generated source is written to, a function at a time."""
+
+    def __init__(self, cap):
+        self.buffer = bytearray(4096)
+        self.size = 0
+        self.cap = cap
+
+    def write(self, indent, text):
+        line = b"%s%s\n" % (b" " * indent, bytes(text, "utf-8"))
+        size = self.size + len(line)
+        while size > len(self.buffer):
+            self.buffer.extend(bytes(4096))
+        self.buffer[self.size : size] = line
+        self.size = size
+
+    def take(self):
+        """The source written so far; the buffer is free again."""
+        size, self.size = self.size, 0
+        return memoryview(self.buffer)[:size]
+
+
+def simple(text):
+    """Is it a name or an integer, free to be used twice?"""
+    return text[-1] not in ")]"
+
+
+class Stack(Reader):
+    """Operand stack and source output; the base of the translator."""
+
+    def __init__(self, data, mode, source, limits):
+        Reader.__init__(self, data, 0, 0)
+        self.mode = mode
+        self.out = source
+        self.limits = limits
+        self.index = 0
+
+    def begin(self, index, pos, end):
+        self.index = index
+        self.pos = pos
+        self.end = end
+        self.stack = []
+        self.frames = []
+        self.dead = False  # this code cannot be reached: check it, write nothing
+        self.indent = 1
+        self.ranges = {}  # local -> (lo, hi), where known to be narrower than its type
+
+    def where(self):
+        return "function %d, byte %d" % (self.index, self.pos)
+
+    def emit(self, text):
+        if not self.dead:
+            out = self.out
+            out.write(self.indent, text)
+            if out.size > out.cap:
+                raise Refused(
+                    "function %d translates to more than %d bytes: split it, build with -Oz"
+                    % (self.index, out.cap)
+                )
+
+    # The types' side.
+
+    def push(self, entry):
+        stack = self.stack
+        stack.append(entry)
+        if len(stack) > self.limits.stack:
+            raise Refused(
+                "function %d has more than %d values on the operand stack: simplify it"
+                % (self.index, self.limits.stack)
+            )
+        if len(entry[1]) > TEXT_CAP:
+            self.settle(len(stack) - 1)
+
+    def push_full(self, t, text, flags=0):
+        """Push a value of which only the type is known."""
+        if t == I32:
+            self.push((t, text, self.mode.lo, self.mode.hi, flags))
+        elif t == I64:
+            self.push((t, text, -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, flags))
+        else:
+            self.push((t, text, 0, 0, flags))
+
+    def pop(self, want):
+        """Pop an entry of type `want` (0: any)."""
+        frame = self.frames[-1]
+        stack = self.stack
+        if len(stack) == frame.height:
+            if frame.unreachable:
+                return (0, "0", 0, 0, 0)
+            self.bad("type mismatch: the operand stack is empty, %s is needed" % TYPE_NAMES[want])
+        entry = stack.pop()
+        t = entry[0]
+        if t != want and t and want:
+            self.bad("type mismatch: %s is given, %s is needed" % (TYPE_NAMES[t], TYPE_NAMES[want]))
+        return entry
+
+    # The source's side.
+
+    def number(self, entry):
+        """The entry with a bool made a number."""
+        if entry[4] & BOOL:
+            return (I32, "(+%s)" % entry[1], 0, 1, entry[4] & EFFECT)
+        return entry
+
+    def clean(self, entry):
+        """The entry with its integer wrapped into its type's range."""
+        t, text, lo, hi, flags = entry
+        if flags & BOOL:
+            return self.number(entry)
+        if t == I32:
+            mode = self.mode
+            if lo >= mode.lo and hi <= mode.hi:
+                return entry
+            if not mode.signed:
+                return (t, "(%s&4294967295)" % text, 0, 0xFFFFFFFF, flags)
+            return (
+                t, "(t if -1073741823<=(t:=%s)<=1073741823 else Z(t))" % text,
+                mode.lo, mode.hi, flags,
+            )  # fmt: skip
+        if t == I64:
+            if lo >= -0x8000000000000000 and hi <= 0x7FFFFFFFFFFFFFFF:
+                return entry
+            small = self.mode.small
+            return (
+                t, "(t if -%d<=(t:=%s)<=%d else Y(t))" % (small, text, small),
+                -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, flags,
+            )  # fmt: skip
+        return entry
+
+    def settle(self, at):
+        """Write the entry at depth `at` down into its local."""
+        stack = self.stack
+        entry = stack[at]
+        name = "s%d" % at
+        if entry[1] == name:
+            return
+        entry = self.clean(entry)
+        # An entry below may have swallowed the value that stood in this local.
+        for lower in range(at):
+            if name in stack[lower][1] and stack[lower][1] != "s%d" % lower:
+                self.settle(lower)
+        self.emit("%s=%s" % (name, entry[1]))
+        stack[at] = (entry[0], name, entry[2], entry[3], 0)
+
+    def settle_effects(self):
+        """Before an effect or a branch: write down what reads state or may trap."""
+        stack = self.stack
+        for i in range(len(stack)):
+            if stack[i][4] & EFFECT:
+                self.settle(i)
+
+    def settle_users(self, name):
+        """Before `name` changes: write down what would read it."""
+        stack = self.stack
+        for i in range(len(stack)):
+            if name in stack[i][1]:
+                self.settle(i)
+
+    def settle_all(self):
+        """Before a block: everything but constants."""
+        stack = self.stack
+        for i in range(len(stack)):
+            text = stack[i][1]
+            if not text.isdigit():
+                self.settle(i)
+
+    def pop_simple(self, want):
+        """Pop a clean value whose text may be used twice."""
+        entry = self.clean(self.pop(want))
+        if simple(entry[1]):
+            return entry
+        stack = self.stack
+        stack.append(entry)
+        self.settle(len(stack) - 1)
+        return stack.pop()
+
+    def condition(self):
+        """Pop an i32; its text as a condition."""
+        entry = self.pop(I32)
+        if entry[4] & BOOL:
+            return entry[1]
+        return self.clean(entry)[1]
+
+    def value(self, want):
+        """Pop a value; its text, clean."""
+        return self.clean(self.pop(want))[1]
+
+
+__all__ = ("BOOL", "EFFECT", "Mode", "Source", "Stack", "simple", "F32", "F64", "I64")

@@ -1,0 +1,310 @@
+"""A function body, validated and translated to one Python function.
+
+`start` begins a function, `step` does a bounded number of opcodes, `source` is
+what `exec` gets.  The generated code uses only names of a fixed vocabulary,
+because MicroPython never frees an interned name:
+
+  f0.. functions   l0.. locals   s0.. stack slots   g0.. globals   d call depth
+  F fuel until the next checkpoint, T the checkpoint, X call depth exceeded
+  M W m w the memory's views, N its pages, G grow, E address out of bounds
+  b p control flow, t u temporaries, K float constants, I the table
+  and the helpers of runtime.py
+"""
+
+from .access import Access
+from .limits import CALL_DEPTH, Refused
+from .reader import F32, F64, I32, I64
+from .runtime import float_from_bytes
+from .scan import scan
+from .stack import EFFECT, Source
+
+_ZERO = {I32: "0", I64: "0", F32: "0.0", F64: "0.0"}
+
+
+class Translator(Access):
+    """Translates the functions of one module, one at a time."""
+
+    def __init__(self, module, mode, limits, constants):
+        Access.__init__(self, module.data, mode, Source(limits.source_bytes), limits)
+        self.module = module
+        self.constants = constants  # float constants, shared by all functions
+        # memory.grow is 0x40 0x00; finding the bytes elsewhere costs only speed.
+        self.grows = module.memory is not None and self.may_grow()
+        self.mutable = ""
+        for i in range(len(module.globals)):
+            if module.globals[i][1]:
+                self.mutable += ",g%d" % i
+
+    def may_grow(self):
+        module = self.module
+        if module.memory[1] == module.memory[0]:
+            return False
+        return bytes(self.data).find(b"\x40\x00") >= 0
+
+    def start(self, index):
+        """Begin defined function `index` (0 is the first that is not imported)."""
+        module = self.module
+        pos, end = module.bodies[index]
+        index += len(module.imports)
+        self.begin(index, pos, end)
+        signature = module.types[module.functions[index]]
+        self.locals = self.local_types(signature[0])
+        shape = scan(self.data, self.pos, end, self.limits.nesting, "function %d" % index)
+        self.prologue(index, signature, shape)
+        self.begin_control(shape, signature)
+        if shape.flat:
+            self.flat_start()
+
+    def local_types(self, params):
+        types = list(params)
+        cap = self.limits.locals
+        for _ in range(self.u32()):
+            n = self.u32()
+            t = self.value_type()
+            if n > cap or len(types) + n > cap:
+                raise Refused("function %d has more than %d locals: split it" % (self.index, cap))
+            types.extend([t] * n)
+        return types
+
+    def prologue(self, index, signature, shape):
+        params = len(signature[0])
+        self.indent = 0
+        self.emit("def f%d(d%s):" % (index, "".join([",l%d" % i for i in range(params)])))
+        self.indent = 1
+        self.emit("global F%s" % self.mutable)
+        self.emit("if d>%d:X()" % CALL_DEPTH)
+        self.fuel(shape.costs[0])
+        if self.module.memory is not None and shape.memory:
+            self.emit("m=M;w=W" if self.mode.words else "m=M")
+        if shape.branches and not shape.flat:
+            self.emit("b=99")
+        types = self.locals
+        for i in range(params, len(types)):
+            self.emit("l%d=%s" % (i, _ZERO[types[i]]))
+
+    def step(self, count):
+        """Translate up to `count` opcodes; True at the function's end."""
+        while count > 0:
+            count -= 1
+            op = self.byte()
+            if op >= 0x45:
+                if op == 0xFC:
+                    self.prefixed()
+                else:
+                    self.numeric(op)
+            elif op >= 0x41:
+                self.constant(op)
+            elif op >= 0x28:
+                self.access(op)
+            elif op >= 0x20:
+                self.variable(op)
+            elif op >= 0x1A:
+                self.parametric(op)
+            elif op == 0x0B:
+                if self.end_construct():
+                    return True
+            else:
+                self.control(op)
+        return False
+
+    def end_construct(self):
+        if not self.end_block():
+            return False
+        if self.pos != self.end:
+            self.bad("bytes after the function's end")
+        return True
+
+    def control(self, op):
+        if 2 <= op <= 4:
+            self.begin_block(op)
+        elif op == 0x0D:
+            self.branch_if()
+        elif op == 0x0C:
+            self.branch()
+        elif op == 0x05:
+            self.begin_else()
+        elif op == 0x0E:
+            self.branch_table()
+        elif op == 0x0F:
+            self.settle_effects()
+            self.leave()
+            self.set_unreachable()
+        elif op == 0x10:
+            self.call()
+        elif op == 0x11:
+            self.call_indirect()
+        elif op == 0:
+            self.settle_effects()
+            self.emit("U()")
+            self.set_unreachable()
+
+    # Constants, variables, drop and select.
+
+    def constant(self, op):
+        if op == 0x41:
+            value = self.signed(32)
+            if value < 0 and not self.mode.signed:
+                value += 0x100000000
+            self.push((I32, "%d" % value, value, value, 0))
+        elif op == 0x42:
+            value = self.signed(64)
+            self.push((I64, "%d" % value, value, value, 0))
+        else:
+            t, size = (F32, 4) if op == 0x43 else (F64, 8)
+            self.push((t, self.float_text(self.take(size)), 0, 0, 0))
+
+    def float_text(self, raw):
+        """A float constant: a literal if it is a small integer, else kept in K.
+
+        The parsers of floats differ in the last bit from one interpreter to the next.
+        """
+        value = float_from_bytes(raw)
+        if 0.0 <= value < 65536.0 and value == int(value) and not raw[-1] & 128:
+            return "%d.0" % int(value)
+        constants = self.constants
+        for i in range(len(constants)):
+            if constants[i][0] == raw:
+                return "K[%d]" % i
+        constants.append((raw, value))
+        return "K[%d]" % (len(constants) - 1)
+
+    def variable(self, op):
+        i = self.u32()
+        if op >= 0x23:
+            self.global_variable(op, i)
+            return
+        if i >= len(self.locals):
+            self.bad("unknown local %d" % i)
+        t = self.locals[i]
+        name = "l%d" % i
+        if op == 0x20:
+            known = self.ranges.get(i)
+            if known:
+                self.push((t, name, known[0], known[1], 0))
+            else:
+                self.push_full(t, name)
+            return
+        entry = self.clean(self.number(self.pop(t)))
+        self.settle_users(name)
+        if entry[1] != name:
+            self.emit("%s=%s" % (name, entry[1]))
+        if t == I32 and (entry[2] > self.mode.lo or entry[3] < self.mode.hi):
+            self.ranges[i] = (entry[2], entry[3])
+        elif i in self.ranges:
+            del self.ranges[i]
+        if op == 0x22:
+            self.push((t, name, entry[2], entry[3], 0))
+
+    def global_variable(self, op, i):
+        if i >= len(self.module.globals):
+            self.bad("unknown global %d" % i)
+        t, mutable, _ = self.module.globals[i]
+        if op == 0x23:
+            self.push_full(t, "g%d" % i, EFFECT)
+            return
+        if not mutable:
+            self.bad("global %d is immutable" % i)
+        value = self.value(t)
+        self.settle_effects()
+        self.emit("g%d=%s" % (i, value))
+
+    def parametric(self, op):
+        if op == 0x1A:
+            entry = self.pop(0)
+            if entry[4] & EFFECT:
+                self.emit(entry[1])
+            return
+        t = 0
+        if op == 0x1C:
+            if self.u32() != 1:
+                self.bad("invalid result arity of select")
+            t = self.value_type()
+        condition = self.pop(I32)
+        b = self.clean(self.pop(t))
+        a = self.clean(self.pop(t))
+        if a[0] and b[0] and a[0] != b[0]:
+            self.bad("type mismatch: select of two types")
+        t = t or a[0] or b[0]
+        if self.dead:
+            self.push((t, "0", 0, 0, 0))
+            return
+        # Both are computed, whichever is taken; they may trap.
+        at = len(self.stack)
+        self.stack.append(a)
+        self.stack.append(b)
+        self.stack.append(condition)
+        if (a[4] | b[4]) & EFFECT:
+            for i in range(at, at + 2):
+                if self.stack[i][4] & EFFECT:
+                    self.settle(i)
+        text = self.condition()
+        b = self.stack.pop()
+        a = self.stack.pop()
+        self.push((t, "(%s if %s else %s)" % (a[1], text, b[1]), min(a[2], b[2]), max(a[3], b[3]), condition[4] & EFFECT))
+
+    # Calls, and the bulk memory instructions.
+
+    def arguments(self, types):
+        texts = [self.value(t) for t in reversed(types)]
+        texts.reverse()
+        return "".join(["," + text for text in texts])
+
+    def results(self, call, types):
+        self.settle_effects()
+        at = len(self.stack)
+        # A value waiting below may have swallowed what stood in these locals.
+        for i in range(len(types)):
+            self.settle_users("s%d" % (at + i))
+        targets = ",".join(["s%d" % (at + i) for i in range(len(types))])
+        self.emit("%s=%s" % (targets, call) if targets else call)
+        for i in range(len(types)):
+            self.push_full(types[i], "s%d" % (at + i))
+        self.refresh_if_used()
+
+    def refresh_if_used(self):
+        if self.shape.memory:
+            self.refresh()
+
+    def call(self):
+        i = self.u32()
+        if i >= len(self.module.functions):
+            self.bad("unknown function %d" % i)
+        params, results = self.module.types[self.module.functions[i]]
+        self.results("f%d(d+1%s)" % (i, self.arguments(params)), results)
+
+    def call_indirect(self):
+        i = self.u32()
+        if self.byte():
+            self.bad("zero byte expected")
+        if self.module.table < 0:
+            self.bad("unknown table 0")
+        if i >= len(self.module.types):
+            self.bad("unknown type %d" % i)
+        params, results = self.module.types[i]
+        index = self.value(I32)
+        arguments = self.arguments(params)
+        self.results("I(%s,%d)(d+1%s)" % (index, self.module.canon[i], arguments), results)
+
+    def prefixed(self):
+        op = self.u32()
+        if op < 8:
+            self.saturate(op)
+            return
+        if self.module.memory is None:
+            self.bad("unknown memory 0")
+        zeros = self.byte()
+        if op == 10:
+            zeros |= self.byte()
+        if zeros:
+            self.bad("zero byte expected")
+        n = self.unsigned_value()
+        second = self.unsigned_value()
+        first = self.unsigned_value()
+        self.settle_effects()
+        self.emit("%s(%s,%s,%s)" % ("mcopy" if op == 10 else "mfill", first, second, n))
+
+    def unsigned_value(self):
+        return self.unsigned(self.clean(self.number(self.pop(I32))))
+
+
+__all__ = ("Translator",)
