@@ -81,6 +81,7 @@ NOT_STRICT = """
 b801616100 d81741 f97e00 a2016001 a201020101 a2020001 a2616200616100 a2206001 a1f500 a1f600
 a1400 a18000 a1fb3ff000000000000000 61ff 62c328 62c080 63eda080 64f4908080 63e08080 64f0808080
 64f5808080 62e282 6180 0000 8000 616161
+1cffffffffffffffffffffffffffffffff 3cffffffffffffffffffffffffffffffff
 """
 
 
@@ -103,6 +104,30 @@ def test_decoded_types_are_exact():
     assert cbor.decode(b"\xf5") is True and cbor.decode(b"\x01") is not True
     assert isinstance(cbor.decode(memoryview(b"\x41a")), bytes)
     assert isinstance(cbor.decode(bytearray(b"\x41a")), bytes)
+
+
+def test_numbers_on_each_side_of_a_width():
+    for number, size in ((23, 1), (24, 2), (255, 2), (256, 3), (65535, 3), (65536, 5)):
+        for value in (number, -1 - number):
+            assert len(cbor.encode(value)) == size, value
+            assert cbor.decode(cbor.encode(value)) == value
+    for number, size in (((1 << 30) - 1, 5), (1 << 30, 5), ((1 << 32) - 1, 5), (1 << 32, 9)):
+        for value in (number, -1 - number):
+            assert len(cbor.encode(value)) == size, value
+            assert cbor.decode(cbor.encode(value)) == value
+
+
+def test_utf8_ranges():
+    # The ends of RFC 3629's ranges.  MicroPython's own check lets some through.
+    for text in "c280 dfbf e0a080 ed9fbf ee8080 efbfbf f0908080 f48fbfbf".split():
+        raw = bytes.fromhex(text)
+        assert cbor._is_strict(raw), text
+        assert cbor.encode(cbor.decode(bytes((0x60 + len(raw),)) + raw))[1:] == raw
+    for text in "c080 c1bf e09fbf eda080 edbfbf f08fbfbf f4908080 f5808080 f7bfbfbf".split():
+        raw = bytes.fromhex(text)
+        assert not cbor._is_strict(raw), text
+        assert not cbor._is_strict(b"a" + raw), text
+        assert refused(bytes((0x60 + len(raw),)) + raw)
 
 
 def test_bytes_like_and_tuples_encode():
@@ -147,10 +172,12 @@ def test_floats_only_where_asked_for():
     assert refused(data)
 
 
-def test_claimed_lengths_are_refused_before_allocation():
-    # 2**40 items or bytes could not be allocated: MemoryError would escape.
+def test_claimed_lengths_longer_than_the_bytes():
+    # That nothing is allocated for them: test_cbor.py.
     for major in (0x5B, 0x7B, 0x9B, 0xBB):
-        assert refused(bytes((major,)) + (1 << 40).to_bytes(8, "big") + bytes(100), max_items=1 << 50)
+        for claim in (101, 1 << 31, 1 << 40, (1 << 64) - 1):
+            data = bytes((major,)) + claim.to_bytes(8, "big") + bytes(100)
+            assert refused(data, max_items=1 << 50)
 
 
 def test_depth_cap():
@@ -172,6 +199,9 @@ def test_item_cap():
     assert refused(b"\x89" + inner * 9)
     assert refused(b"\x83\x01\x02\x03", max_items=3)
     assert refused(b"\xa1\x01\x02", max_items=2)
+    # [[0, 0], 0] has five items; no array of it is longer than what is left.
+    assert cbor.decode(b"\x82\x82\x00\x00\x00", max_items=5) == [[0, 0], 0]
+    assert refused(b"\x82\x82\x00\x00\x00", max_items=4)
 
 
 def test_our_own_misuse_is_a_local_error():

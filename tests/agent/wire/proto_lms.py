@@ -284,14 +284,20 @@ def test_levels_cap():
 
 
 def test_parameters_not_in_use():
-    # H20 and H25, W1 and W2, the 24-byte hashes, none at all: in the key and in
-    # the signature alike, so that it is not the mismatch that is refused.
-    for tree in (0, 4, 8, 9, 10, 255):
-        key = changed(ONE_KEY, 4, tree.to_bytes(4, "big"))
-        assert malformed(key, changed(ONE_SIGNATURE, 4 + PATH_TYPE_AT, tree.to_bytes(4, "big")))
-    for chain in (0, 1, 2, 5, 8, 255):
-        key = changed(ONE_KEY, 8, chain.to_bytes(4, "big"))
-        assert malformed(key, changed(ONE_SIGNATURE, 8, chain.to_bytes(4, "big")))
+    # Whole in form, so that no mismatch of types or sizes is what is refused.
+    def shaped(tree, height, chain, digits):
+        tree, chain = tree.to_bytes(4, "big"), chain.to_bytes(4, "big")
+        signature = bytes(8) + chain + bytes(32 + digits * 32) + tree + bytes(height * 32)
+        return b"\x00\x00\x00\x01" + tree + chain + bytes(48), signature
+
+    assert not malformed(*shaped(5, 5, 4, 34))
+    assert not malformed(*shaped(7, 15, 3, 67))
+    # H20 and H25; the 24-byte hashes; none at all.
+    for tree, height in ((8, 20), (9, 25), (10, 5), (15, 5), (0, 5), (4, 5)):
+        assert malformed(*shaped(tree, height, 4, 34)), tree
+    # W1 and W2; the 24-byte hashes; none at all.
+    for chain, digits in ((1, 265), (2, 133), (7, 51), (8, 26), (0, 34), (5, 34)):
+        assert malformed(*shaped(5, 5, chain, digits)), chain
     # And in the lower key, which comes with the signature.
     assert malformed(KEY_1, flipped(SIGNATURE_1, 4 + LMS_SIZE))
 

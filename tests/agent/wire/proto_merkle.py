@@ -80,6 +80,12 @@ def test_bad_proofs():
     assert merkle.verify(leaf, 0, 2, [LEAVES[1]], joined)
     assert not merkle.verify(leaf, 0, 2, [LEAVES[1] + b"\x00"], joined)
     assert not merkle.verify(leaf, 0, 2, [LEAVES[1][:31]], joined)
+    # A path that goes on above the root of its tree.
+    assert not merkle.verify(LEAVES[1], 0, 1, [leaf], joined)
+    # Siblings of another size, even under a root made from them.
+    for sibling in (b"", LEAVES[1][:31], LEAVES[1] + b"\x00"):
+        root = merkle.sha256(b"\x01", leaf, sibling)
+        assert not merkle.verify(leaf, 0, 2, [sibling], root)
 
 
 def test_path_cap():
