@@ -37,7 +37,6 @@ NAMES = {
     "manifests_expired": "manifest refused or dropped: expired",
     "manifests_full": "manifest refused: the fleet limit is reached",
     "rumours_busy": "announcement ignored, fetch slots are taken",
-    "rumours_bad": "announcement that breaks a bound",
     "fetches_full": "fetch refused, all slots are taken",
     "fetches_failed": "blobs given up: no source had them",
     "blobs_bad": "blobs whose hash did not hold",
