@@ -122,11 +122,14 @@ class Lan:
     """count nodes that hear each other after 5 ms; node 0 is a door if asked.
 
     drop(data, source, target) may return True to lose a datagram.
+    delays(data, source, target) gives the list of ms after which copies arrive.
     """
 
-    def __init__(self, count, seed=1, door=False, drop=None, **settings):
+    def __init__(self, count, seed=1, door=False, drop=None, delays=None, **settings):
         self.now_ms = 1000
         self.drop = drop
+        self.delays = delays
+        self._due = {}
         self.rng = Rng(b"lan %d" % seed)
         self.queue = []
         self.nodes = []
@@ -186,43 +189,59 @@ class Lan:
         """Put bytes on the wire as if node number source had sent them."""
         self._deliver_later(data, self.address(source), self.address(target))
 
-    def _deliver_later(self, data, source, target):
+    def _deliver_later(self, data, source, target, delay_ms=5):
         self._order += 1
-        self.queue.append((self.now_ms + 5, self._order, data, source, target))
+        self.queue.append((self.now_ms + delay_ms, self._order, data, source, target))
 
     def _drain(self, number):
         node = self.nodes[number]
         for data, target in node.datagrams():
-            if not (self.drop and self.drop(data, number, target[2] << 8 | target[3])):
-                self._deliver_later(data, self.address(number), target)
+            other = target[2] << 8 | target[3]
+            if not (self.drop and self.drop(data, number, other)):
+                for delay_ms in self.delays(data, number, other) if self.delays else (5,):
+                    self._deliver_later(data, self.address(number), target, delay_ms)
         for event in node.events():
             if event[0] != "log":
                 self.events.setdefault(number, []).append(event)
 
     def run(self, ms):
-        """Let ms of virtual time pass."""
+        """Let ms of virtual time pass, from event to event."""
         end = self.now_ms + ms
         live = [i for i in range(len(self.nodes)) if i not in self.down]
+        self._due = {}
         for i in live:
             self._drain(i)
-        while self.now_ms < end:
-            self.now_ms += 5
-            arrived = [row for row in self.queue if row[0] <= self.now_ms]
+            self._reckon(i)
+        while True:
+            following = min([row[0] for row in self.queue] + list(self._due.values()) + [end])
+            self.now_ms = max(self.now_ms, following)
+            if self.now_ms >= end and following >= end:
+                return
+            arrived = sorted([row for row in self.queue if row[0] <= self.now_ms])
             if arrived:
                 self.queue = [row for row in self.queue if row[0] > self.now_ms]
             for _, _, data, source, target in arrived:
                 number = target[2] << 8 | target[3]
-                if number < len(self.nodes) and number not in self.down:
+                if number in self._due:
                     self.nodes[number].receive(data, source, self.now_ms)
                     self._drain(number)
+                    self._reckon(number)
             for i in live:
-                node = self.nodes[i]
-                if len(node.work):
-                    node.step(self.now_ms)
-                    self._drain(i)
-                if self.now_ms >= node.deadline():
-                    node.handle_timer(self.now_ms)
-                    self._drain(i)
+                if self._due[i] <= self.now_ms:
+                    node = self.nodes[i]
+                    if len(node.work):
+                        node.step(self.now_ms)
+                        self._drain(i)
+                    if self.now_ms >= node.deadline():
+                        node.handle_timer(self.now_ms)
+                        self._drain(i)
+                    self._reckon(i)
+
+    def _reckon(self, number):
+        """When a node wants to run again: a step of work takes 5 ms."""
+        node = self.nodes[number]
+        due = max(self.now_ms + 1, node.deadline())
+        self._due[number] = min(due, self.now_ms + 5) if len(node.work) else due
 
     def run_until(self, condition, most_ms):
         """Run until condition() holds; the ms it took.  AssertionError if it does not."""
