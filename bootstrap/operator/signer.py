@@ -244,13 +244,13 @@ class Signer:
                 "the fleet's signing key is exhausted",
                 "Make a new fleet with bigger trees (`backfence init --heights 10,10`) and enrol again.",
             )
-        self._sweep(state)
         lower = Tree.create(self.directory, state["heights"][1], state["width"])
         state["root_next"] = upper_leaf + 1
         self._write_state(state)
         lower.write_link(self._tree(state["root"]).sign(upper_leaf, lower.public()))
         state["lower"], state["lower_next"] = lower.identifier.hex(), 0
         self._write_state(state)
+        self._sweep(state)
 
     def _sweep(self, state):
         """Removes trees that are used up or that a killed process left behind."""
