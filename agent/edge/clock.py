@@ -2,9 +2,6 @@
 
 MicroPython's ticks_ms wraps, every 2^30 ms (12.4 days) on a 32-bit box; the
 loop asks far more often than that, so that each wrap is seen.
-
-The wall's time is the system's, unless that is behind a time the operator has
-signed: a box without a battery wakes up in 1970.  Peers' clocks never move it.
 """
 
 import time
@@ -30,8 +27,6 @@ class Clock:
         self._system_s = system_s or _system_s
         self._last = ticks()
         self._now_ms = 1
-        self._floor_s = 0
-        self._floor_ms = 1
 
     def now(self):
         """Milliseconds since the start, never falling (int; 1 at the start)."""
@@ -48,15 +43,8 @@ class Clock:
         return self._now_ms
 
     def wall(self):
-        """Unix seconds (int): the system's, or the floor and what passed since."""
-        floor = self._floor_s + (self.now() - self._floor_ms) // 1000
-        return max(self._system_s(), floor)
-
-    def raise_floor(self, signed_s):
-        """A time (Unix seconds) the operator has signed has passed already."""
-        if signed_s > self._floor_s + (self.now() - self._floor_ms) // 1000:
-            self._floor_s = signed_s
-            self._floor_ms = self._now_ms
+        """Unix seconds (int) as the system has them; the node knows better."""
+        return self._system_s()
 
 
 def _monotonic_ms():

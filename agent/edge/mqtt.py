@@ -27,12 +27,8 @@ connection: the pump closes the socket and calls lost().
 from ..compat import const
 from ..errors import LocalError, RemoteError
 from . import mqtt_wire as wire
+from .mqtt_outbox import Message, Outbox
 
-# Unacknowledged publishes held.  A door carries 8 results, a census, refusals
-# and its own state.  The newcomer is refused: "mqtt_outbox_full".
-OUTBOX_MESSAGES = const(24)
-# Their payload bytes: 8 results of 33 KiB and as much again as one more.
-OUTBOX_BYTES = const(300 * 1024)
 # Topics held: the manifests, and 8 blobs being fetched; the rest is room for
 # those being dropped.  The newcomer is refused: "mqtt_topics_full".
 TOPICS = const(32)
@@ -71,20 +67,6 @@ _REFUSALS = (
 )
 
 
-class _Message:
-    """A publish in the outbox.  sent_ms is None until written on this connection."""
-
-    def __init__(self, packet_id, topic, payload, qos, retain, token):
-        self.id = packet_id
-        self.topic = topic
-        self.payload = payload
-        self.qos = qos
-        self.retain = retain
-        self.token = token
-        self.sent_ms = None
-        self.again = False
-
-
 class Client:
     """One client and its connection to one broker.
 
@@ -105,8 +87,7 @@ class Client:
         self._failures = 0
         self._events = []
         self._topics = {}  # topic filter: state
-        self._outbox = []
-        self._outbox_bytes = 0
+        self._outbox = Outbox()
         self._last_id = 0
         self._reset(now_ms)
 
@@ -131,15 +112,14 @@ class Client:
 
         payload: bytes, kept by reference until written and acknowledged.  QoS 1
         survives reconnections and ends in ("published", token); QoS 0 is
-        refused while there is no connection.
+        refused while there is no connection.  A retained message without a
+        token takes the place of one on the same topic that is not yet sent.
         """
-        full = len(self._outbox) >= OUTBOX_MESSAGES or self._outbox_bytes + len(payload) > OUTBOX_BYTES
-        if full or len(payload) > wire.PAYLOAD_BYTES or (qos == 0 and self.state != UP):
-            self._counters.bump("mqtt_outbox_full" if full else "mqtt_unsendable")
+        unsendable = len(payload) > wire.PAYLOAD_BYTES or (qos == 0 and self.state != UP)
+        message = Message(self._fresh_id() if qos else 0, topic, payload, qos, retain, token)
+        if unsendable or not self._outbox.add(message):
+            self._counters.bump("mqtt_unsendable" if unsendable else "mqtt_outbox_full")
             return False
-        packet_id = self._fresh_id() if qos else 0
-        self._outbox.append(_Message(packet_id, topic, payload, qos, retain, token))
-        self._outbox_bytes += len(payload)
         return True
 
     def subscribe(self, topic):
@@ -167,9 +147,9 @@ class Client:
         """What happened since the last call: a list of tuples.
 
         ("connected",) ("disconnected", why) ("message", topic, payload, retained)
-        ("published", token) ("refused", topic, why) ("failed", why): no
-        connection was had.  Bounded by what one receive() was fed; take them
-        after each call.
+        ("published", token) ("refused", topic, why): a message was passed over;
+        ("denied", topic): a subscription was; ("failed", why): no connection
+        was had.  Bounded by what one receive() was fed; take them after it.
         """
         events = self._events
         self._events = []
@@ -210,10 +190,7 @@ class Client:
         wait_ms = min(RETRY_MOST_MS, RETRY_MS << min(self._failures, 6))
         self._failures += 1
         self._retry_ms = now_ms + wait_ms // 2 + self._rng.below(wait_ms // 2)
-        self._outbox = [m for m in self._outbox if m.qos]
-        self._outbox_bytes = sum([len(m.payload) for m in self._outbox])
-        for message in self._outbox:
-            message.sent_ms = None
+        self._outbox.lost()
         for topic in list(self._topics):
             if self._topics[topic] >= _DROP:
                 del self._topics[topic]
@@ -262,7 +239,7 @@ class Client:
         self._offset += count
         self._wrote_ms = now_ms
         if self._writing and self._tail is None and self._offset >= len(self._piece):
-            self._forget(self._writing)
+            self._outbox.remove(self._writing)
             self._writing = None
 
     def deadline(self):
@@ -314,7 +291,9 @@ class Client:
     def _asked(self):
         """When the questions that still wait for an answer were asked."""
         asked = [entry[2] for entry in self._requests.values()]
-        asked.extend([m.sent_ms for m in self._outbox if m.qos and m.sent_ms is not None])
+        oldest = self._outbox.oldest_ms()
+        if oldest is not None:
+            asked.append(oldest)
         return asked
 
     def _stall_deadline(self):
@@ -326,18 +305,8 @@ class Client:
         """A packet identifier in no use; both tables are far below 65,535."""
         while True:
             self._last_id = self._last_id % 65535 + 1
-            if self._last_id not in self._requests and not self._find(self._last_id):
+            if self._last_id not in self._requests and not self._outbox.find(self._last_id):
                 return self._last_id
-
-    def _find(self, packet_id):
-        for message in self._outbox:
-            if message.id == packet_id:
-                return message
-        return None
-
-    def _forget(self, message):
-        self._outbox.remove(message)
-        self._outbox_bytes -= len(message.payload)
 
     def _next_piece(self, now_ms):
         if self._tail is not None:
@@ -364,18 +333,18 @@ class Client:
         return None
 
     def _next_message(self, now_ms):
-        for message in self._outbox:
-            if message.sent_ms is None:
-                message.sent_ms = now_ms
-                head = wire.publish_header(
-                    message.topic, len(message.payload), message.qos, message.retain, message.again, message.id
-                )
-                message.again = True
-                self._tail = message.payload or None
-                if not message.qos:
-                    self._writing = message
-                return head
-        return None
+        message = self._outbox.next_unsent()
+        if message is None:
+            return None
+        message.sent_ms = now_ms
+        head = wire.publish_header(
+            message.topic, len(message.payload), message.qos, message.retain, message.again, message.id
+        )
+        message.again = True
+        self._tail = message.payload or None
+        if not message.qos:
+            self._writing = message
+        return head
 
     def _welcomed(self, code, now_ms):
         if code:
@@ -387,10 +356,10 @@ class Client:
         self._events.append(("connected",))
 
     def _acknowledged(self, packet_id):
-        message = self._find(packet_id)
+        message = self._outbox.find(packet_id)
         # An answer to what was not sent on this connection is of no meaning.
         if message and message.sent_ms is not None:
-            self._forget(message)
+            self._outbox.remove(message)
             self._events.append(("published", message.token))
         else:
             self._counters.bump("mqtt_answers_unasked")
@@ -408,7 +377,7 @@ class Client:
             if packet[2] == wire.SUBACK_FAILURE:
                 # Held all the same: it is asked for again on the next connection.
                 self._counters.bump("mqtt_refused")
-                self._events.append(("refused", topic, "the broker refused the subscription"))
+                self._events.append(("denied", topic))
 
     def _arrived(self, packet):
         kind, topic, payload, qos, what, packet_id = packet

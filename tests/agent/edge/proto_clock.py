@@ -1,4 +1,4 @@
-"""The clock: the wrap of ticks, a clock set back, and the floor under the wall."""
+"""The clock: the wrap of ticks, and ticks that step back."""
 
 from backfence.agent.edge.clock import Clock
 
@@ -53,19 +53,3 @@ def test_the_machines_own_ticks_rise():
         assert now >= last
         last = now
     assert clock.wall() > 1700000000
-
-
-def test_the_wall_is_the_systems_unless_behind_what_was_signed():
-    ticks, system = Ticks(0), Ticks(100)
-    clock = Clock(ticks, MASK, system)
-    assert clock.wall() == 100
-    clock.raise_floor(5000)
-    assert clock.wall() == 5000
-    ticks.value = 2500
-    assert clock.wall() == 5002
-    clock.raise_floor(4000)
-    assert clock.wall() == 5002
-    system.value = 6000
-    assert clock.wall() == 6000
-    system.value = 0
-    assert clock.wall() == 5002

@@ -1,0 +1,103 @@
+"""What this box is and how busy it is, from /proc and the executable's header."""
+
+import os
+import sys
+
+from .. import __version__
+from .disk import read_file
+
+# e_machine of an ELF header (System V ABI): name for (big-endian, little-endian).
+_MACHINES = {
+    3: ("i386", "i386"),
+    8: ("mips", "mipsel"),
+    20: ("ppc", "ppc"),
+    21: ("ppc64", "ppc64le"),
+    22: ("s390x", "s390x"),
+    40: ("armeb", "arm"),
+    62: ("x86_64", "x86_64"),
+    183: ("aarch64_be", "aarch64"),
+    243: ("riscv64", "riscv64"),
+    258: ("loongarch64", "loongarch64"),
+}
+# Below this much memory to spare a box starts nothing new: routing comes first.
+LEAST_FREE_BYTES = 4 << 20
+
+
+def arch(path="/proc/self/exe"):
+    """The processor the interpreter was built for, such as "mipsel"; "unknown"
+    if its ELF header does not say."""
+    try:
+        head = read_file(path, 20)
+    except OSError:
+        return "unknown"
+    if head[:4] != b"\x7fELF" or len(head) < 20:
+        return "unknown"
+    little = head[5] == 1
+    machine = head[18] | head[19] << 8 if little else head[18] << 8 | head[19]
+    names = _MACHINES.get(machine)
+    if names is None:
+        return "unknown"
+    name = names[little]
+    if head[4] == 1:  # 32-bit
+        name = {"riscv64": "riscv32", "s390x": "s390"}.get(name, name)
+    elif name.startswith("mips"):
+        name = name.replace("mips", "mips64")
+    return name
+
+
+def memory(path="/proc/meminfo"):
+    """(total, available) bytes of the machine's memory; (0, 0) if not known."""
+    total = free = available = 0
+    try:
+        lines = read_file(path, 1024).decode().split("\n")
+    except (OSError, ValueError):
+        return 0, 0
+    for line in lines:
+        words = line.split()
+        if len(words) < 2 or not words[1].isdigit():
+            continue
+        if words[0] == "MemTotal:":
+            total = int(words[1]) * 1024
+        elif words[0] == "MemFree:":
+            free = int(words[1]) * 1024
+        elif words[0] == "MemAvailable:":
+            available = int(words[1]) * 1024
+    return total, available or free
+
+
+def load(path="/proc/loadavg"):
+    """Processes that want to run, averaged over a minute, in hundredths; 0 if
+    not known."""
+    try:
+        word = read_file(path, 32).decode().split()[0]
+        whole, _, part = word.partition(".")
+        return int(whole) * 100 + int((part + "00")[:2])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def attributes(config):
+    """What a manifest's predicate may ask of this box: dict of int and text."""
+    total, available = memory()
+    return {
+        "arch": arch(),
+        "byteorder": sys.byteorder,
+        "word_bits": 64 if sys.maxsize > 1 << 32 else 32,
+        "mem_total": total,
+        "mem_free": available,
+        "version": __version__,
+        "class": config.class_,
+        "region": config.region,
+        "door": config.door,
+    }
+
+
+def has_room():
+    """False while the box is short of memory and should start nothing new."""
+    total, available = memory()
+    return not total or available >= LEAST_FREE_BYTES
+
+
+def entropy(count):
+    """count bytes of the system's randomness."""
+    return os.urandom(count)
