@@ -32,8 +32,10 @@ HEALING_ROUNDS = const(3)
 CONTACT_ROUNDS = const(20)
 # Rounds after which a door that was not heard of again is forgotten.
 DOOR_ROUNDS = const(20)
-# Rounds between two writes of the contacts to flash.
+# Rounds between two writes of the contacts to flash, and until the first: a box
+# that restarts soon after it joined must not need the controller again.
 SAVE_ROUNDS = const(720)
+FIRST_SAVE_ROUNDS = const(8)
 
 
 class Membership:
@@ -45,6 +47,7 @@ class Membership:
         self.doors = {}  # identity: Descriptor of a box with a broker connection
         self.contacts = []  # Descriptors remembered from earlier
         self.rounds = 0
+        self._save_round = FIRST_SAVE_ROUNDS
         self._asked = None  # (exchange id, peer, sent ids, tries)
         self._retry_ms = 0
         self._timeouts = 0
@@ -61,6 +64,8 @@ class Membership:
         for contact in contacts:
             self._insert(contact, [])
             self._remember(contact)
+        if self.contacts:
+            self._save()
         self._node.news()
 
     def reachable(self):
@@ -114,7 +119,8 @@ class Membership:
             door.age += 1
             if door.age > DOOR_ROUNDS:
                 del self.doors[door.id]
-        if self.rounds % SAVE_ROUNDS == 1:
+        if self.contacts and self.rounds >= self._save_round:
+            self._save_round = self.rounds + SAVE_ROUNDS
             self._save()
         if self.contacts and (not self.view or self.rounds % CONTACT_ROUNDS == 0):
             self._ask(self._node.rng.choice(self.contacts))

@@ -17,6 +17,8 @@ SEEDS_KIND = const(0x1B)
 HEAD = const(5)
 FIRST_MS = const(1000)
 MOST_MS = const(60000)
+# Questions for one piece before all is asked anew.
+TRIES = const(4)
 
 
 class Seeds:
@@ -28,6 +30,7 @@ class Seeds:
         self._data = b""
         self._checking = False
         self._pause_ms = FIRST_MS
+        self._tries = 0
         self.due = node.now_ms + node.rng.below(FIRST_MS // 4) if controller else node.now_ms + MOST_MS
 
     def tick(self, now_ms):
@@ -36,8 +39,13 @@ class Seeds:
         if not self.controller or self._node.membership.view or self._checking:
             self._pause_ms = FIRST_MS
             return
+        # The next piece again: to begin anew for each lost one would take for
+        # ever where many are lost.  A list that changed meanwhile fails its
+        # signature, or has no such piece: then from the start.
+        self._tries += 1
+        if self._tries > TRIES:
+            self._tries, self._data = 0, b""
         self._pause_ms = min(MOST_MS, self._pause_ms * 2)
-        self._data = b""
         self._ask()
 
     def _ask(self):
@@ -59,6 +67,7 @@ class Seeds:
             self._node.counters.bump("seeds_bad")
             return
         self._data += piece
+        self._pause_ms, self._tries = FIRST_MS, 0
         if len(self._data) < size:
             self._ask()
             return

@@ -40,11 +40,24 @@ class Store:
             self.disk.remove(name)
         for name in self.disk.names("blob-"):
             size = self.disk.size(name)
-            if size < 0 or size > BLOB_BYTES or self.used + size > self.capacity or len(self._blobs) >= BLOBS:
-                self.disk.remove(name)
+            fits = 0 <= size <= BLOB_BYTES and self.used + size <= self.capacity and len(self._blobs) < BLOBS
+            # A power cut may have torn what was written and not yet flushed.
+            if not fits or self._digest_of(name, size).hex() != name[5:]:
+                self._quietly_remove(name)
                 continue
             self._blobs[bytes.fromhex(name[5:])] = [size, 0, 0]
             self.used += size
+
+    def _digest_of(self, name, size):
+        """SHA-256 of a file of the store, read chunk by chunk; b"" if it cannot be read."""
+        check = hashlib.sha256()
+        try:
+            for offset in range(0, size, CHUNK_BYTES):
+                check.update(self.disk.read(name, offset, min(CHUNK_BYTES, size - offset)))
+        except OSError:
+            self.counters.bump("store_errors")
+            return b""
+        return check.digest()
 
     def __len__(self):
         return len(self._blobs)
@@ -135,13 +148,10 @@ class Store:
         """Check the hash of a begun blob and keep it; False if it does not hold."""
         size = self._parts[digest]
         part = _name("part", digest)
-        check = hashlib.sha256()
+        if self._digest_of(part, size) != digest:
+            self.abandon(digest)
+            return False
         try:
-            for offset in range(0, size, CHUNK_BYTES):
-                check.update(self.disk.read(part, offset, min(CHUNK_BYTES, size - offset)))
-            if check.digest() != digest:
-                self.abandon(digest)
-                return False
             self.disk.rename(part, _name("blob", digest))
         except OSError:
             self.counters.bump("store_errors")
