@@ -24,7 +24,8 @@ def test_same_structure_as_the_oracle(payload, signature):
 
 
 def test_sign_decode_verify():
-    private = oracle.HssPrivateKey(levels=1, lms_type=oracle.lms_sha256_m32_h5, lmots_type=oracle.lmots_sha256_n32_w4)
+    tree, chains = oracle.lms_sha256_m32_h5, oracle.lmots_sha256_n32_w4
+    private = oracle.HssPrivateKey(levels=1, lms_type=tree, lmots_type=chains)
     key = private.publicKey().serialize()
     header = cose.protected_map(key)
     signature = private.sign(cose.to_be_signed(cbor.encode(header), b"payload"))

@@ -67,7 +67,10 @@ def test_merkle_as_the_recursive_definition(data, draw):
 
 
 @given(
-    st.integers(-2, 1 << 40), st.integers(-2, 1 << 40), st.lists(st.binary(max_size=40), max_size=25), st.binary(max_size=40)
+    st.integers(-2, 1 << 40),
+    st.integers(-2, 1 << 40),
+    st.lists(st.binary(max_size=40), max_size=25),
+    st.binary(max_size=40),
 )
 def test_garbage_proofs_are_false(index, count, path, root):
     assert merkle.verify(b"\x11" * 32, index, count, path, root) is False

@@ -13,7 +13,8 @@ keys = st.binary(min_size=32, max_size=32)
 def oracle(private, public):
     """The other implementation's shared secret; None for a low-order point."""
     try:
-        return X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
+        peer = X25519PublicKey.from_public_bytes(public)
+        return X25519PrivateKey.from_private_bytes(private).exchange(peer)
     except ValueError:
         return None
 
