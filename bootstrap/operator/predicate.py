@@ -145,7 +145,7 @@ class _Parser:
         start, self.at = self.at, end
         value = int(token.replace("_", ""))
         kind, unit, end = self.peek()
-        if kind == "name" and unit not in WORDS:
+        if kind == "name" and unit not in WORDS and unit not in ATTRIBUTES:
             if unit not in UNITS:
                 self.fail(f"{unit!r} is not a unit", hint="Units are " + ", ".join(UNITS) + ".")
             self.at = end

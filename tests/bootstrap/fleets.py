@@ -1,0 +1,93 @@
+"""What the operator's tests share: a fleet made once, real boxes' receipts, a real broker."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+from backfence.agent.wire import cbor, hashes, x25519
+from backfence.bootstrap.operator import fleet as fleets
+from backfence.bootstrap.operator import files, manifests
+
+# The smallest module: a magic number and a version.  Nothing here runs it.
+PROGRAM = b"\0asm\1\0\0\0"
+
+
+def make_fleet(directory, boxes=4, base_port=7000):
+    """A fleet with trees that are quick to make, and homes for its boxes."""
+    fleet = fleets.create(str(directory), width=4)
+    if boxes:
+        fleet.enrol(boxes, base_port, doors=1)
+    return fleet
+
+
+def workload(fleet, tasks=4, **options):
+    """A workload of small inputs."""
+    inputs = [b"input %d" % number for number in range(tasks)]
+    return manifests.workload_manifest(fleet, options.pop("name", "words"), "edge", PROGRAM, inputs, **options)
+
+
+class BoxHand:
+    """Makes results as a box makes them, with the agent's own cryptography."""
+
+    def __init__(self, fleet, box):
+        self.fleet = fleet
+        self.box = box
+        private = files.read(os.path.join(box.home, "box.key"))
+        self.key = hashes.hkdf(x25519.shared(private, fleet.owner_public), fleet.id, b"backfence receipt", 32)
+
+    def receipt(self, plan, task, output=b"", **changes):
+        payload = plan.payload
+        fields = {
+            "box": self.box.id, "workload": payload["name"], "seq": payload["seq"], "task": task,
+            "outcome": "ok", "code": 0, "reason": "", "output": hashlib.sha256(output).digest(),
+            "size": len(output), "fuel": 1000, "pages": 1, "ms": 20, "bytes_in": 7,
+            "bytes_out": len(output), "byte_s": 1310,
+        }
+        return {**fields, **changes}
+
+    def result(self, plan, task, output=b"", **changes):
+        """Returns (topic, payload) of a result; changes are to the receipt."""
+        receipt = cbor.encode(self.receipt(plan, task, output, **changes))
+        tag = hashes.hmac_sha256(self.key, receipt)[:16]
+        topic = self.fleet.topic("result", plan.payload["name"], str(task), self.box.id.hex())
+        return topic, cbor.encode([receipt, tag, output])
+
+
+def hands(fleet):
+    """Returns a BoxHand for each enrolled box."""
+    return [BoxHand(fleet, box) for box in fleet.boxes().values()]
+
+
+@contextlib.contextmanager
+def mosquitto(directory, port=None):
+    """A real mosquitto on a free port of loopback; yields "host:port"."""
+    port = port or free_port()
+    config = os.path.join(str(directory), f"mosquitto-{port}.conf")
+    with open(config, "w") as file:
+        file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    executable = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+    process = subprocess.Popen([executable, "-c", config], stderr=subprocess.DEVNULL)
+    try:
+        give_up = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                assert time.monotonic() < give_up and process.poll() is None, "mosquitto does not start"
+                time.sleep(0.02)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A port of loopback that nobody listens on."""
+    with socket.socket(socket.AF_INET, kind) as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
