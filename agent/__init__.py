@@ -1,0 +1,3 @@
+"""The agent: what runs on the box."""
+
+__version__ = "0.1.0"

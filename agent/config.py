@@ -20,6 +20,8 @@ KEYS = {
     "store_dir": ("text", "", 0, 255),
     "status_ms": ("int", 0, 0, 3600000),
     "cpu_percent": ("int", 50, 1, 100),
+    # Load average in hundredths above which the box is left alone; 0 for never.
+    "busy_load": ("int", 0, 0, 100000),
     "class": ("text", "box", 1, 32),
     "region": ("text", "", 0, 32),
 }

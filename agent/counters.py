@@ -82,6 +82,10 @@ NAMES = {
     "mqtt_answers_unasked": "MQTT answers to nothing we asked",
     "mqtt_outbox_full": "publish refused, the MQTT outbox was full",
     "mqtt_unsendable": "publish refused: over the cap, or QoS 0 without a connection",
+    "programs_admitted": "programs decoded, validated and translated",
+    "memory_shed": "times memory ran out and a job or the cached programs went",
+    "log_dropped": "lines of the log over its rate",
+    "status_unwritten": "status files the disk refused",
     "mqtt_topics_full": "subscription refused, too many topics are held",
 }
 

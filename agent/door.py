@@ -88,6 +88,10 @@ class Door:
         else:
             self._node.counters.bump("door_messages_bad")
 
+    def on_refused(self, topic, why):
+        """The edge passed a message over, for its size or its topic ("" if unknown)."""
+        self._refused(topic[len(self._root) :] if topic.startswith(self._root) else "message", why)
+
     def _on_manifest(self, what, payload):
         if not payload:
             return  # a retained manifest was cleared

@@ -182,6 +182,12 @@ class Node:
         if self.door:
             self.door.on_message(topic, payload)
 
+    def refused(self, topic, why, now_ms):
+        """The edge passed over a message of the broker (doors only)."""
+        self.now_ms = now_ms
+        if self.door:
+            self.door.on_refused(topic, why)
+
     def published(self, token, now_ms):
         """The broker acknowledged the publication with this token."""
         self.now_ms = now_ms

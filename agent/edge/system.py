@@ -92,9 +92,8 @@ def attributes(config):
     }
 
 
-def has_room():
-    """False while the box is short of memory and should start nothing new."""
-    total, available = memory()
+def has_room(total, available):
+    """False while a box with this memory (bytes) should start nothing new."""
     return not total or available >= LEAST_FREE_BYTES
 
 

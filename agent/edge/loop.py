@@ -1,0 +1,239 @@
+"""The one loop of the agent: sockets and timers in, datagrams, MQTT and jobs out.
+
+Everything the node wants happens here and nowhere else.  A turn waits for the
+sockets until the next deadline, hands the node what came, and carries out what it
+asks for.  A running job takes turns too, from its tick; such a turn is the same,
+but nothing in it starts a job.
+
+When memory runs out the job goes first, then the caches, never the node.
+"""
+
+import gc
+import json
+import sys
+
+from ..compat import const
+from ..errors import LocalError
+from . import disk, system, udp
+from .jobs import Jobs
+
+# Without a nearer deadline the loop looks around this often.
+WAIT_MS = const(1000)
+# Datagrams handed to the node in one turn; the rest waits in the kernel, which
+# drops what does not fit there.
+DATAGRAMS = const(16)
+# Attributes, memory and wall time are looked at this often.
+LOOK_MS = const(10000)
+# A name that did not resolve is asked for again this much later: the resolver
+# blocks the agent.
+RESOLVE_MS = const(300000)
+# After node.leave() its datagrams get this long to go out and be answered.
+LEAVE_MS = const(1500)
+# Turns in a row that ran out of memory, with no job to blame: time to start anew.
+STARVED_TURNS = const(50)
+# Log lines at once, then one per interval.  The newest dropped: "log_dropped".
+LOG_LINES = const(40)
+LOG_INTERVAL_MS = const(1000)
+LOG_CHARACTERS = const(300)
+
+
+class Loop:
+    """Joins one node to one box.
+
+    config: config.Config; socket: udp.Socket; link: broker.Link or None;
+    stop: stop.Stop; home: the home directory, for status.json.
+    """
+
+    def __init__(self, config, node, clock, poller, socket, link, stop, home):
+        self._config = config
+        self._node = node
+        self._clock = clock
+        # ipoll gives no new list each time; CPython has only poll.
+        self._poll = getattr(poller, "ipoll", None) or poller.poll
+        self._socket = socket
+        self._link = link
+        self._stop = stop
+        self._home = home
+        self.jobs = Jobs(node, clock, self.turn, config.cpu_percent)
+        self.stopping = False
+        self._more = False  # the node has long work waiting
+        self._starved = 0
+        self._status_ms = self._look_ms = self._resolve_ms = 0
+        self._log_room = LOG_LINES
+        self._log_ms = 0
+
+    def run(self):
+        """Turn until stopped, then leave in good order."""
+        try:
+            while not self.stopping:
+                began_ms = self._clock.now()
+                self.turn(self.jobs.share.due_ms() if self.jobs.active() else WAIT_MS)
+                self.jobs.share.rested(self._clock.now() - began_ms)
+                self.jobs.step()
+        except KeyboardInterrupt:
+            pass
+        self._leave()
+
+    def turn(self, most_ms):
+        """One turn that waits at most most_ms.  Shallow and bounded: a job's tick
+        calls it on top of the job's own calls."""
+        node = self._node
+        now_ms = self._clock.now()
+        wait_ms = 0 if self._more else max(0, min(most_ms, self._deadline() - now_ms))
+        datagrams = broker = 0
+        for event in self._poll(wait_ms):
+            if event[0] == self._socket.fileno:
+                datagrams = DATAGRAMS
+            elif self._link and event[0] == self._link.fileno:
+                broker = event[1]
+        now_ms = self._clock.now()
+        try:
+            while datagrams:
+                datagrams = datagrams - 1 if self._receive(now_ms) else 0
+            if now_ms >= node.deadline():
+                node.handle_timer(now_ms)
+            self._more = node.step(now_ms)
+            self._drain(now_ms)
+            if self._link:
+                self._pump(broker, now_ms)
+            self._look_around(now_ms)
+            self._starved = 0
+        except MemoryError:
+            self._shed()
+
+    def _deadline(self):
+        due = self._node.deadline()
+        if self._link:
+            due = min(due, self._link.deadline())
+        return min(due, self._status_ms) if self._config.status_ms else due
+
+    def _receive(self, now_ms):
+        """Hand one datagram to the node, with a step of its long work after it."""
+        got = self._socket.receive()
+        if got is None:
+            return False
+        if got[1] is not None:
+            self._node.receive(got[0], got[1], now_ms)
+            self._node.step(now_ms)
+            self._drain(now_ms)
+        return True
+
+    def _drain(self, now_ms):
+        """Carry out what the node wants."""
+        for data, address in self._node.datagrams():
+            self._socket.send(data, address)
+        for event in self._node.events():
+            kind = event[0]
+            if kind == "job":
+                self.jobs.start(event[1])
+            elif kind == "cancel":
+                self.jobs.cancel(event[1])
+            elif kind == "log":
+                self.log(event[1], event[2])
+            elif not self._link:
+                raise LocalError("a node without a broker wants to " + kind)
+            elif kind == "publish":
+                self._link.client.publish(event[1], event[2], event[3], 1, event[4])
+            elif kind == "subscribe":
+                self._link.client.subscribe(event[1])
+            else:
+                self._link.client.unsubscribe(event[1])
+
+    def _pump(self, ready, now_ms):
+        node = self._node
+        self._link.pump(ready, now_ms)
+        for event in self._link.client.events():
+            kind = event[0]
+            if kind == "message":
+                node.message(event[1], event[2], event[3], now_ms)
+            elif kind == "published":
+                node.published(event[1], now_ms)
+            elif kind == "refused":
+                node.refused(event[1], event[2], now_ms)
+            elif kind == "connected":
+                self.log("info", "broker: connected")
+                node.connected(now_ms)
+            elif kind == "disconnected":
+                self.log("warning", "broker: " + event[1])
+                node.disconnected(now_ms)
+            elif kind == "failed":
+                self.log("warning", "broker: " + event[1])
+            else:
+                self.log("warning", "broker: refused the subscription to " + event[1])
+            self._drain(now_ms)
+
+    def _look_around(self, now_ms):
+        """What is due now and then: stop, the box's state, names, status."""
+        if self._stop.asked(now_ms) and not self.stopping:
+            self.stopping = True
+            self.jobs.end("cancelled")
+        if now_ms >= self._look_ms:
+            self._look_ms = now_ms + LOOK_MS
+            self._look_at_box()
+            self._resolve_controller(now_ms)
+        if self._config.status_ms and now_ms >= self._status_ms:
+            self._status_ms = now_ms + self._config.status_ms
+            self._write_status()
+
+    def _look_at_box(self):
+        node, limit = self._node, self._config.busy_load
+        total, available = system.memory()
+        node.attributes["mem_free"] = available
+        self.jobs.busy = bool(limit) and system.load() > limit
+        node.available = system.has_room(total, available) and not self.jobs.busy
+        node.raise_wall(self._clock.wall())
+
+    def _resolve_controller(self, now_ms):
+        """Ask again for a controller's name that did not resolve, while alone."""
+        seeds = self._node.seeds
+        if seeds.controller or not self._config.controller or self._node.membership.view:
+            return
+        if now_ms >= self._resolve_ms:
+            self._resolve_ms = now_ms + RESOLVE_MS
+            try:
+                seeds.controller = udp.resolve(self._config.controller)
+            except LocalError as problem:
+                self.log("warning", "controller: " + str(problem))
+
+    def _write_status(self):
+        status = self._node.status()
+        status["address"] = udp.text_of(self._node.address)
+        # CPython does not say.
+        status["heap_used"] = gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
+        try:
+            disk.replace_file(self._home, "status.json", json.dumps(status).encode(), False)
+        except OSError:
+            self._node.counters.bump("status_unwritten")
+
+    def _shed(self):
+        self._node.counters.bump("memory_shed")
+        self.jobs.shed()
+        self._starved += 1
+        if self._starved >= STARVED_TURNS:
+            raise LocalError("no memory left; give the agent a larger heap")
+
+    def log(self, level, text):
+        """One line for the box's log, within a rate."""
+        now_ms = self._clock.now()
+        if now_ms - self._log_ms >= LOG_INTERVAL_MS:
+            self._log_room = min(LOG_LINES, self._log_room + (now_ms - self._log_ms) // LOG_INTERVAL_MS)
+            self._log_ms = now_ms
+        if not self._log_room:
+            self._node.counters.bump("log_dropped")
+            return
+        self._log_room -= 1
+        sys.stderr.write(level + ": " + text[:LOG_CHARACTERS] + "\n")
+
+    def _leave(self):
+        """Hand the seats over, let the last datagrams go, leave the last will."""
+        self.jobs.end("cancelled")
+        self.jobs.step()
+        now_ms = self._clock.now()
+        self._node.leave(now_ms)
+        until_ms = now_ms + LEAVE_MS
+        while now_ms < until_ms:
+            self.turn(50)
+            now_ms = self._clock.now()
+        if self._link:
+            self._link.close("leaving", now_ms)
+        self._socket.close()

@@ -1,0 +1,218 @@
+"""The start of the agent: arguments, files of the home directory, the loop.
+
+    python -m backfence.agent --home DIR
+    micropython -X heapsize=SIZE -m backfence.agent --home DIR
+
+DIR holds agent.conf, box.key (made at the first start), trust.cbor (from the
+operator's enrolment), state/ and store/.
+"""
+
+import gc
+import os
+import select
+import sys
+
+from .. import __version__, config, peers, trust
+from ..compat import const
+from ..container import reserve
+from ..counters import Counters
+from ..errors import LocalError, RemoteError
+from ..node import Node
+from ..rng import Rng
+from ..store import Store
+from ..wire import seal
+from . import broker, disk, mqtt, system, udp
+from .clock import Clock
+from .loop import Loop
+from .stop import Stop
+
+USAGE = "usage: backfence.agent --home DIR"
+_CONF_BYTES = const(8192)
+_KEY_BYTES = const(32)
+_PAGE_BYTES = const(65536)
+# Memory pages set aside for jobs, and the part of the heap they may take.
+_JOB_PAGES = const(4)
+_JOB_PART = const(4)
+
+
+class Usage(Exception):
+    """The command line is wrong; the text says how."""
+
+
+def arguments(argv):
+    """The home directory out of the arguments (without the program's name).
+
+    None if only help or the version was asked for, which is then printed.
+    Raises Usage.
+    """
+    home = None
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word in ("-h", "--help"):
+            print(USAGE)
+            return None
+        if word == "--version":
+            print("backfence agent " + __version__)
+            return None
+        if word == "--home" and rest:
+            home = rest.pop(0)
+        elif word.startswith("--home="):
+            home = word[7:]
+        else:
+            raise Usage("unknown argument '" + word + "'" if word != "--home" else "--home takes a directory")
+    if not home:
+        raise Usage("--home DIR is missing")
+    return home
+
+
+def _read(home, name, most, hint):
+    path = home + "/" + name
+    try:
+        data = disk.read_file(path, most + 1)
+    except OSError:
+        raise LocalError("cannot read " + path + hint)
+    if len(data) > most:
+        raise LocalError("%s is longer than %d bytes" % (path, most))
+    return data
+
+
+def load_config(home):
+    """config.Config of the home's agent.conf.  LocalError."""
+    data = _read(home, "agent.conf", _CONF_BYTES, "; the operator's `enrol` writes one")
+    try:
+        return config.parse(data.decode())
+    except (LocalError, ValueError) as problem:
+        raise LocalError(home + "/agent.conf: " + str(problem))
+
+
+def load_key(home):
+    """The box's private key (32 bytes), made at the first start.  LocalError."""
+    path = home + "/box.key"
+    try:
+        os.stat(path)
+    except OSError:
+        _make_key(home)
+    key = _read(home, "box.key", _KEY_BYTES, "")
+    if len(key) != _KEY_BYTES:
+        raise LocalError(path + " is not a key of 32 bytes; remove it and enrol this box anew")
+    return key
+
+
+def _make_key(home):
+    path = home + "/box.key"
+    try:
+        # The temporary file is made first, empty, for its owner alone.
+        if hasattr(os, "open"):
+            os.close(os.open(path + ".tmp", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        elif os.system("umask 077 && : > '" + path.replace("'", "'\\''") + ".tmp'"):
+            sys.stderr.write("warning: no shell to make %s private; check its mode\n" % path)
+        disk.replace_file(home, "box.key", system.entropy(_KEY_BYTES))
+    except OSError as problem:
+        raise LocalError("cannot write %s: error %s" % (path, problem.errno))
+
+
+def load_trust(home, identity):
+    """trust.Trust of the home's trust.cbor, which must be this box's.  LocalError."""
+    hint = "; enrol this box, whose public key is " + identity.public.hex()
+    data = _read(home, "trust.cbor", trust.TRUST_BYTES, hint)
+    try:
+        anchors = trust.load(data)
+    except RemoteError as problem:
+        raise LocalError(home + "/trust.cbor does not hold: " + str(problem))
+    if not anchors.enrolled(seal.Party(identity.public, 0, 0, anchors.lot, anchors.leaf, anchors.path)):
+        raise LocalError(home + "/trust.cbor is another box's" + hint)
+    return anchors
+
+
+def open_disk(home, settings):
+    """disk.Disk of the home, its directories made.  LocalError."""
+    state, store = home + "/state", settings.store_dir or home + "/store"
+    try:
+        disk.make_directory(state)
+        disk.make_directory(store)
+        return disk.Disk(state, store)
+    except OSError as problem:
+        raise LocalError("cannot make or read %s and %s: error %s" % (state, store, problem.errno))
+
+
+def own_address(settings):
+    """(address to listen on, address others use), both packed.  LocalError."""
+    listen = udp.resolve(settings.listen)
+    if settings.advertise:
+        return listen, udp.resolve(settings.advertise)
+    if settings.reachable and not any(listen[:-2]):
+        raise LocalError("listen is %s: set advertise to the address other boxes use, or reachable = 0"
+                         % settings.listen)
+    return listen, listen
+
+
+def make_link(settings, anchors, identity, rng, counters, poller, now_ms):
+    """broker.Link of a door, None for other boxes."""
+    if not settings.door:
+        return None
+    # MQTT 3.1.1 promises 23 letters and digits, no more.
+    will = ("backfence/%s/door/%s" % (anchors.fleet.hex(), identity.id.hex()), b"offline")
+    client = mqtt.Client("bf" + identity.id.hex()[:20], rng, counters, now_ms, will,
+                         settings.broker_user, settings.broker_password)
+    link = broker.Link(client, settings.broker, poller)
+    _look_up("broker", lambda: link.resolve(now_ms))
+    return link
+
+
+def _look_up(what, resolve):
+    """resolve(), or None with a warning: a box without its resolver still gossips."""
+    try:
+        return resolve()
+    except LocalError as problem:
+        sys.stderr.write("warning: %s: %s; it is asked for again later\n" % (what, problem))
+        return None
+
+
+def make_loop(home):
+    """All parts of the agent whose home directory is given.  LocalError."""
+    if not disk.is_directory(home):
+        raise LocalError("no directory " + home)
+    settings = load_config(home)
+    identity = peers.Identity(load_key(home))
+    anchors = load_trust(home, identity)
+    clock = Clock()
+    poller = select.poll()
+    counters = Counters()
+    listen, address = own_address(settings)
+    socket = udp.Socket(listen, poller, counters)
+    store = Store(open_disk(home, settings), settings.store_kb * 1024, counters)
+    rng = Rng(system.entropy(32))
+    controller = None
+    if settings.controller:
+        controller = _look_up("controller", lambda: udp.resolve(settings.controller))
+    node = Node(settings, identity, anchors, store, rng, clock.now(), clock.wall(), address, controller)
+    node.attributes = system.attributes(settings)
+    link = make_link(settings, anchors, identity, Rng(system.entropy(32)), counters, poller, clock.now())
+    return Loop(settings, node, clock, poller, socket, link, Stop(home + "/stop"), home)
+
+
+def main(argv):
+    """Run the agent until it is stopped; its exit code."""
+    try:
+        home = arguments(argv)
+        if home is None:
+            return 0
+        gc.collect()
+        if hasattr(gc, "mem_free"):
+            # Once, while the heap is whole: later no large piece may be left.
+            pages = min(_JOB_PAGES, gc.mem_free() // _JOB_PART // _PAGE_BYTES)
+            if pages:
+                reserve(pages)
+        loop = make_loop(home)
+        loop.run()
+        return 0
+    except Usage as problem:
+        sys.stderr.write("Error: %s\n%s\n" % (problem, USAGE))
+        return 2
+    except LocalError as problem:
+        sys.stderr.write("Error: %s\n" % problem)
+        return 1
+    except MemoryError:
+        sys.stderr.write("Error: the heap is too small; start with -X heapsize=1M or more\n")
+        return 1
