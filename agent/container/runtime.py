@@ -13,7 +13,7 @@ class Unwind(Exception):
     """Ends a run from inside: kind, exit code, reason."""
 
     def __init__(self, kind, code, reason):
-        Exception.__init__(self, reason)
+        super().__init__(reason)
         self.kind = kind
         self.code = code
         self.reason = reason
