@@ -10,6 +10,7 @@ works/NAME/SEQ/ in the fleet's directory holds one run of a workload:
 import collections
 import json
 import os
+import time
 
 from . import files, manifests
 from .errors import OperatorError
@@ -50,7 +51,10 @@ class Work:
         files.make_directory(folder)
         files.make_directory(os.path.join(folder, "results"))
         files.write_whole(os.path.join(folder, f"manifest-{payload['seq']}.cose"), signed)
-        plan = {"blobs": sorted(digest.hex() for digest in manifest.blobs), "merge": merge, "ended": False}
+        plan = {
+            "blobs": sorted(digest.hex() for digest in manifest.blobs), "merge": merge, "ended": False,
+            "expires": payload["expires"],
+        }
         # The plan comes last: a folder without it is not a run.
         files.write_json(os.path.join(folder, "plan.json"), plan)
         return cls(fleet, folder)
@@ -95,12 +99,13 @@ class Work:
 
     def removable_blobs(self):
         """Returns the hashes of blobs at the broker that no other live run uses."""
-        used = set()
+        used, now_s = set(), time.time()
         for name in os.listdir(self.fleet.path("works")):
             for folder in runs(self.fleet, name):
                 if folder != self.folder:
                     plan = files.read_json(os.path.join(folder, "plan.json"))
-                    used.update([] if plan["ended"] else plan["blobs"])
+                    if not plan["ended"] and plan["expires"] > now_s:
+                        used.update(plan["blobs"])
         return [bytes.fromhex(digest) for digest in self.plan["blobs"] if digest not in used]
 
     def merged(self):

@@ -1,16 +1,18 @@
 """What the operator's tests share: a fleet made once, real boxes' receipts, a real broker."""
 
+import collections
 import contextlib
 import hashlib
 import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 
 from backfence.agent.wire import cbor, hashes, x25519
 from backfence.bootstrap.operator import fleet as fleets
-from backfence.bootstrap.operator import files, manifests
+from backfence.bootstrap.operator import files, manifests, push
 
 # The smallest module: a magic number and a version.  Nothing here runs it.
 PROGRAM = b"\0asm\1\0\0\0"
@@ -62,9 +64,13 @@ def hands(fleet):
     return [BoxHand(fleet, box) for box in fleet.boxes().values()]
 
 
+class Broker(str):
+    """A broker's "host:port", with its pid."""
+
+
 @contextlib.contextmanager
 def mosquitto(directory, port=None):
-    """A real mosquitto on a free port of loopback; yields "host:port"."""
+    """A real mosquitto on a free port of loopback; yields a Broker."""
     port = port or free_port()
     config = os.path.join(str(directory), f"mosquitto-{port}.conf")
     with open(config, "w") as file:
@@ -80,7 +86,9 @@ def mosquitto(directory, port=None):
             except OSError:
                 assert time.monotonic() < give_up and process.poll() is None, "mosquitto does not start"
                 time.sleep(0.02)
-        yield f"127.0.0.1:{port}"
+        broker = Broker(f"127.0.0.1:{port}")
+        broker.pid = process.pid
+        yield broker
     finally:
         process.kill()
         process.wait()
@@ -91,3 +99,67 @@ def free_port(kind=socket.SOCK_STREAM):
     with socket.socket(socket.AF_INET, kind) as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
+
+
+class FleetHands:
+    """Stands where the fleet stands: takes manifests from a real broker, answers with real results.
+
+    work(plan payload, task, input) gives an output or a dict of receipt changes,
+    or None for silence.  Runs in a thread of its own until closed.
+    """
+
+    def __init__(self, fleet, broker, work):
+        self.fleet, self.work = fleet, work
+        self.boxes = hands(fleet)
+        self.session = push.Session(broker)
+        self.session.subscribe(fleet.topic("manifest", "+"), fleet.topic("blob", "+"))
+        self.blobs, self.plans, self.answered = {}, {}, set()
+        self.closing = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.closing = True
+        self.thread.join(10)
+        self.session.close()
+
+    def _run(self):
+        while not self.closing:
+            message = self.session.receive(0.05)
+            if message is None:
+                continue
+            self.session.done(message)
+            kind, name = message.topic.split("/")[2:]
+            if kind == "blob":
+                self.blobs[name] = message.payload
+            elif message.payload:
+                payload = manifests.read(message.payload, self.fleet.operator)
+                self.plans[name] = payload
+                if payload["kind"] == "workload" and not payload.get("end"):
+                    self._answer(payload)
+
+    def _answer(self, payload):
+        plan = manifests.Manifest(payload)
+        index = b"".join(self.blobs[digest.hex()] for digest in payload["index"])
+        for task in range(payload["tasks"]):
+            data = self.blobs[index[32 * task:32 * task + 32].hex()]
+            for replica in range(payload["replicas"]):
+                hand = self.boxes[(task + replica) % len(self.boxes)]
+                if (payload["name"], task, hand.box.id) in self.answered:
+                    continue
+                made = self.work(payload, task, data, replica)
+                if made is None:
+                    continue
+                self.answered.add((payload["name"], task, hand.box.id))
+                output, changes = (b"", made) if isinstance(made, dict) else (made, {})
+                topic, body = hand.result(plan, task, output, **changes)
+                self.session._client.publish(topic, body, qos=1)
+
+
+def count_words(_payload, _task, data, _replica=0):
+    """The words program's work, as the boxes would do it."""
+    counts = collections.Counter(data.split())
+    return b"".join(b"%s %d\n" % pair for pair in sorted(counts.items()))
