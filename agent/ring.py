@@ -205,13 +205,17 @@ class Ring:
         if self.seat is None:
             self.due = now_ms + 60000
             return
+        # A box that was starved itself must not blame others for it (Lifeguard:
+        # Dadgar, Phillips, Currey 2018).
+        starved = now_ms - self.due > self._node.config.probe_ms // 2
         self.due = now_ms + self._node.rng.jitter(self._node.config.probe_ms)
         slice = self._node.slicing.slices.get(self.manifest.id)
         if slice:
             self.merge(slice.seats.values())
             self.high_term = max(self.high_term, slice.high_term)
         for id in list(self._exchanges.values()):
-            self._missed(id)
+            if not starved:
+                self._missed(id)
         self._exchanges = {}
         for entry in list(self.near.values()):
             if entry.heard_ms < self._stale_before():
