@@ -38,8 +38,12 @@ class Broker:
         self.up = True
         self.duplicate = duplicate
         self.retained = {}
+        # Client -> what waits for it, of those whose sessions are kept.
+        self.kept = {}
         self.published = 0
         self.outages = 0
+        # Outages that cost it all it had kept.
+        self.forgetful = 0
         self._clients = []
         self._rng = world.stream("broker")
 
@@ -55,6 +59,10 @@ class Broker:
     def attach(self, client):
         """A client's connection opens."""
         self._clients.append(client)
+        if client.keep:
+            for topic, payload in self.kept.setdefault(client, []):
+                self.send(client, client.arrive, topic, payload, False)
+            self.kept[client] = []
 
     def detach(self, client):
         """A client's connection closes."""
@@ -70,11 +78,21 @@ class Broker:
             else:
                 self.retained.pop(topic, None)
         copies = 2 if self.duplicate and self._rng.random() < self.duplicate else 1
+        for listener in self.kept:
+            if listener not in self._clients and listener.listens(topic):
+                self.kept[listener].append((topic, payload))
         for listener in self._clients:
             if listener.listens(topic):
                 for _ in range(copies):
                     self.send(listener, listener.arrive, topic, payload, False)
         self.send(client, client.acknowledged, number)
+
+    def missed(self, client, topic, payload):
+        """A message of QoS 1 that a kept session's client did not get."""
+        if client.attached:
+            self.send(client, client.arrive, topic, payload, False)
+        else:
+            self.kept[client].append((topic, payload))
 
     def subscribe(self, client, pattern):
         """Retained messages that match follow, one by one."""
@@ -88,7 +106,9 @@ class Broker:
         self.up = False
         self.outages += 1
         if not keep_retained:
+            self.forgetful += 1
             self.retained.clear()
+            self.kept.clear()
         clients, self._clients = self._clients, []
         for client in clients:
             client.life += 1
@@ -112,10 +132,12 @@ class Client:
     `life` numbers the connection: whatever belongs to an older one is lost.
     """
 
-    def __init__(self, broker, listener, most=OUTBOX):
+    def __init__(self, broker, listener, most=OUTBOX, keep=False):
         self.broker = broker
         self.listener = listener
         self.most = most
+        # A session that the broker keeps while we are away (clean session 0).
+        self.keep = keep
         self.refused = 0
         self.life = 0
         # What the client believes, and what is so.
@@ -174,8 +196,10 @@ class Client:
             self._send(self._ask, pattern)
 
     def arrive(self, life, topic, payload, retained):
-        """A message from the broker."""
-        if life == self.life and self.online and self.listens(topic):
+        """A message from the broker; one that a kept session missed comes again."""
+        if life != self.life and self in self.broker.kept:
+            self.broker.missed(self, topic, payload)
+        elif life == self.life and self.online and self.listens(topic):
             self.listener.message(topic, payload, retained)
 
     def acknowledged(self, life, number):

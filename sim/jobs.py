@@ -50,14 +50,14 @@ class Model:
 
     def __init__(self, seed, duration_ms=(500, 4_000), output_bytes=OUTPUT_BYTES, failing=None):
         self._seed = seed
-        self._duration_ms = duration_ms
+        self.duration_ms = duration_ms
         self._output_bytes = output_bytes
         self._failing = failing or {}
 
     def run(self, box, job):
         """(Outcome, virtual ms) of a job on a box."""
         draw = random.Random("%s/%d/%d/%s/%d" % (self._seed, box.number, box.starts, job.workload, job.task))
-        ms = draw.randrange(*self._duration_ms)
+        ms = draw.randrange(*self.duration_ms)
         program, stdin = read_blob(box.disk, job.program), read_blob(box.disk, job.input)
         if program is None or stdin is None:
             return Outcome("refused", reason="blob is not on the disk", ms=0), 1

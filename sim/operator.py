@@ -37,7 +37,7 @@ class Operator:
         self.verdicts = {}
         # Everything published, by topic, newest version.
         self._kept = {}
-        self._client = Client(broker, self, most=OUTBOX)
+        self._client = Client(broker, self, most=OUTBOX, keep=True)
         self._client.start()
         self._client.subscribe(fleet.topic("result", "#"))
         self._client.subscribe(fleet.topic("refused", "#"))
@@ -62,6 +62,13 @@ class Operator:
     def end(self, label):
         """Ends a slice or workload that was pushed, KIND-NAME."""
         return self._push(manifests.end_manifest(self.fleet, self.wanted[label][1], issued=self.world.wall_s()))
+
+    def raise_replicas(self, workload):
+        """Publishes a workload with one more replica: its tasks run again."""
+        work = self.works[workload]
+        plan = manifests.more_replicas(self.fleet, work.settlement.payload, issued=self.world.wall_s())
+        work.settlement.accept(plan.payload)
+        return self._push(plan)
 
     def push_again(self):
         """Publishes everything once more, as it was: a broker may have lost it."""

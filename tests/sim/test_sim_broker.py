@@ -136,6 +136,27 @@ def test_a_stopped_client_forgets_what_it_held():
     assert "u" not in broker.retained
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_kept_session_gets_what_came_while_it_was_away_unless_the_broker_forgot(keep):
+    world, broker, (one, two) = setting()
+    away = Client(broker, Listener(), keep=True)
+    away.start()
+    away.subscribe("t")
+    world.run_for(1_000)
+    broker.detach(away)
+    away.life += 1
+    one.publish("t", b"meanwhile", False, None)
+    world.run_for(1_000)
+    assert away.listener.got == []
+    broker.vanish(keep_retained=keep)
+    broker.come_back()
+    away.online = away.attached = False
+    away.broker.world.after(1, away._connect, away.life)
+    world.run_for(5_000)
+    assert away.listener.got == ([("t", b"meanwhile", False)] if keep else [])
+    assert broker.forgetful == (0 if keep else 1)
+
+
 def test_a_full_outbox_takes_no_more():
     world, broker, (one, two) = setting()
     for number in range(30):
