@@ -32,6 +32,9 @@ DOORS = const(4)
 # again for those who have us in their view.  Longest silent stranger dropped:
 # "peers_evicted"; with nothing to drop the newcomer is refused: "peers_full".
 PEERS = const(48)
+# Sessions with one box: the current one, a spare whose datagrams may still be on
+# their way, and one being greeted.  Oldest unproven dropped, or the spare.
+SESSIONS = const(3)
 # Messages held back while a handshake runs, per peer; newest dropped:
 # "pending_full".
 PENDING = const(4)

@@ -16,12 +16,12 @@ from .limits import (
     DATAGRAM_BYTES,
     HAILS,
     PATH_NODES,
-    PEERS,
     PENDING,
     STRANGER_BURST,
     STRANGER_INTERVAL_MS,
 )
 from .errors import RemoteError
+from .sessions import Peer, Sessions
 from .wire import seal, x25519
 from .wire.hashes import equal, hmac_sha256, sha256
 
@@ -45,22 +45,6 @@ class Identity:
         self.id = identity_of(self.public)
 
 
-class Peer:
-    """A box we have spoken with: its key, address, secret and sessions."""
-
-    def __init__(self, id, key, addr, secret, flags, incarnation):
-        self.id = id
-        self.key = key
-        self.addr = addr
-        self.secret = secret
-        self.flags = flags
-        self.incarnation = incarnation
-        self.current = None
-        self.sessions = []
-        self.heard_ms = 0
-        self.greeting = None  # (their nonce, WELCOME) until they spoke under it
-
-
 class Hail:
     """A greeting we began, with the messages that wait for it."""
 
@@ -70,6 +54,7 @@ class Hail:
         self.index = index
         self.nonce = nonce
         self.hello = None
+        self.secret = None  # of the box we greet, once computed
         self.thinking = False
         self.tries = 0
         self.due = now_ms
@@ -77,7 +62,7 @@ class Hail:
 
 
 class Peers:
-    """The bounded table of boxes we can speak with.
+    """Greetings, and sealed speech with whom we have greeted.
 
     node gives rng, counters, work, trust, transmit(datagram, addr), in_use(id)
     and unreachable(id).  ladder(private, public, blind) gives a computation
@@ -89,10 +74,10 @@ class Peers:
         self.identity = identity
         self._ladder = ladder
         self._incarnation = incarnation
-        self.table = {}  # identity: Peer
-        self._indices = {}  # our index: (Peer, Session)
+        self._sessions = Sessions(node)
+        self.table = self._sessions.table  # identity: Peer
         self.hails = {}  # identity: Hail
-        self._answering = {}  # identity: nonce of the HELLO being worked on
+        self._answering = {}  # identity: hash of the HELLO being worked on
         self._cookie_keys = [node.rng.bytes(32), node.rng.bytes(32)]
         self._cookie_due = COOKIE_MS + node.now_ms
         self._tokens = STRANGER_BURST
@@ -119,17 +104,12 @@ class Peers:
             return
         hail.pending.append(body)
 
-    def known(self, id):
-        """True if we can speak with id without greeting it."""
-        peer = self.table.get(id)
-        return bool(peer and peer.current)
-
     def _begin(self, id, addr):
         if len(self.hails) >= HAILS:
             self._node.counters.bump("hails_full")
             return None
         node = self._node
-        hail = Hail(id, addr, self._new_index(), node.rng.bytes(seal.NONCE_BYTES), node.now_ms)
+        hail = Hail(id, addr, self._sessions.new_index(), node.rng.bytes(seal.NONCE_BYTES), node.now_ms)
         self.hails[id] = hail
         self._retry(hail)
         return hail
@@ -147,12 +127,14 @@ class Peers:
         for hail in list(self.hails.values()):
             if now_ms < hail.due:
                 continue
-            if hail.tries >= HAIL_TRIES:
+            if self._sessions.known(hail.id):
+                self._end(hail)  # they have greeted us meanwhile
+            elif hail.tries >= HAIL_TRIES:
                 del self.hails[hail.id]
                 self._node.counters.bump("peers_unreachable")
                 self._node.unreachable(hail.id)
             else:
-                if hail.tries == 3:
+                if hail.tries == 3 and not hail.thinking:
                     hail.hello = None  # the cookie may have aged out
                 self._retry(hail)
         if now_ms >= self._cookie_due:
@@ -190,7 +172,7 @@ class Peers:
     def _on_sealed(self, data, addr):
         if len(data) < seal.SEALED_OVERHEAD:
             raise RemoteError("short datagram")
-        found = self._indices.get(bytes(data[1:5]))
+        found = self._sessions.find(bytes(data[1:5]))
         if not found:
             self._node.counters.bump("seal_unknown")
             self._node.transmit(seal.reset(data), addr)
@@ -204,7 +186,7 @@ class Peers:
             self._node.counters.bump("seal_replayed")
             return None
         if session is not peer.current:
-            self._promote(peer, session)
+            self._sessions.promote(peer, session)
         peer.addr = addr
         peer.heard_ms = self._node.now_ms
         return peer, body
@@ -212,7 +194,7 @@ class Peers:
     def _on_hail(self, data, addr):
         if len(data) != seal.HAIL_BYTES or data[5:9] != self._node.trust.fleet[:4]:
             raise RemoteError("hail of another fleet")
-        length = seal.WELCOME_HEAD + len(self._party().pack()) + seal.TAG_BYTES
+        length = self._welcome_bytes()
         value = self._cookie(self._cookie_keys[0], addr, data[9:25])
         self._node.transmit(seal.cookie(bytes(data[1:5]), value, length), addr)
 
@@ -241,19 +223,23 @@ class Peers:
         ):
             counters.bump("cookie_bad")
             return
+        if len(data) < self._welcome_bytes():
+            raise RemoteError("a hello shorter than its answer")
         party, _ = seal.unpack_party(data, seal.HELLO_HEAD, PATH_NODES)
         id = self._admit(party)
+        # The whole HELLO: the keys of its WELCOME are bound to every byte.
+        asked = sha256(data)
         peer = self.table.get(id)
-        if peer and peer.greeting and peer.greeting[0] == nonce:
+        if peer and peer.greeting and peer.greeting[0] == asked:
             self._node.transmit(peer.greeting[1], addr)
             return
-        if self._answering.get(id) == nonce:
+        if self._answering.get(id) == asked:
             return
         hello = bytes(data)
         if peer:
             self._answer(party, id, hello, addr, peer.secret)
             return
-        if not self._room():
+        if not self._sessions.has_room():
             counters.bump("peers_full")
             return
         if not self._token():
@@ -268,16 +254,13 @@ class Peers:
                 self._answer(party, id, hello, addr, ladder.result)
 
         if self._think(party.key, done):
-            self._answering[id] = nonce
+            self._answering[id] = asked
 
     def _answer(self, party, id, hello, addr, secret):
         node = self._node
         untagged = seal.welcome_untagged(
-            hello[1:5], self._new_index(), node.rng.bytes(seal.NONCE_BYTES), self._party()
+            hello[1:5], self._sessions.new_index(), node.rng.bytes(seal.NONCE_BYTES), self._party()
         )
-        if len(untagged) + seal.TAG_BYTES > len(hello):
-            node.counters.bump("hello_bad")
-            return
         keys = seal.Keys(secret, hello, untagged, False)
         session = self._session(keys, untagged[5:9], untagged[1:5], party)
         peer = self._peer(party, id, addr, secret)
@@ -285,9 +268,9 @@ class Peers:
             return
         # Not used for sending yet: whoever sent this HELLO may only have copied a
         # key and its proof.  The first datagram that holds under it promotes it.
-        self._attach(peer, session)
+        self._sessions.attach(peer, session)
         welcome = untagged + seal.welcome_tag(keys, untagged, True)
-        peer.greeting = (hello[9:25], welcome)
+        peer.greeting = (sha256(hello), welcome)
         node.transmit(welcome, addr)
 
     def _on_welcome(self, data, addr):
@@ -302,7 +285,9 @@ class Peers:
         data = bytes(data)
         peer = self.table.get(hail.id)
         if peer:
-            self._finish(hail, data, addr, party, peer.secret)
+            hail.secret = peer.secret
+        if hail.secret:
+            self._finish(hail, data, addr, party, hail.secret)
             return
 
         def done(ladder, error):
@@ -310,7 +295,8 @@ class Peers:
             if error:
                 self._node.counters.bump("hello_bad")
             elif self.hails.get(hail.id) is hail:
-                self._finish(hail, data, addr, party, ladder.result)
+                hail.secret = ladder.result
+                self._finish(hail, data, addr, party, hail.secret)
 
         hail.thinking = self._think(party.key, done)
 
@@ -324,14 +310,17 @@ class Peers:
         if peer is None:
             return
         session = self._session(keys, hail.index, data[5:9], party)
-        self._attach(peer, session)
-        self._promote(peer, session)
+        self._sessions.attach(peer, session)
+        self._sessions.promote(peer, session)
         peer.addr = addr
         peer.heard_ms = self._node.now_ms
-        del self.hails[hail.id]
         self._node.counters.bump("hellos")
+        self._end(hail)
+
+    def _end(self, hail):
+        del self.hails[hail.id]
         for body in hail.pending:
-            self.send(hail.id, addr, body)
+            self.send(hail.id, hail.addr, body)
 
     def _on_reset(self, data):
         # Only an echo of our latest datagram counts: nobody off the path has it.
@@ -352,6 +341,9 @@ class Peers:
         trust = self._node.trust
         flags = (seal.FLAG_ENCRYPTS if seal.ENCRYPTS else 0) | (seal.FLAG_REACHABLE if self._node.config.reachable else 0)
         return seal.Party(self.identity.public, flags, self._incarnation, trust.lot, trust.leaf, trust.path)
+
+    def _welcome_bytes(self):
+        return seal.WELCOME_HEAD + len(self._party().pack()) + seal.TAG_BYTES
 
     def _admit(self, party):
         """The identity of an enrolled party; RemoteError if it is none of ours."""
@@ -375,53 +367,13 @@ class Peers:
     def _peer(self, party, id, addr, secret):
         peer = self.table.get(id)
         if peer is None:
-            if not self._room():
-                self._node.counters.bump("peers_full")
+            peer = Peer(id, party.key, addr, secret, party.flags, party.incarnation)
+            if not self._sessions.add(peer):
                 return None
-            peer = self.table[id] = Peer(id, party.key, addr, secret, party.flags, party.incarnation)
         peer.flags = party.flags
         peer.incarnation = party.incarnation
         peer.heard_ms = self._node.now_ms
         return peer
-
-    def _attach(self, peer, session):
-        peer.sessions.append(session)
-        if len(peer.sessions) > 3:
-            for old in peer.sessions:
-                if old is not peer.current:
-                    break
-            peer.sessions.remove(old)
-            self._indices.pop(old.our_index, None)
-        self._indices[session.our_index] = (peer, session)
-
-    def _promote(self, peer, session):
-        peer.current = session
-        peer.greeting = None
-        # One spare stays: datagrams under it may still be on their way.
-        while len(peer.sessions) > 2:
-            old = peer.sessions[0] if peer.sessions[0] is not session else peer.sessions[1]
-            peer.sessions.remove(old)
-            self._indices.pop(old.our_index, None)
-
-    def forget(self, id):
-        """Drop a box's keys."""
-        peer = self.table.pop(id, None)
-        if peer:
-            for session in peer.sessions:
-                self._indices.pop(session.our_index, None)
-
-    def _room(self):
-        if len(self.table) < PEERS:
-            return True
-        oldest = None
-        for peer in self.table.values():
-            if not self._node.in_use(peer.id) and (oldest is None or peer.heard_ms < oldest.heard_ms):
-                oldest = peer
-        if oldest is None:
-            return False
-        self._node.counters.bump("peers_evicted")
-        self.forget(oldest.id)
-        return True
 
     def _token(self):
         passed = (self._node.now_ms - self._token_ms) // STRANGER_INTERVAL_MS
@@ -442,9 +394,3 @@ class Peers:
             if hail.index == index:
                 return hail
         return None
-
-    def _new_index(self):
-        while True:
-            index = self._node.rng.bytes(4)
-            if index not in self._indices:
-                return index

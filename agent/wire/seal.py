@@ -146,6 +146,7 @@ class Session:
         self.our_index = our_index
         self.their_index = their_index
         self.encrypted = encrypted
+        self.proven = False  # the other end is known to have the keys
         self.sent = 0
         self.last_tag = b""
         self._newest = -1

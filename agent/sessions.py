@@ -1,0 +1,108 @@
+"""Pair keys: the bounded table of boxes we can speak with, and their sessions.
+
+A session is proven once a datagram has held under it (or its WELCOME has): only
+then does the other end have the key and not merely a copy of a HELLO.  Unproven
+sessions never push out proven ones.
+"""
+
+from .compat import const
+from .limits import PEERS, SESSIONS
+
+# The current one, and one spare: datagrams under it may still be on their way.
+PROVEN = const(2)
+
+
+class Peer:
+    """A box we have spoken with: its key, address, secret and sessions."""
+
+    def __init__(self, id, key, addr, secret, flags, incarnation):
+        self.id = id
+        self.key = key
+        self.addr = addr
+        self.secret = secret
+        self.flags = flags
+        self.incarnation = incarnation
+        self.current = None
+        self.sessions = []  # oldest first
+        self.heard_ms = 0
+        self.greeting = None  # (hash of their HELLO, WELCOME) until they spoke under it
+
+
+class Sessions:
+    """Peers by identity, sessions by our index.
+
+    node gives rng, counters and in_use(id).
+    """
+
+    def __init__(self, node):
+        self._node = node
+        self.table = {}  # identity: Peer
+        self._indices = {}  # our index: (Peer, Session)
+
+    def find(self, index):
+        """(Peer, Session) of one of our indices, else None."""
+        return self._indices.get(index)
+
+    def known(self, id):
+        """True if we can speak with id without greeting it."""
+        peer = self.table.get(id)
+        return bool(peer and peer.current)
+
+    def new_index(self):
+        """4 bytes that name no session of ours."""
+        while True:
+            index = self._node.rng.bytes(4)
+            if index not in self._indices:
+                return index
+
+    def _victim(self):
+        oldest = None
+        for peer in self.table.values():
+            if not self._node.in_use(peer.id) and (oldest is None or peer.heard_ms < oldest.heard_ms):
+                oldest = peer
+        return oldest
+
+    def has_room(self):
+        """True if add() would not refuse a newcomer; evicts nobody."""
+        return len(self.table) < PEERS or self._victim() is not None
+
+    def add(self, peer):
+        """Take a newcomer, in place of the longest silent stranger; False if refused."""
+        if len(self.table) >= PEERS:
+            victim = self._victim()
+            if victim is None:
+                self._node.counters.bump("peers_full")
+                return False
+            self._node.counters.bump("peers_evicted")
+            self.forget(victim.id)
+        self.table[peer.id] = peer
+        return True
+
+    def forget(self, id):
+        """Drop a box's keys."""
+        peer = self.table.pop(id, None)
+        if peer:
+            for session in peer.sessions:
+                self._indices.pop(session.our_index, None)
+
+    def attach(self, peer, session):
+        """A new, unproven session; at the cap the oldest unproven one goes."""
+        if len(peer.sessions) >= SESSIONS:
+            unproven = [old for old in peer.sessions if not old.proven]
+            spare = [old for old in peer.sessions if old is not peer.current]
+            self._detach(peer, (unproven or spare)[0])
+        peer.sessions.append(session)
+        self._indices[session.our_index] = (peer, session)
+
+    def promote(self, peer, session):
+        """The session is proven, and the one to send under from now on."""
+        session.proven = True
+        peer.current = session
+        peer.greeting = None
+        proven = [old for old in peer.sessions if old.proven and old is not session]
+        if len(proven) >= PROVEN:
+            self._detach(peer, proven[0])
+
+    def _detach(self, peer, session):
+        peer.sessions.remove(session)
+        self._indices.pop(session.our_index, None)
