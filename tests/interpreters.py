@@ -24,6 +24,8 @@ KNOWN = {
     "mips": ("MicroPython cross-built from Debian's source, 32-bit big-endian", "mips"),
 }
 
+EMULATED = ("armhf", "s390x", "mips")
+
 # Large enough for a test's tables beside its compiled source; tests of memory
 # start interpreters of their own.
 HEAP = "8M"
