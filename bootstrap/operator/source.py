@@ -14,7 +14,7 @@ import os
 import re
 import tomllib
 
-from ...agent import limits
+from ...agent import container, limits
 from . import manifests, results
 from .errors import OperatorError
 from .split import split
@@ -114,10 +114,31 @@ def build(fleet, settings):
     chosen = {key: settings[key] for key in ("replicas", "quorum", "deterministic", "args") if key in settings}
     if "deadline" in settings:
         chosen["deadline_s"] = duration(settings["deadline"])
+    program = read_file(settings["program"], "the program")
+    check_program(program, settings["program"])
     return manifests.workload_manifest(
-        fleet, settings["name"], settings["slice"], read_file(settings["program"], "the program"),
-        inputs(settings), valid_s=valid_s, **chosen, **settings.get("limits", {}),
+        fleet, settings["name"], settings["slice"], program, inputs(settings), valid_s=valid_s,
+        **chosen, **settings.get("limits", {}),
     )
+
+
+class Validation(container.Admission):
+    """A box's admission, without making the program runnable here."""
+
+    def compile(self, source):
+        """What a box's interpreter can compile is for the box to say."""
+
+
+def check_program(program, path):
+    """OperatorError, with a box's own reason, for a program that boxes would not admit."""
+    try:
+        validation = Validation(program)
+        while not validation.step():
+            pass
+    except container.Refused as reason:
+        raise OperatorError(
+            f"a box would refuse the program {path}: {reason}", "docs/programs.md says what boxes run."
+        ) from None
 
 
 def inputs(settings):

@@ -138,14 +138,20 @@ class FleetHands:
             elif message.payload:
                 payload = manifests.read(message.payload, self.fleet.operator)
                 self.plans[name] = payload
+            # A manifest that is retained may come before its blobs.
+            for payload in self.plans.values():
                 if payload["kind"] == "workload" and not payload.get("end"):
                     self._answer(payload)
 
     def _answer(self, payload):
         plan = manifests.Manifest(payload)
+        if any(digest.hex() not in self.blobs for digest in payload["index"]):
+            return
         index = b"".join(self.blobs[digest.hex()] for digest in payload["index"])
         for task in range(payload["tasks"]):
-            data = self.blobs[index[32 * task:32 * task + 32].hex()]
+            data = self.blobs.get(index[32 * task:32 * task + 32].hex())
+            if data is None:
+                continue
             for replica in range(payload["replicas"]):
                 hand = self.boxes[(task + replica) % len(self.boxes)]
                 if (payload["name"], task, hand.box.id) in self.answered:
