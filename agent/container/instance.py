@@ -4,9 +4,10 @@ from ..errors import LocalError
 from .decode import most_pages
 from .limits import TICK_FUEL
 from .memory import Memory
+from .reader import I32
 from .runtime import (
     Unwind, bitsd, bitsf, copysign, copysign_canonical, dbits, dbits_canonical, fbits, fbits_canonical,
-    float_from_bytes, trap,
+    float_from_bytes, trap, wrap32,
 )  # fmt: skip
 from .wasi import Wasi
 
@@ -49,6 +50,7 @@ class Instance:
         self.tick = None
         self.fault = None
         self.ran = False
+        self.ready = False
         self.memory = None
         # A wrong size here is found by `run`: starting never fails half-way.
         self.pages_cap = pages
@@ -66,26 +68,54 @@ class Instance:
             raise LocalError("an instance runs once, and before its program is started again")
         self.ran = True
         self.tick = tick
-        kind, code, reason = "ok", 0, ""
         try:
-            self.prepare()
-            self.execute()
-        except Unwind as e:
-            kind, code, reason = e.kind, e.code, e.reason
-            if kind == "exit" and not code:
-                kind = "ok"
-        except (ArithmeticError, LookupError, RuntimeError, ValueError, MemoryError) as e:
-            if e is self.fault or e is self.wasi.fault:
-                raise
-            kind, reason = _name_trap(e)
+            kind, code, reason = self.guarded(self.execute, ())[:3]
         finally:
             pages = self.memory.pages if self.memory else 0
             used = self.used()
             self.release()
         if kind == "exit":
             reason = self.stderr_line()
-        output = bytes(self.wasi.output)
-        return Outcome(kind, code, reason, output, used, pages)
+        return Outcome(kind, code, reason, bytes(self.wasi.output), used, pages)
+
+    def invoke(self, name, args, tick):
+        """Call an exported function; (kind, code, reason, what it returned).
+
+        For tests and for modules that are not commands: the instance keeps its
+        memory, so a `run` may not follow.  i32 and i64 are signed on the way in and out.
+        """
+        module = self.program.module
+        kind, index = module.exports[name]
+        if kind:
+            raise LocalError("the export %s is no function" % name)
+        self.tick = tick
+        params, results = module.types[module.functions[index]]
+        args = [self.held(t, a) for t, a in zip(params, args)]
+        outcome = self.guarded(self.call, (index, args))
+        values = outcome[3]
+        if outcome[0] == "ok":
+            values = () if not results else values if len(results) > 1 else (values,)
+            values = tuple([wrap32(v) if t == I32 else v for t, v in zip(results, values)])
+        return outcome[:3] + (values,)
+
+    def guarded(self, action, args):
+        """Do it, with what ends a run told apart from our own errors."""
+        try:
+            if not self.ready:
+                self.prepare()
+                self.ready = True
+            return "ok", 0, "", action(*args)
+        except Unwind as e:
+            kind = "ok" if e.kind == "exit" and not e.code else e.kind
+            return kind, e.code, e.reason, None
+        except (ArithmeticError, LookupError, RuntimeError, ValueError, MemoryError) as e:
+            if e is self.fault or e is self.wasi.fault:
+                raise
+            kind, reason = _name_trap(e)
+            return kind, 0, reason, None
+
+    def call(self, index, args):
+        return self.names["f%d" % index](0, *args)
 
     def used(self):
         used = self.allowance - self.left - self.names["F"]
@@ -125,20 +155,24 @@ class Instance:
             if offset + end - start > self.memory.size:
                 trap("out of bounds memory access")
             self.memory.bytes[offset : offset + end - start] = module.data[start:end]
+        if module.start >= 0:
+            self.call(module.start, ())
 
     def initial(self, t, mutable, value):
-        if not isinstance(value, int):
+        """A global's initial value; floats are decoded as bytes."""
+        if isinstance(value, bytes):
             return float_from_bytes(value)
-        if t == 0x7F and value < 0 and not self.program.mode.signed:
+        return self.held(t, value)
+
+    def held(self, t, value):
+        """A signed integer as generated code holds it."""
+        if t == I32 and value < 0 and not self.program.mode.signed:
             return value + 0x100000000
         return value
 
     def execute(self):
-        module, names = self.program.module, self.names
-        if module.start >= 0:
-            names["f%d" % module.start](0)
         if self.program.entry >= 0:
-            names["f%d" % self.program.entry](0)
+            self.call(self.program.entry, ())
 
     def release(self):
         """Let go of the memory: the program keeps only its code."""

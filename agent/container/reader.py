@@ -90,7 +90,30 @@ class Reader:
 
     def name(self):
         raw = self.take(self.size())
-        try:
-            return str(raw, "utf-8")
-        except (UnicodeError, ValueError):
-            self.bad("malformed UTF-8 in a name")
+        if not _is_utf8(raw):
+            self.bad("malformed UTF-8 encoding in a name")
+        return str(raw, "utf-8")
+
+
+def _is_utf8(raw):
+    """Strictly: MicroPython's decoder lets overlong forms and surrogates pass."""
+    i = 0
+    while i < len(raw):
+        first = raw[i]
+        i += 1
+        if first < 0x80:
+            continue
+        n = 1 if first < 0xE0 else 2 if first < 0xF0 else 3
+        if not 0xC2 <= first <= 0xF4 or i + n > len(raw):
+            return False
+        code = first & (0x3F >> n)
+        for b in raw[i : i + n]:
+            if b & 0xC0 != 0x80:
+                return False
+            code = code << 6 | b & 0x3F
+        i += n
+        if n == 2 and (code < 0x800 or 0xD800 <= code < 0xE000):
+            return False
+        if n == 3 and not 0x10000 <= code <= 0x10FFFF:
+            return False
+    return True
