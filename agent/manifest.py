@@ -109,8 +109,12 @@ def _check_workload(fields):
         if not isinstance(arg, str) or len(arg.encode()) > ARGUMENT_BYTES or "\0" in arg:
             raise RemoteError("manifest field args")
     limits = fields["limits"]
-    if not isinstance(limits, dict) or sorted(limits.keys()) != ["fuel", "output", "pages"]:
+    # Keys may be ints too, so they are not sorted.
+    if not isinstance(limits, dict) or len(limits) != 3:
         raise RemoteError("manifest field limits")
+    for key in ("fuel", "pages", "output"):
+        if key not in limits:
+            raise RemoteError("manifest field limits")
     _uint(limits, "fuel", 1, SEQ_MOST)
     _uint(limits, "pages", 0, 65536)
     _uint(limits, "output", 0, BLOB_BYTES)
@@ -137,6 +141,7 @@ def _check_seeds(fields):
             or not isinstance(contact[1], bytes)
             or len(contact[0]) != 16
             or len(contact[1]) not in (6, 18)
+            or contact[1][-2:] == b"\0\0"
         ):
             raise RemoteError("manifest field contacts")
 

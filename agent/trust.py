@@ -9,6 +9,7 @@ from .limits import LOTS, PATH_NODES
 from .manifest import Check
 from .wire import cbor, merkle
 from .wire.hashes import sha256
+from .wire.messages import holds
 
 # Largest trust.cbor: LOTS signed lots with W4 signatures, and a path.
 TRUST_BYTES = LOTS * 6000 + 4096
@@ -57,21 +58,28 @@ def load(data):
     RemoteError if anything in it does not hold.  Takes some 50 ms a lot.
     """
     fields = cbor.decode(data, 4, 64 + PATH_NODES)
-    wanted = ["fleet", "index", "lot", "lots", "operator", "owner", "path"]
-    if not isinstance(fields, dict) or sorted(fields.keys()) != wanted:
+    wanted = ("fleet", "index", "lot", "lots", "operator", "owner", "path")
+    if not isinstance(fields, dict) or len(fields) != len(wanted):
         raise RemoteError("trust file: fields")
+    for key in wanted:
+        if key not in fields:
+            raise RemoteError("trust file: fields")
     operator, owner, path = fields["operator"], fields["owner"], fields["path"]
     if not isinstance(operator, bytes) or not isinstance(owner, bytes) or len(owner) != 32:
         raise RemoteError("trust file: keys")
     if fields["fleet"] != fleet_id(operator):
         raise RemoteError("trust file: fleet id is not that of the operator's key")
-    if not isinstance(fields["index"], int) or not isinstance(path, list) or len(path) > PATH_NODES:
+    if not holds(("u",), [fields["index"]]) or not isinstance(path, list) or len(path) > PATH_NODES:
+        raise RemoteError("trust file: path")
+    if not holds(("s",) * len(path), path):
         raise RemoteError("trust file: path")
     if not isinstance(fields["lots"], list) or len(fields["lots"]) >= LOTS:
         raise RemoteError("trust file: lots")
     lots = {}
     own = None
     for signed in [fields["lot"]] + fields["lots"]:
+        if not isinstance(signed, bytes):
+            raise RemoteError("trust file: lots")
         check = Check(signed, fields["fleet"], operator)
         while not check.step():
             pass

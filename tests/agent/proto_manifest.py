@@ -1,0 +1,151 @@
+"""Signed manifests: real signatures, every damage to them, and every field's range."""
+
+from backfence.agent.errors import RemoteError
+from backfence.agent.limits import MANIFEST_BYTES
+from backfence.agent.manifest import Check, is_name, manifest_id, parse
+from backfence.agent.trust import fleet_id
+from backfence.agent.wire import cbor, cose
+from backfence.agent.wire.hashes import sha256
+from lan import WALL_S
+from vectors import EDGE, EXPIRED, OPERATOR, OTHER_FLEET, OTHER_OPERATOR, UNKNOWN_FIELD
+
+FLEET = fleet_id(OPERATOR)
+
+
+def verdict(data, operator=OPERATOR, fleet=FLEET):
+    """The Manifest, or the text of the RemoteError; nothing else may come out."""
+    try:
+        check = Check(data, fleet, operator)
+        while not check.step():
+            assert check.manifest is None
+        return check.manifest
+    except RemoteError as problem:
+        return str(problem)
+
+
+def test_a_signed_manifest_is_taken_with_all_it_says():
+    manifest = verdict(EDGE)
+    assert (manifest.kind, manifest.name, manifest.seq, manifest.end) == ("slice", "edge", 7, False)
+    assert manifest.fields["seats"] == 12 and manifest.expires == WALL_S + 86400
+    assert manifest.digest == sha256(EDGE) and manifest.size == len(EDGE)
+    assert manifest.id == manifest_id("slice", "edge") != manifest_id("workload", "edge")
+    # Expiry is the caller's: the signature is good.
+    assert verdict(EXPIRED).expires == WALL_S
+
+
+def test_another_operator_another_fleet_another_field():
+    assert verdict(OTHER_OPERATOR) == "not signed by this fleet's operator"
+    # With our key's id written over the other's.
+    forged = OTHER_OPERATOR.replace(cose.decode_sign1(OTHER_OPERATOR, 9999).kid, sha256(OPERATOR)[:16])
+    assert verdict(forged) == "signature does not hold"
+    assert verdict(OTHER_FLEET) == "manifest of another fleet"
+    assert verdict(UNKNOWN_FIELD) == "manifest has an unknown field"
+    assert verdict(EDGE, fleet=bytes(16)) == "manifest of another fleet"
+
+
+def test_unsigned_is_refused():
+    parts = cose.decode_sign1(EDGE, 9999)
+    for signature in (b"", bytes(len(parts.signature)), parts.signature[:-1], parts.signature + b"\0"):
+        header = cbor.decode(parts.protected)
+        assert isinstance(verdict(cose.encode_sign1(header, parts.payload, signature)), str)
+    assert isinstance(verdict(parts.payload), str)
+    other = cbor.encode(dict(cbor.decode(parts.payload), seats=13))
+    assert verdict(cose.encode_sign1(cbor.decode(parts.protected), other, parts.signature)) == "signature does not hold"
+
+
+def test_truncation_at_every_97th_byte_is_refused():
+    for length in range(0, len(EDGE), 97):
+        assert isinstance(verdict(EDGE[:length]), str), length
+    assert isinstance(verdict(EDGE[:-1]), str) and isinstance(verdict(EDGE + b"\0"), str)
+
+
+def test_a_changed_byte_anywhere_is_refused():
+    payload = EDGE.index(b"edge")
+    for at in (0, 1, 3, 10, payload, payload + 30, len(EDGE) // 2, len(EDGE) - 1):
+        for change in (1, 0x80):
+            damaged = bytearray(EDGE)
+            damaged[at] ^= change
+            assert isinstance(verdict(bytes(damaged)), str), at
+
+
+def test_longer_than_the_cap_is_refused_unread():
+    assert verdict(bytes(MANIFEST_BYTES + 1)) == "cose: larger than %d bytes" % MANIFEST_BYTES
+
+
+SLICE = {"kind": "slice", "fleet": bytes(16), "name": "edge", "seq": 1, "issued": 5, "expires": 6, "seats": 3}
+WORKLOAD = {
+    "kind": "workload", "fleet": bytes(16), "name": "words", "seq": 1, "issued": 5, "expires": 6,
+    "slice": "edge", "program": bytes(32), "program_size": 100, "index": [bytes(32)], "tasks": 10,
+    "args": ["a"], "replicas": 3, "quorum": 2, "limits": {"fuel": 1, "pages": 0, "output": 0},
+    "deadline_s": 9, "deterministic": True,
+}
+LOT = {"kind": "lot", "fleet": bytes(16), "name": "lot", "seq": 1, "issued": 5, "expires": 6,
+       "root": bytes(32), "count": 9}
+SEEDS = {"kind": "seeds", "fleet": bytes(16), "name": "seeds", "seq": 1, "issued": 5, "expires": 6,
+         "contacts": [[bytes(16), b"123456"]]}
+
+WRONG = (1, -1, None, True, "", "x", b"", [], [[]], {}, [None], ["x"], [b"x"], {1: 2, "a": 3})
+
+
+def refused(fields):
+    """True if parse() raises a RemoteError; any other error passes through."""
+    try:
+        parse(cbor.encode(fields))
+    except RemoteError:
+        return True
+    return False
+
+
+def test_each_field_is_needed_and_has_its_type():
+    for good in (SLICE, WORKLOAD, LOT, SEEDS):
+        assert parse(cbor.encode(good)) == good
+        for key in good:
+            without = dict(good)
+            del without[key]
+            assert refused(without), key
+            for wrong in WRONG:
+                if type(wrong) is not type(good[key]) or key in ("fleet", "index", "limits", "contacts"):
+                    if not (key == "index" and wrong == good[key]):
+                        assert refused(dict(good, **{key: wrong})), (key, wrong)
+        assert refused(dict(good, **{"other": 1})) and refused(dict(good, end=False)) and not refused(dict(good, end=True))
+
+
+def test_each_number_has_its_range():
+    table = (
+        (SLICE, "seats", 1, 4096), (SLICE, "seq", 1, (1 << 53) - 1), (SLICE, "expires", 5, (1 << 48) - 1),
+        (WORKLOAD, "program_size", 8, 32768), (WORKLOAD, "quorum", 1, 3), (WORKLOAD, "replicas", 2, 8),
+        (WORKLOAD, "deadline_s", 1, (1 << 48) - 1), (WORKLOAD, "tasks", 1, 1024), (LOT, "count", 1, 1 << 20),
+    )
+    for fields, key, least, most in table:
+        for value in (least, most):
+            assert not refused(dict(fields, **{key: value})), (key, value)
+        for value in (least - 1, most + 1):
+            assert refused(dict(fields, **{key: value})), (key, value)
+    for key, least, most in (("fuel", 1, (1 << 53) - 1), ("pages", 0, 65536), ("output", 0, 32768)):
+        for value, wrong in ((least, False), (most, False), (least - 1, True), (most + 1, True), (True, True)):
+            limits = dict(WORKLOAD["limits"], **{key: value})
+            assert refused(dict(WORKLOAD, limits=limits)) == wrong, (key, value)
+
+
+def test_the_caps_of_lists():
+    full = [bytes(32)] * 8
+    assert not refused(dict(WORKLOAD, tasks=8192, replicas=1, quorum=1, index=full))
+    assert refused(dict(WORKLOAD, tasks=8193, replicas=1, quorum=1, index=full + [bytes(32)]))
+    assert refused(dict(WORKLOAD, tasks=2731, index=full[:3]))  # times 3 replicas
+    assert refused(dict(WORKLOAD, tasks=1025)) and refused(dict(WORKLOAD, index=full))
+    assert not refused(dict(WORKLOAD, args=["x" * 64] * 8))
+    for args in (["x"] * 9, ["x" * 65], ["\u00e9" * 33], ["a\0b"], [1]):
+        assert refused(dict(WORKLOAD, args=args)), args
+    assert refused(dict(WORKLOAD, deterministic=False))  # with a quorum of 2
+    assert not refused(dict(WORKLOAD, deterministic=False, quorum=1))
+    contact = [bytes(16), b"123456"]
+    assert not refused(dict(SEEDS, contacts=[contact] * 16)) and refused(dict(SEEDS, contacts=[contact] * 17))
+    for wrong in ([bytes(15), b"123456"], [bytes(16), b"1234567"], [bytes(16)], [bytes(16), b"1234\0\0"]):
+        assert refused(dict(SEEDS, contacts=[wrong])), wrong
+
+
+def test_names():
+    for good in ("a", "a-0", "z" * 32):
+        assert is_name(good)
+    for wrong in ("", "A", "a b", "a/b", "z" * 33, "\u00e9", "a\n", b"a", None, 1, "+", "#"):
+        assert not is_name(wrong), wrong
