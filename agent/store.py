@@ -37,7 +37,7 @@ class Store:
 
     def _recover(self):
         for name in self.disk.names("part-"):
-            self.disk.remove(name)
+            self._quietly_remove(name)
         for name in self.disk.names("blob-"):
             size = self.disk.size(name)
             fits = 0 <= size <= BLOB_BYTES and self.used + size <= self.capacity and len(self._blobs) < BLOBS
@@ -96,6 +96,8 @@ class Store:
             if len(data) > BLOB_BYTES or not self._room(len(data)):
                 self.counters.bump("store_full")
                 return None
+            # The same blob may be coming in chunks, of which some may be wrong.
+            self._quietly_remove(_name("part", digest))
             try:
                 self.disk.write_at(_name("part", digest), 0, data)
                 self.disk.rename(_name("part", digest), _name("blob", digest))
@@ -145,19 +147,27 @@ class Store:
             return False
 
     def finish(self, digest):
-        """Check the hash of a begun blob and keep it; False if it does not hold."""
-        size = self._parts[digest]
+        """Check the hash of a begun blob and keep it.
+
+        False if it does not hold, None if the disk refuses.
+        """
+        if digest in self._blobs:  # put meanwhile, from elsewhere
+            self.abandon(digest)
+            return True
         part = _name("part", digest)
-        if self._digest_of(part, size) != digest:
+        found = self._digest_of(part, self._parts[digest])
+        whole = found == digest if found else None
+        if whole:
+            try:
+                self.disk.rename(part, _name("blob", digest))
+            except OSError:
+                self.counters.bump("store_errors")
+                whole = None
+        if not whole:
             self.abandon(digest)
-            return False
-        try:
-            self.disk.rename(part, _name("blob", digest))
-        except OSError:
-            self.counters.bump("store_errors")
-            self.abandon(digest)
-            return False
-        self.used -= self._parts.pop(digest)
+            return whole
+        size = self._parts.pop(digest)
+        self.used -= size
         self._add(digest, size)
         return True
 
