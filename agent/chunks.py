@@ -1,9 +1,10 @@
 """Blobs between boxes: asked for chunk by chunk, checked whole by their hash.
 
 A blob is at most BLOB_BYTES, so one hash over it is check enough; larger things
-are lists of blobs.  A few chunks are on their way at a time, from one source;
-a source that is silent or lacks the blob makes way for the next.  If a blob's
-hash does not hold, its sender is named and dropped.
+are lists of blobs.  A few chunks are on their way at a time.  A source that is
+silent or lacks the blob makes way for the next, from which all is taken anew:
+a blob comes whole from one box, so that a bad one has one sender, who is named
+and dropped, and nobody's chunk or word about the size spoils another's blob.
 """
 
 from .compat import const
@@ -123,8 +124,11 @@ class Chunks:
                 return
             fetch.have[0] = 1
             fetch.asked = 1
+        if size != fetch.size:
+            self._bad(fetch, peer)
+            return
         index = offset // CHUNK_BYTES
-        if size != fetch.size or offset % CHUNK_BYTES or index >= len(fetch.have):
+        if offset % CHUNK_BYTES or index >= len(fetch.have):
             raise RemoteError("chunk place")
         if len(data) != min(CHUNK_BYTES, size - offset):
             raise RemoteError("chunk length")
@@ -143,22 +147,30 @@ class Chunks:
         if fetch.left:
             self._ask(fetch)
             return
-        if self._node.store.finish(digest):
+        whole = self._node.store.finish(digest)
+        if whole is None:
+            self._end(fetch, False)
+        elif whole:
             self._node.counters.bump("blobs_fetched")
             self._end(fetch, True)
-            return
-        self._node.counters.bump("blobs_bad")
-        self._node.log("warning", "blob from " + peer.id.hex()[:8] + " does not have its hash")
-        self._restart(fetch)
-
-    def _restart(self, fetch):
-        """All from the start, from the next source: this one sent a bad blob."""
-        fetch.sources.pop(0)
-        size, fetch.have, fetch.size, fetch.asked = fetch.size, None, None, 0
-        if not fetch.sources or not self._open(fetch, size):
-            self._end(fetch, False)
         else:
+            self._bad(fetch, peer)
+
+    def _bad(self, fetch, peer):
+        """Another blob than was asked for: its sender is a source no more."""
+        self._node.counters.bump("blobs_bad")
+        self._node.log("warning", "bad blob from " + peer.id.hex()[:8])
+        fetch.sources.pop(0)
+        self._anew(fetch)
+        if fetch.sources:
             self._ask(fetch)
+        else:
+            self._end(fetch, False)
+
+    def _anew(self, fetch):
+        """Another source: nothing of the last one's chunks and size is kept."""
+        self._node.store.abandon(fetch.digest)
+        fetch.have, fetch.size, fetch.asked, fetch.left = None, None, 0, 0
 
     def on_lack(self, peer, message):
         """The source lacks the blob: wait a little if it says so, or change."""
@@ -172,8 +184,10 @@ class Chunks:
             if not fetch.sources:
                 self._end(fetch, False)
                 return
+            self._anew(fetch)
         elif len(fetch.sources) > 1:
             fetch.sources.append(fetch.sources.pop(0))
+            self._anew(fetch)
         fetch.retry_ms = self._node.now_ms + LATER_MS
         fetch.tries = 0
         self.due = min(self.due, fetch.retry_ms)
@@ -192,7 +206,9 @@ class Chunks:
             self._unask(fetch)
             if fetch.tries >= TRIES:
                 fetch.tries = 0
-                fetch.sources.append(fetch.sources.pop(0))
+                if len(fetch.sources) > 1:
+                    fetch.sources.append(fetch.sources.pop(0))
+                    self._anew(fetch)
             self._ask(fetch)
         self.due = now_ms + PATIENCE_MS
         for fetch in self.fetches.values():

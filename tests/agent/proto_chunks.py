@@ -1,0 +1,235 @@
+"""Blobs between boxes: right bytes on disk in the end, and nothing else on the way."""
+
+from backfence.agent.limits import BLOB_BYTES, CHUNK_BYTES, FETCH_SOURCES, FETCH_WINDOW, FETCHES
+from backfence.agent.wire import messages
+from backfence.agent.wire.hashes import sha256
+from lan import Lan
+
+BLOB = bytes([i * 7 & 255 for i in range(256)]) * 24  # 6 chunks
+DIGEST = sha256(BLOB)
+
+
+def name(kind, digest=DIGEST):
+    return kind + "-" + digest.hex()
+
+
+def world(count, holders, **rest):
+    """A Lan in which some nodes hold BLOB, and the list that gets the fetch's end."""
+    lan = Lan(count, **rest)
+    for i in holders:
+        lan.nodes[i].store.put(BLOB)
+    return lan, []
+
+
+def fetch(lan, ended, sources, size=None, digest=DIGEST):
+    node = lan.nodes[0]
+    node.now_ms = lan.now_ms
+    rows = [(lan.nodes[i].id, lan.address(i)) for i in sources]
+    return node.chunks.fetch(digest, size, rows, lambda _, whole: ended.append(whole))
+
+
+def spoil(lan, number, at=3000):
+    """The blob on a node's disk is no more what its name says."""
+    lan.nodes[number].store.disk.files[name("blob")][at] ^= 1
+
+
+def on_disk(lan):
+    return bytes(lan.nodes[0].store.disk.files.get(name("blob"), b""))
+
+
+def clean(lan):
+    """No part and no room is left behind."""
+    store = lan.nodes[0].store
+    return not store._parts and not store.disk.names("part-") and store.used == len(on_disk(lan))
+
+
+def test_a_blob_comes_whole_under_loss():
+    for seed in range(4):
+        lan, ended = world(2, [1], seed=seed)
+        lan.drop = lambda data, source, target: lan.rng.below(10) < 3
+        fetch(lan, ended, [1], len(BLOB))
+        lan.run(29000)
+        assert ended == [True] and on_disk(lan) == BLOB and clean(lan), seed
+
+
+def test_of_an_unknown_size_and_with_copies_and_disorder():
+    turn = [0]
+
+    def delays(data, source, target):
+        turn[0] += 1
+        return (5 + turn[0] * 13 % 60, 70)
+
+    lan, ended = world(2, [1], delays=delays)
+    fetch(lan, ended, [1])
+    lan.run(3000)
+    assert ended == [True] and on_disk(lan) == BLOB and clean(lan)
+
+
+def test_a_bad_blob_is_dropped_with_its_sender_and_the_next_is_used():
+    for at in (0, 3000, len(BLOB) - 1):
+        lan, ended = world(3, [1, 2])
+        spoil(lan, 1, at)
+        fetch(lan, ended, [1, 2], len(BLOB))
+        lan.run_until(lambda: lan.nodes[0].counters["blobs_bad"] == 1, 5000)
+        assert on_disk(lan) == b"" and not ended
+        lan.run(3000)
+        assert ended == [True] and on_disk(lan) == BLOB and clean(lan)
+
+
+def test_when_all_are_bad_nothing_is_on_disk_and_a_second_fetch_works():
+    lan, ended = world(3, [1, 2])
+    spoil(lan, 1)
+    spoil(lan, 2)
+    fetch(lan, ended, [1, 2], len(BLOB))
+    lan.run(3000)
+    assert ended == [False] and on_disk(lan) == b"" and clean(lan)
+    assert lan.nodes[0].counters["blobs_bad"] == 2 and lan.nodes[0].counters["fetches_failed"] == 1
+    spoil(lan, 2)  # right again
+    assert fetch(lan, ended, [2])
+    lan.run(3000)
+    assert ended == [False, True] and on_disk(lan) == BLOB
+
+
+def test_a_liar_s_one_chunk_spoils_nobody_s_blob():
+    # He sends his first chunk, a bad one, and then nothing.
+    lan, ended = world(3, [1, 2])
+    spoil(lan, 1, 10)
+    sent = [0]
+
+    def drop(data, source, target):
+        sent[0] += source == 1 and len(data) > CHUNK_BYTES
+        return source == 1 and len(data) > CHUNK_BYTES and sent[0] > 1
+
+    lan.drop = drop
+    fetch(lan, ended, [1, 2], len(BLOB))
+    lan.run(29000)
+    assert ended == [True] and on_disk(lan) == BLOB and clean(lan)
+    assert lan.nodes[0].counters["blobs_bad"] == 0
+
+
+def test_a_wrong_word_about_the_size_spoils_nothing():
+    for lied in (1, len(BLOB) - 1, len(BLOB) + 5000, BLOB_BYTES):
+        lan, ended = world(3, [2])
+        # Node 1 told of the blob, and has another of the same name.
+        lan.nodes[1].store._blobs[DIGEST] = [lied, 0, 0]
+        lan.nodes[1].store.disk.files[name("blob")] = bytearray(lied)
+        fetch(lan, ended, [1, 2], lied)
+        lan.run(10000)
+        assert ended == [True] and on_disk(lan) == BLOB and clean(lan), lied
+        lan, ended = world(3, [2])
+        fetch(lan, ended, [1, 2], lied)  # and here he lacks it
+        lan.run(10000)
+        assert ended == [True] and on_disk(lan) == BLOB and clean(lan), lied
+
+
+def test_a_silent_source_makes_way():
+    lan, ended = world(3, [1, 2])
+    lan.down.append(1)
+    fetch(lan, ended, [1, 2], len(BLOB))
+    lan.run(8000)
+    assert ended == [True] and on_disk(lan) == BLOB and clean(lan)
+
+
+def test_who_all_lack_it_or_are_silent():
+    lan, ended = world(3, [])
+    fetch(lan, ended, [1, 2])
+    lan.run(3000)
+    assert ended == [False] and clean(lan)
+    lan.down.append(1)
+    fetch(lan, ended, [1], len(BLOB))
+    lan.run(40000)
+    assert ended == [False, False] and clean(lan) and not lan.nodes[0].chunks.fetches
+
+
+def test_a_disk_that_fills_up_ends_the_fetch_and_blames_nobody():
+    lan, ended = world(2, [1])
+    fetch(lan, ended, [1], len(BLOB))
+    lan.run_until(lambda: lan.nodes[0].counters["chunks_in"] >= 2, 3000)
+    lan.nodes[0].store.disk.full = True
+    lan.run(3000)
+    assert ended in ([False], [True])
+    if ended == [True]:  # it was quicker than we
+        return
+    assert on_disk(lan) == b"" and clean(lan) and lan.nodes[0].counters["blobs_bad"] == 0
+    lan.nodes[0].store.disk.full = False
+    fetch(lan, ended, [1], len(BLOB))
+    lan.run(3000)
+    assert ended == [False, True] and on_disk(lan) == BLOB
+
+
+def test_a_disk_that_is_full_from_the_start():
+    lan, ended = world(2, [1])
+    lan.nodes[0].store.disk.full = True
+    fetch(lan, ended, [1])
+    lan.run(3000)
+    assert ended == [False] and on_disk(lan) == b"" and clean(lan)
+    assert lan.nodes[0].counters["blobs_bad"] == 0 and lan.nodes[0].counters["store_errors"] >= 1
+
+
+def test_chunks_that_nobody_asked_for():
+    lan, ended = world(3, [1])
+    told = lan.nodes[2]
+    fetch(lan, ended, [1], len(BLOB))
+    told.send(lan.nodes[0].id, lan.address(0), messages.CHUNK, DIGEST, 0, len(BLOB), bytes(CHUNK_BYTES))
+    told.send(lan.nodes[0].id, lan.address(0), messages.CHUNK, bytes(32), 0, 10, bytes(10))
+    lan.run(2000)
+    assert ended == [True] and on_disk(lan) == BLOB
+    assert lan.nodes[0].counters["chunks_unasked"] == 2
+
+
+def test_malformed_chunks_change_nothing():
+    lan, ended = world(2, [])
+    fetch(lan, ended, [1], len(BLOB))
+    peer = [None]
+    lan.nodes[1]._handlers[messages.PULL] = lambda p, m: peer.__setitem__(0, p)
+    lan.run(500)
+    for offset, data in ((1, b"x" * 1024), (6144, b""), (8192, b"x"), (0, b"x"), (1024, b"x" * 1023), (0, b"x" * 1100)):
+        lan.nodes[1].send(lan.nodes[0].id, lan.address(0), messages.CHUNK, DIGEST, offset, len(BLOB), data)
+    lan.run(200)
+    assert lan.nodes[0].counters["messages_bad"] == 6 and lan.nodes[0].counters["chunks_in"] == 0
+    assert not lan.nodes[0].store.disk.names("part-")
+
+
+def test_an_impossible_size_is_no_size():
+    lan, ended = world(2, [])
+    lan.nodes[1]._handlers[messages.PULL] = lambda peer, message: None
+    fetch(lan, ended, [1])
+    lan.run(500)
+    for size in (0, BLOB_BYTES + 1):
+        lan.nodes[1].send(lan.nodes[0].id, lan.address(0), messages.CHUNK, DIGEST, 0, size, b"x")
+    lan.run(200)
+    assert lan.nodes[0].counters["messages_bad"] == 2 and clean(lan) and not ended
+
+
+def test_pulls_that_make_no_sense():
+    lan, _ = world(2, [1])
+    empty = lan.nodes[1].store.put(b"")
+    for digest, offset in ((DIGEST, 1), (DIGEST, len(BLOB) + 1024), (DIGEST, (1 << 32) - 1024), (empty, 0)):
+        lan.nodes[0].send(lan.nodes[1].id, lan.address(1), messages.PULL, digest, offset)
+    lan.run(500)
+    assert lan.nodes[1].counters["messages_bad"] == 4 and lan.nodes[1].counters["chunks_out"] == 0
+
+
+def test_the_caps():
+    lan, ended = world(9, [])
+    node = lan.nodes[0]
+    for i in range(FETCHES + 2):
+        assert fetch(lan, ended, range(1, 9), None, sha256(b"%d" % i)) == (i < FETCHES)
+    assert not fetch(lan, ended, [1], None, sha256(b"0"))
+    assert len(node.chunks.fetches) == FETCHES and node.counters["fetches_full"] == 3
+    row = node.chunks.fetches[sha256(b"0")]
+    assert len(row.sources) == FETCH_SOURCES
+    node.chunks.add_source(sha256(b"0"), b"another box 16 b", lan.address(1))
+    assert len(row.sources) == FETCH_SOURCES
+    assert not fetch(lan, ended, [1], BLOB_BYTES + 1, bytes(32)) and not fetch(lan, ended, [1], 0, bytes(32))
+
+
+def test_a_window_of_chunks_is_on_its_way_at_most():
+    lan, ended = world(2, [])
+    asked = []
+    lan.nodes[1]._handlers[messages.PULL] = lambda peer, message: asked.append(message[2])
+    lan.nodes[0].peers.send(lan.nodes[1].id, lan.address(1), messages.pack(messages.LEAVE, bytes(16), 0, 0))
+    lan.run(100)
+    fetch(lan, ended, [1], BLOB_BYTES)
+    lan.run(300)
+    assert asked == [i * CHUNK_BYTES for i in range(FETCH_WINDOW)]
