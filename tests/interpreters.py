@@ -50,8 +50,11 @@ class Interpreter:
         return [*self.command, "-X", f"heapsize={heap}", *rest]
 
 
-def find(name):
-    """The named Interpreter; raises Missing with one line that says what to do."""
+def find(name, root=None):
+    """The named Interpreter; raises Missing with one line that says what to do.
+
+    `root` is a copy of its sysroot to use instead.
+    """
     if name not in KNOWN:
         raise Missing(f"there is no interpreter {name!r}; known: {', '.join(KNOWN)}")
     if name == "cpython":
@@ -63,7 +66,7 @@ def find(name):
     }
     if name == "micropython":
         return Interpreter(name, [_native_micropython()], environment)
-    return Interpreter(name, _sysroot_command(name), environment)
+    return Interpreter(name, _sysroot_command(name, root or SYSROOTS / name), environment)
 
 
 def import_root():
@@ -93,8 +96,7 @@ def _is_recent(path):
     return run.stdout.strip() == "True"
 
 
-def _sysroot_command(name):
-    root = SYSROOTS / name
+def _sysroot_command(name, root):
     program = root / "usr/bin/micropython"
     if not program.exists():
         raise Missing(f"no MicroPython for {name}: run `make sysroots`")

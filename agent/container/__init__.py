@@ -12,6 +12,9 @@ started with bytes on stdin, arguments and an allowance of fuel, then run:
 Nothing outside this package knows how the code is run.
 """
 
+# What lies deepest comes first: on 32-bit processors MicroPython's stack holds
+# no more than eight imports inside each other.
+from . import control
 from .admission import Admission
 from .instance import Outcome
 from .limits import Limits, Refused

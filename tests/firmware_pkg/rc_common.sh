@@ -33,7 +33,11 @@ for name in open_instance close_instance set_param add_jail add_jail_mount add_j
 	eval "procd_$name() { procd_call $name \"\$@\"; }"
 done
 
-logger() { procd_call logger "$@"; }
+logger() {
+	procd_call logger "$@"
+	sed 's/^/| /'
+}
+
 chown() { procd_call chown "$@"; }
 
 uci_file="$2"

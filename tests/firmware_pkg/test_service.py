@@ -2,48 +2,19 @@
 
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 from backfence.agent import config
-from backfence.firmware_pkg import build
-
-FILES = build.HERE / "files"
-SCRIPT = FILES / "etc/init.d/backfence"
-DRIVER = Path(__file__).parent / "rc_common.sh"
+from openwrt import SCRIPT, call, make_box, parameters
 
 
 @pytest.fixture
 def box(tmp_path):
-    """An enrolled box's folders and its UCI file, with the paths in the test's folder."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "box.key").write_bytes(bytes(32))
-    (home / "trust.cbor").write_bytes(b"\xa0")
-    functions = tmp_path / "root/lib/functions/network.sh"
-    functions.parent.mkdir(parents=True)
-    functions.write_text('network_get_ipaddr() { eval "$1=$ADDRESS"; }\n')
-    uci = (FILES / "etc/config/backfence").read_text()
-    uci = uci.replace("/etc/backfence", str(home)).replace("/tmp/backfence", str(tmp_path / "store"))
-    (tmp_path / "uci").write_text(uci)
+    """A box that is enrolled, as far as the script looks."""
+    make_box(tmp_path)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/trust.cbor").write_bytes(b"\xa0")
     return tmp_path
-
-
-def call(box, function="start_service", options="", address="198.51.100.7"):
-    """What the init script's function told procd: lists of words; the exit status last."""
-    with (box / "uci").open("a") as uci:
-        uci.write(options)
-    run = subprocess.run(
-        ["sh", DRIVER, SCRIPT, box / "uci", function], capture_output=True, text=True,
-        env={"PATH": os.environ["PATH"], "IPKG_INSTROOT": str(box / "root"), "ADDRESS": address},
-    )
-    assert run.stderr == ""
-    return [line.split("\t") for line in run.stdout.splitlines()], run.returncode
-
-
-def parameters(calls):
-    """{name: words} of procd_set_param."""
-    return {words[1]: words[2:] for words in calls if words[0] == "set_param"}
 
 
 def test_the_scripts_syntax():
@@ -103,14 +74,17 @@ def test_every_key_of_the_agent_can_be_set_by_uci(box):
     assert sorted([*keys, "listen"]) == sorted(config.KEYS)
 
 
-def test_a_box_that_is_not_enrolled_is_told_so_and_nothing_starts(box):
+def test_a_box_that_is_not_enrolled_logs_what_the_agent_says_and_nothing_starts(box):
     (box / "home/trust.cbor").unlink()
-    calls, status = call(box)
+    program = box / "program"
+    program.write_text('#!/bin/sh\necho "$MICROPYPATH $*" >&2\nexit 1\n')
+    program.chmod(0o755)
+    calls, status = call(box, program=program)
     assert status == 1
-    assert calls == [[
-        "logger", "-t", "backfence", "-p", "daemon.err",
-        f"not enrolled: put box.key and trust.cbor into {box}/home",
-    ]]
+    assert calls == [
+        ["logger", "-t", "backfence", "-p", "daemon.err"],
+        [f"| .frozen:/usr/lib/backfence -m backfence.agent --home {box}/home"],
+    ]
 
 
 def test_a_disabled_service_does_nothing(box):

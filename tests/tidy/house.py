@@ -10,14 +10,19 @@ FILE_LINES = 400
 FUNCTION_LINES = 70
 # A shorter public method may speak for itself; anything else public has a docstring.
 METHOD_LINES = 7
+# MicroPython on 32-bit processors has a stack of 40,000 bytes.  An import takes 4,700 of
+# them (the path's buffer is most), so that eight can be nested; one is kept as reserve.
+NESTED_IMPORTS = 7
 
 # What both interpreters have, and what needs no machine: the core is given its
 # time and its randomness, and touches no socket and no file.
 CORE_MODULES = {
     "array", "binascii", "cryptolib", "gc", "hashlib", "math", "micropython", "struct", "sys",
+    "uctypes",
 }
-# The edge touches them, by the modules that MicroPython's unix port builds in.
-EDGE_MODULES = CORE_MODULES | {"errno", "json", "os", "select", "socket", "time"}
+# The edge touches them, by the modules that MicroPython's unix port builds in, and
+# learns of signals by one of two that not every interpreter has.
+EDGE_MODULES = CORE_MODULES | {"errno", "json", "os", "select", "socket", "time"} | {"ffi", "signal"}
 
 # The controller seeds and enrols; it must go on without the cloud, and the cloud without it.
 CONTROLLER_MAY_LOAD = re.compile(
@@ -64,6 +69,45 @@ def escapes(path, depth):
         for node in ast.walk(parse(path))
         if isinstance(node, ast.ImportFrom) and node.level > depth
     ]
+
+
+def deepest_import(package, start):
+    """The longest chain of imports, each begun before the one before it ended, from a module.
+
+    `package` is a package's folder, `start` a module's path in it, as in "edge.main".  Only
+    imports at the top of modules count.
+    """
+    loaded, deepest = set(), []
+
+    def load(name, chain):
+        nonlocal deepest
+        parts = name.split(".") if name else []
+        for count in range(len(parts) + 1):  # packages come before what is in them
+            part = ".".join(parts[:count])
+            path = package.joinpath(*parts[:count])
+            path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            if part in loaded or not path.is_file():
+                continue
+            loaded.add(part)
+            here = [*chain, part or package.name]
+            deepest = max(deepest, here, key=len)
+            inside = parts[:count] if path.name == "__init__.py" else parts[: count - 1]
+            for node in parse(path).body:
+                for wanted in _relative(node, inside):
+                    load(wanted, here)
+
+    load(start, [])
+    return deepest
+
+
+def _relative(node, inside):
+    """The modules of the same package that a statement of a module in `inside` imports."""
+    if isinstance(node, ast.Try):
+        return [name for inner in node.body for name in _relative(inner, inside)]
+    if not isinstance(node, ast.ImportFrom) or not node.level:
+        return []
+    base = inside[: len(inside) - node.level + 1] + (node.module.split(".") if node.module else [])
+    return [".".join(base)] + [".".join([*base, alias.name]) for alias in node.names]
 
 
 def lengths(path):

@@ -24,12 +24,25 @@ def test_imports_finds_them_wherever_they_stand(sample):
 
 def test_the_core_has_no_socket_clock_file_or_randomness():
     assert not house.CORE_MODULES & {"socket", "os", "time", "select", "random", "io", "ssl"}
-    assert not house.EDGE_MODULES & {"threading", "_thread", "asyncio", "typing", "random", "ssl", "ffi"}
+    assert not house.EDGE_MODULES & {"threading", "_thread", "asyncio", "typing", "random", "ssl"}
 
 
 def test_escapes_finds_imports_above_the_agent(sample):
     path = sample("from . import a\nfrom .. import b\nfrom ...sim import c\n")
     assert house.escapes(path, 2) == [f"{path}:3: a relative import leaves the agent"]
+
+
+def test_deepest_import_follows_the_order_of_imports(tmp_path):
+    sources = {
+        "__init__": "", "start": "from . import a\n", "a": "from .b import x\n", "b": "from .p import q\n",
+        "p/__init__": "", "p/q": "try:\n    from ..c import y\nexcept ImportError:\n    pass\n", "c": "",
+    }
+    (tmp_path / "p").mkdir()
+    for name, text in sources.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    assert house.deepest_import(tmp_path, "start") == ["start", "a", "b", "p.q", "c"]
+    (tmp_path / "start.py").write_text("from .p import q\nfrom . import a\n")
+    assert len(house.deepest_import(tmp_path, "start")) == 3
 
 
 def test_lengths_finds_a_long_function_and_a_long_file(sample):

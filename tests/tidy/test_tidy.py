@@ -56,6 +56,14 @@ def test_the_agent_imports_nothing_beside_itself():
     )
 
 
+def test_the_agents_imports_fit_a_32_bit_stack():
+    chain = house.deepest_import(AGENT, "__main__")
+    assert len(chain) > 3, "the start of the agent imports nothing?"
+    assert len(chain) <= house.NESTED_IMPORTS, (
+        " > ".join(chain) + f": at most {house.NESTED_IMPORTS} deep; import what lies deepest first"
+    )
+
+
 def test_files_and_functions_are_short():
     clean(line for path in python_files(*ROOMS) for line in house.lengths(path))
 
