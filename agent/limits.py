@@ -56,7 +56,8 @@ MANIFEST_BYTES = const(8192)
 # Live manifests of a fleet: a documented limit, or every box would have to hold
 # whatever is pushed.  The newcomer is refused: "manifests_full".
 MANIFESTS = const(32)
-# Sequence floors outlive their manifests.  The first to expire is dropped.
+# Sequence floors outlive their manifests, whose older versions may still be live.
+# The first to expire is dropped.
 FLOORS = const(64)
 # Unverified announcements being fetched at once, and by one peer's word.
 # Refused: "rumours_busy".

@@ -175,9 +175,7 @@ class Rumours:
                 self._node.store.unpin(manifest.digest)
                 self._node.store.forget(manifest.digest)
                 self._node.on_expired(manifest)
-        for id in list(self.floors):
-            if self.floors[id][1] <= wall:
-                del self.floors[id]
+        # The floors stay: an older version may live longer than its successor.
 
     # -- anti-entropy
 
