@@ -21,7 +21,7 @@ DOORS = 2
 CONTACTS = 4  # "a few first contacts" that the controller hands to each
 # Where a gateway would gossip once a minute, the demonstration is watched by
 # an impatient person; all sixteen share this machine.
-SETTINGS = {"status_ms": 300, "round_ms": 1000, "busy_round_ms": 300, "probe_ms": 500, "cpu_percent": 90}
+SETTINGS = {"status_ms": 300, "round_ms": 1000, "busy_round_ms": 300, "probe_ms": 1000, "cpu_percent": 90, "busy_load": 0}
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(backfence.__file__)), "examples", "words.wasm")
 TURN_S = 0.1  # of the watching loop: results in, status files read, picture drawn
 
@@ -40,14 +40,14 @@ class Story:
         self.began = time.monotonic()
         self.stages = {}
         self.lab = self.broker = self.controller = self.session = None
-        self.job = self.settlement = self.collector = None
+        self.job = self.settlement = None
         self.names = {}  # box id in hex: name
         self.agents = {}  # box id in hex: Process
         self.last_words = {}  # box id in hex: the last status of a killed agent
         self.killed = []
         self.ring_seconds = None
         self.matches = False
-        self.refusals = 0  # of the collector's, said already
+        self.refusals = collections.Counter()
         self.report = {}
 
     def tell(self, data, outside):
@@ -144,7 +144,6 @@ class Story:
         self.view.say(self._pushed(done))
         self.job, done = runs.start(self.fleet, workload, "sum", self.session)
         self.settlement = self.job.settlement
-        self.collector = runs.Collector(self.job, self.session)
         self.view.say(self._pushed(done))
 
     @staticmethod
@@ -234,17 +233,26 @@ class Story:
         """One turn of watching; returns the living agents' statuses."""
         self.lab.check()
         until = time.monotonic() + TURN_S
-        while self.collector and self.collector.step(until - time.monotonic()):
-            self._say_refusals()
+        while self.job and (message := self.session.receive(until - time.monotonic())):
+            self._message(message)
         time.sleep(max(0.0, until - time.monotonic()))
         statuses = {agent.name: agent.status() for agent in self.lab.living()}
         self.view.show(self._scene(statuses))
         return [status for status in statuses.values() if status]
 
-    def _say_refusals(self):
-        for refusal in self.collector.refused[self.refusals:]:
-            self.view.say("a door refuses %s: %s" % (refusal["what"], refusal["why"]))
-        self.refusals = len(self.collector.refused)
+    def _message(self, message):
+        refusal = None
+        if message.topic.startswith(self.fleet.topic("refused", "")):
+            refusal = push.read_refusal(message)
+        else:
+            self.job.take(message.topic, message.payload)
+        self.session.done(message)
+        if refusal:
+            # A kind is told once, the number of them is in the report.
+            kind = " ".join(refusal["why"].split()[:3])
+            self.refusals[kind] += 1
+            if self.refusals[kind] == 1:
+                self.view.say("door %s refuses %s: %s" % (self.names.get(refusal["box"], "?"), refusal["what"], refusal["why"]))
 
     def _scene(self, statuses):
         boxes = []
@@ -275,7 +283,7 @@ class Story:
             "receipts": report.rows(self.settlement.metering(), self.names),
             "input": {"name": self.knobs.input, "bytes": len(self.data), "sha256": hashlib.sha256(self.data).hexdigest()},
             "broker": "embedded" if self.broker.process else str(self.broker),
-            "refusals": self.collector.refused,
+            "refusals": dict(self.refusals),
             "heap_used": dict(zip(("least", "most"), _range(status["heap_used"] for status in statuses))),
             "counters": _sum(status["counters"] for status in statuses),
             "stages": self.stages,
