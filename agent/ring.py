@@ -105,11 +105,14 @@ class Ring:
         node.on_seat()
 
     def on_manifest(self, manifest):
-        """Our slice's manifest changed, ended, or shrank below our seat."""
+        """Our slice's manifest changed, ended, shrank below our seat or shut us out."""
         if self.seat is None or manifest.id != self.manifest.id:
             return
+        # Attributes vary: an unchanged predicate held when we sat down.
+        shut = manifest.fields.get("where") != self.manifest.fields.get("where")
+        shut = shut and not self._node.slicing.matches(manifest)
         self.manifest = manifest
-        if manifest.end or self.seat >= self.seats():
+        if manifest.end or shut or self.seat >= self.seats():
             self.leave()
             return
         for entry in list(self.near.values()):
@@ -379,6 +382,8 @@ class Ring:
         grant = self.grant
         if self.seat is None or not grant or grant.exchange != exchange or grant.box.id != peer.id:
             return
+        if code not in (ACCEPT, BUSY, UNKNOWN):
+            raise RemoteError("answer code")
         self.grant = None
         node = self._node
         node.slicing.spent(self.manifest.id, peer.id)
@@ -388,8 +393,6 @@ class Ring:
             self.merge([SeatEntry(grant.seat, grant.term, grant.box, node.now_ms)])
             node.tasks.tell_progress(grant.box)
             node.on_seat()
-        elif code in (BUSY, UNKNOWN):
-            node.counters.bump("grants_refused")
         else:
-            raise RemoteError("answer code")
+            node.counters.bump("grants_refused")
         self.fill()

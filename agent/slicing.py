@@ -12,7 +12,7 @@ from .descriptor import unpack_at
 from .errors import RemoteError
 from .limits import CANDIDATES, CANDIDATES_TOLD, SEAT_HINTS, SEATS_TOLD, SLICES_TOLD
 from .predicate import holds as predicate_holds
-from .seat import SeatEntry, pack_entries, rank, unpack_entries
+from .seat import TERM_MOST, SeatEntry, pack_entries, rank, unpack_entries
 from .wire.messages import holds
 
 # Rounds without word of a holder before the least candidate begins.
@@ -69,14 +69,14 @@ class Slicing:
                 return slice
         return None
 
-    def matches(self, slice):
-        """True if this box may sit in the slice."""
-        where = slice.manifest.fields.get("where")
+    def matches(self, manifest):
+        """True if this box may sit in the slice of that manifest."""
+        where = manifest.fields.get("where")
         return where is None or predicate_holds(where, self._node.attributes)
 
     def offers(self, slice):
         """True if this box offers itself to the slice now."""
-        return self._node.ring.seat is None and self._node.available and self.matches(slice)
+        return self._node.ring.seat is None and self._node.available and self.matches(slice.manifest)
 
     # -- gossip
 
@@ -235,4 +235,4 @@ class Slicing:
         for id in slice.candidates:
             if rank(slice.manifest.id, id) < mine:
                 return
-        self._node.ring.take(slice.manifest, 0, slice.high_term + 1, [])
+        self._node.ring.take(slice.manifest, 0, min(TERM_MOST, slice.high_term + 1), [])

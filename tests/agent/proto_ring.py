@@ -1,0 +1,293 @@
+"""Seats and rings: one box a seat, whatever is lost, split, shrunk or lied about."""
+
+from backfence.agent.descriptor import Descriptor
+from backfence.agent.limits import NEIGHBOURS, TOMBSTONES
+from backfence.agent.seat import TERM_MOST, SeatEntry, pack_entries
+from backfence.agent.wire import messages
+from lan import WALL_S, Lan
+from proto_node import holders, ring_closed
+
+
+def slice_(seats, seq=1, **rest):
+    return dict(rest, kind="slice", name="edge", seats=seats, seq=seq)
+
+
+def started(count, seats, seed=1, **rest):
+    """A Lan whose slice "edge" has just been pushed."""
+    lan = Lan(count, seed=seed, **rest)
+    lan.join_all()
+    lan.run(3000)
+    lan.push(0, slice_(seats))
+    return lan
+
+
+def closed(count, seats, **rest):
+    """A Lan whose slice "edge" stands."""
+    lan = started(count, seats, **rest)
+    lan.run_until(lambda: ring_closed(lan, "edge", seats), 40000)
+    return lan
+
+
+def lose_first(lan, kind):
+    """Lose each message of a kind the first time it is sent; the list of those lost."""
+    lost = []
+
+    def wrap(node):
+        send = node.send
+
+        def lossy(id, addr, what, *fields):
+            key = (node.id, id, fields[0])
+            if what == kind and key not in lost:
+                lost.append(key)
+            else:
+                send(id, addr, what, *fields)
+
+        node.send = lossy
+
+    for node in lan.nodes:
+        wrap(node)
+    return lost
+
+
+def test_no_seat_is_given_twice_when_each_answer_or_grant_is_lost_once():
+    for kind in (messages.ANSWER, messages.GRANT):
+        lan = Lan(9, seed=kind)
+        lost = lose_first(lan, kind)
+        lan.join_all()
+        lan.run(3000)
+        lan.push(0, slice_(6))
+        while not ring_closed(lan, "edge", 6):
+            holders(lan, "edge")  # asserts that no seat has two boxes
+            lan.run(100)
+            assert lan.now_ms < 60000
+        assert len(lost) >= 5
+        assert sum([node.counters["seats_lost"] for node in lan.nodes]) == 0
+        assert sum([node.counters["seats_taken"] for node in lan.nodes]) == 6
+
+
+def test_one_closed_ring_under_20_percent_loss():
+    for seed in range(4):
+        lan = Lan(8, seed=20 + seed)
+        lan.drop = lambda data, source, target: lan.rng.below(5) == 0
+        lan.join_all()
+        lan.run(3000)
+        lan.push(0, slice_(5))
+        lan.run_until(lambda: ring_closed(lan, "edge", 5), 60000)
+        lan.run(10000)
+        lan.run_until(lambda: ring_closed(lan, "edge", 5), 30000)
+
+
+def test_a_partition_with_seats_on_both_sides_heals_to_one_ring():
+    lan = closed(10, 4, seed=2, round_ms=1000)
+    seats = holders(lan, "edge")
+    here = [seats[0], seats[1]] + [i for i in range(10) if i not in seats.values()][:3]
+    lan.drop = lambda data, source, target: (source in here) != (target in here)
+
+    def side(inside):
+        out = {}
+        for i in range(10):
+            ring = lan.nodes[i].ring
+            if (i in here) == inside and ring.seat is not None:
+                out[ring.seat] = i
+        return out
+
+    lan.run_until(lambda: len(side(True)) == len(side(False)) == 4, 90000)
+    lan.drop = None
+    lan.run_until(lambda: ring_closed(lan, "edge", 4), 120000)
+    lan.run(20000)
+    assert ring_closed(lan, "edge", 4)
+    assert sum([node.counters["seats_lost"] for node in lan.nodes]) >= 4
+
+
+def test_grow_shrink_and_end():
+    lan = closed(7, 3, seed=3)
+    lan.push(0, slice_(6, 2))
+    lan.run_until(lambda: ring_closed(lan, "edge", 6), 40000)
+    lan.push(1, slice_(2, 3))
+    lan.run_until(lambda: ring_closed(lan, "edge", 2), 40000)
+    lan.push(2, slice_(2, 4, end=True))
+    lan.run_until(lambda: not holders(lan, "edge"), 20000)
+    lan.run(10000)
+    assert not holders(lan, "edge")
+    lan.push(3, slice_(3, 5))
+    lan.run_until(lambda: ring_closed(lan, "edge", 3), 40000)
+
+
+def test_an_expired_slice_has_no_holders():
+    lan = Lan(4, seed=4)
+    lan.join_all()
+    lan.run(3000)
+    lan.push(0, slice_(3, expires=WALL_S + 25))
+    lan.run_until(lambda: ring_closed(lan, "edge", 3), 20000)
+    lan.run_until(lambda: not holders(lan, "edge"), 20000)
+
+
+def test_a_narrower_predicate_makes_the_others_leave():
+    lan = Lan(6, seed=5)
+    for i in range(6):
+        lan.nodes[i].attributes = {"mem": i}
+    lan.join_all()
+    lan.run(3000)
+    lan.push(0, slice_(2, where=["<", "mem", 3]))
+    lan.run_until(lambda: ring_closed(lan, "edge", 2), 30000)
+    assert max(holders(lan, "edge").values()) < 3
+    lan.push(0, slice_(2, 2, where=[">=", "mem", 3]))
+    lan.run_until(lambda: ring_closed(lan, "edge", 2) and min(holders(lan, "edge").values()) >= 3, 240000)
+
+
+def test_who_leaves_hands_over_at_once():
+    lan = closed(5, 4, seed=6)
+    lan.run(3000)
+    who = holders(lan, "edge")[2]
+    lan.nodes[who].leave(lan.now_ms)
+    lan._drain(who)
+    lan.down.append(who)
+    lan.run(50)
+    left = holders(lan, "edge")
+    assert sorted(left) == [0, 1, 3]
+    assert lan.nodes[left[1]].ring.successor().seat == 3 and lan.nodes[left[3]].ring.predecessor().seat == 1
+    lan.run_until(lambda: ring_closed(lan, "edge", 4), 20000)
+    assert sum([lan.nodes[i].counters["ring_deaths"] for i in range(5)]) == 0
+
+
+def test_three_neighbours_that_die_together():
+    lan = closed(12, 8, seed=7)
+    seats = holders(lan, "edge")
+    lan.down = [seats[2], seats[3], seats[4]]
+    lan.run_until(lambda: ring_closed(lan, "edge", 8), 90000)
+
+
+def probe(lan, liar, target, seat, term, entries=None):
+    """Box liar says to hold a seat."""
+    own = SeatEntry(seat, term, lan.descriptor(liar), lan.now_ms)
+    packed = pack_entries([own] + (entries or []), lan.now_ms)
+    slice_id = lan.nodes[target].rumours.get("slice", "edge").id
+    lan.nodes[liar].send(
+        lan.nodes[target].id, lan.address(target), messages.PROBE, 1, slice_id, seat, term, packed)
+
+
+def test_hearsay_of_a_rival_moves_nobody():
+    lan = closed(6, 3, seed=8)
+    seats = holders(lan, "edge")
+    free = [i for i in range(6) if i not in seats.values()][0]
+    ghost = SeatEntry(1, 1000, Descriptor(b"g" * 16, lan.address(99)), lan.now_ms)
+    probe(lan, free, seats[1], 2, 1, [ghost])
+    lan.run(10000)
+    assert holders(lan, "edge")[1] == seats[1]
+
+
+def test_the_highest_term_of_all_breaks_nothing():
+    lan = closed(5, 3, seed=9)
+    victim = lan.nodes[0]
+    slice = victim.slicing.slices[victim.rumours.get("slice", "edge").id]
+    ghost = SeatEntry(2, TERM_MOST, Descriptor(b"g" * 16, lan.address(99)), lan.now_ms)
+    for node in lan.nodes:
+        node.slicing.hear_seat(node.slicing.slices[slice.manifest.id], ghost)
+    # All holders leave, and the slice must begin again with that term in mind.
+    for node in lan.nodes:
+        node.ring.leave()
+    lan.run(150000)
+    assert 0 in holders(lan, "edge")
+    for node in lan.nodes:
+        assert node.ring.term <= TERM_MOST
+        node.slicing.tell()
+
+
+def test_malformed_claims_and_grants_are_refused_whole():
+    lan = closed(5, 3, seed=10)
+    seats = holders(lan, "edge")
+    free = [i for i in range(5) if i not in seats.values()]
+    target, liar = free[0], free[1]
+    node = lan.nodes[target]
+    id = node.rumours.get("slice", "edge").id
+    own = pack_entries([SeatEntry(1, 9, lan.descriptor(liar), lan.now_ms)], lan.now_ms)
+    other = pack_entries([SeatEntry(1, 9, lan.descriptor(seats[0]), lan.now_ms)], lan.now_ms)
+    bad = node.counters["messages_bad"]
+    send = lan.nodes[liar].send
+    for entries in (b"", other, own[:-1], own * 10, own + b"x"):
+        send(node.id, lan.address(target), messages.GRANT, 7, id, 1, 1, 99, entries)
+        lan.run(50)
+    assert node.counters["messages_bad"] == bad + 5 and node.ring.seat is None
+    # Not of this slice's seats, and not of the manifest we know.
+    send(node.id, lan.address(target), messages.GRANT, 7, id, 1, 3, 99, own)
+    send(node.id, lan.address(target), messages.GRANT, 7, id, 2, 1, 99, own)
+    send(node.id, lan.address(target), messages.GRANT, 7, bytes(16), 1, 1, 99, own)
+    lan.run(50)
+    assert node.ring.seat is None
+    holder = lan.nodes[seats[1]]
+    bad = holder.counters["messages_bad"]
+    near = sorted(holder.ring.near)
+    for seat, term, entries in ((2, 9, own), (1, 8, own), (1, 9, b""), (1, 9, other), (1, 9, own * 10)):
+        send(holder.id, lan.address(seats[1]), messages.PROBE, 1, id, seat, term, entries)
+        lan.run(50)
+    assert holder.counters["messages_bad"] == bad + 5 and holder.ring.seat == 1 and sorted(holder.ring.near) == near
+
+
+def test_an_answer_of_no_meaning_is_refused_whole():
+    lan = closed(3, 2, seed=11)
+    seats = holders(lan, "edge")
+    lan.push(0, slice_(3, 2))
+    node = lan.nodes[seats[0]]
+    lose_first(lan, messages.ANSWER)
+    lan.run_until(lambda: node.ring.grant or lan.nodes[seats[1]].ring.grant, 20000)
+    number = seats[0] if node.ring.grant else seats[1]
+    ring = lan.nodes[number].ring
+    grant = ring.grant
+    peer = Descriptor(grant.box.id, grant.box.addr)
+    try:
+        ring.on_answer(peer, [messages.ANSWER, grant.exchange, 77])
+        raise ValueError("taken")
+    except Exception as problem:
+        assert "answer code" in str(problem)
+    assert ring.grant is grant
+    lan.run_until(lambda: ring_closed(lan, "edge", 3), 20000)
+
+
+def test_answers_nobody_waits_for():
+    lan = closed(4, 3, seed=12)
+    before = sorted(holders(lan, "edge").items())
+    for node in lan.nodes:
+        for other in range(4):
+            for code in (1, 2, 3, 4):
+                node.send(lan.nodes[other].id, lan.address(other), messages.ANSWER, code, code)
+    lan.run(1000)
+    assert sorted(holders(lan, "edge").items()) == before
+
+
+def test_a_candidate_that_never_answers_is_dead_and_another_sits():
+    lan = started(6, 4, seed=13)
+
+    def deaf(peer, message):
+        pass
+
+    lan.nodes[5]._handlers[messages.GRANT] = deaf
+    lan.nodes[5].ring.take = lambda *rest: None
+    lan.run_until(lambda: ring_closed(lan, "edge", 4), 90000)
+    assert 5 not in holders(lan, "edge").values()
+
+
+def test_the_neighbours_kept_are_the_nearest_and_few():
+    lan = closed(2, 1, seed=14)
+    ring = lan.nodes[holders(lan, "edge")[0]].ring
+    ring.manifest.fields["seats"] = 4096
+    now = lan.now_ms
+    entries = [SeatEntry(i * 17 % 4096, i, Descriptor(b"%16d" % i, lan.address(50)), now) for i in range(1, 60)]
+    ring.merge(entries)
+    near = sorted([entry.seat for entry in ring.near.values()])
+    every = sorted([entry.seat for entry in entries])
+    assert near == every[:NEIGHBOURS] + every[-NEIGHBOURS:]
+    for i in range(1, 60):
+        ring._lose(b"%16d" % i, i)
+    assert not ring.near and len(ring._gone) == TOMBSTONES
+
+
+def test_boxes_remembered_as_dead_are_few():
+    lan = Lan(1)
+    node = lan.nodes[0]
+    for i in range(TOMBSTONES + 5):
+        node.now_ms += 1
+        node.dead(b"%16d" % i)
+    assert len(node._tombstones) == TOMBSTONES
+    assert not node.is_tombstoned(b"%16d" % 4) and node.is_tombstoned(b"%16d" % 5)
+    node.now_ms += 30000
+    assert not node.is_tombstoned(b"%16d" % 20)
