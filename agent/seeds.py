@@ -35,17 +35,20 @@ class Seeds:
 
     def tick(self, now_ms):
         """Ask again if still alone."""
-        self.due = now_ms + self._node.rng.jitter(self._pause_ms)
         if not self.controller or self._node.membership.view or self._checking:
             self._pause_ms = FIRST_MS
+            self.due = now_ms + self._node.rng.jitter(self._pause_ms)
             return
         # The next piece again: to begin anew for each lost one would take for
         # ever where many are lost.  A list that changed meanwhile fails its
         # signature, or has no such piece: then from the start.
         self._tries += 1
-        if self._tries > TRIES:
+        if self._data and self._tries <= TRIES:
+            self.due = now_ms + self._node.rng.jitter(FIRST_MS)
+        else:
             self._tries, self._data = 0, b""
-        self._pause_ms = min(MOST_MS, self._pause_ms * 2)
+            self.due = now_ms + self._node.rng.jitter(self._pause_ms)
+            self._pause_ms = min(MOST_MS, self._pause_ms * 2)
         self._ask()
 
     def _ask(self):
@@ -67,8 +70,9 @@ class Seeds:
             self._node.counters.bump("seeds_bad")
             return
         self._data += piece
-        self._pause_ms, self._tries = FIRST_MS, 0
+        self._tries = 0
         if len(self._data) < size:
+            self.due = min(self.due, self._node.now_ms + FIRST_MS)
             self._ask()
             return
         signed, self._data = self._data, b""
