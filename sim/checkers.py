@@ -57,8 +57,9 @@ def views_hold_no_dead(states, share=0.0):
     Reads: every live box's view table, and who is live in the world.
     """
     alive = {state.id for state in states}
-    links = sum(len(state.view) for state in states)
-    dead = sum(1 for state in states for other in state.view if other not in alive)
+    views = [state.view for state in states]
+    links = sum(len(view) for view in views)
+    dead = sum(1 for view in views for other in view if other not in alive)
     return "%d of %d links point to dead boxes" % (dead, links) if dead > share * links else ""
 
 
@@ -68,12 +69,10 @@ def manifests_everywhere(states, wanted):
     Reads: every live box's manifest table; `wanted` (name -> sequence number)
     is what the operator published.
     """
-    lacking = [
-        "%d lacks %s" % (state.number, name)
-        for state in states
-        for name in sorted(wanted)
-        if state.manifests.get(name) != wanted[name]
-    ]
+    lacking = []
+    for state in states:
+        has = state.manifests
+        lacking += ["%d lacks %s" % (state.number, name) for name in sorted(wanted) if has.get(name) != wanted[name]]
     return "%d missing: %s" % (len(lacking), _some(lacking)) if lacking else ""
 
 

@@ -28,7 +28,8 @@ class Member:
     def __init__(self, number, private, address):
         self.number = number
         self.private = private
-        self.public = X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+        self.key = X25519PrivateKey.from_private_bytes(private)
+        self.public = self.key.public_key().public_bytes_raw()
         self.id = identity_of(self.public)
         self.address = address
 
@@ -64,12 +65,15 @@ class Fleet:
         self._rng = rng
         self._secrets = {}
         self._numbers = {}
+        # Private key -> the library's key object; public key -> private key.
+        self._keys = {}
         self._privates = {}
         self.members = []
         for number in range(count):
             member = Member(number, rng.randbytes(32), address_of(number, rng.random() < v6_share))
             self.members.append(member)
             self._privates[member.public] = member.private
+            self._keys[member.private] = member.key
         self._owner = X25519PrivateKey.from_private_bytes(rng.randbytes(32))
         self.owner_public = self._owner.public_key().public_bytes_raw()
         with self._seeded():
@@ -134,7 +138,7 @@ class Fleet:
         if key not in self._secrets:
             try:
                 peer = X25519PublicKey.from_public_bytes(peer_public)
-                self._secrets[key] = X25519PrivateKey.from_private_bytes(private).exchange(peer)
+                self._secrets[key] = self._keys[private].exchange(peer)
             except ValueError:
                 self._secrets[key] = bytes(32)
         return self._secrets[key]

@@ -34,10 +34,36 @@ class State:
         self.tables = tables
 
 
-def read(box):
-    """The State of a live box that runs the agent's node."""
-    node = box.node
-    return State(box.number, node.id, list(node.membership.view), manifests(node), seats(node), tables(node))
+class NodeState:
+    """The State of a live box that runs the agent's node, read when it is asked for."""
+
+    def __init__(self, box):
+        self.number = box.number
+        self._node = box.node
+        self.id = box.node.id
+
+    @property
+    def view(self):
+        """Identities in the view."""
+        return list(self._node.membership.view)
+
+    @property
+    def manifests(self):
+        """KIND-NAME -> sequence number."""
+        return manifests(self._node)
+
+    @property
+    def seats(self):
+        """List of Seat."""
+        return seats(self._node)
+
+    @property
+    def tables(self):
+        """List of (name, entries, cap)."""
+        return tables(self._node)
+
+
+read = NodeState
 
 
 def manifests(node):
@@ -94,7 +120,10 @@ TABLES = (
 
 
 def _longest(collections):
-    return max((len(collection) for collection in collections), default=0)
+    longest = 0
+    for collection in collections:
+        longest = max(longest, len(collection))
+    return longest
 
 
 def tables(node):

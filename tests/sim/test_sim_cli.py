@@ -14,7 +14,7 @@ from backfence.sim import __main__ as cli
 from backfence.sim import checkers
 from backfence.sim import run as runs
 
-NAMES = ["broker-outage", "churn", "job", "join", "lossy", "partition-heal", "rumour", "slice", "storm"]
+NAMES = ["broker-outage", "churn", "idle", "job", "join", "lossy", "partition-heal", "rumour", "slice", "storm"]
 
 
 def toy_run(play, count=4):
@@ -34,7 +34,11 @@ def test_lists_every_scenario_with_its_claim():
 
 
 def test_a_run_that_holds_reports_its_checks_figures_and_hash():
-    report = toy_run(lambda run: run.until("connected", lambda: checkers.connected(run.states()), 60))
+    def play(run):
+        run.go(5_000)
+        run.until("connected", lambda: checkers.connected(run.states()), 60)
+
+    report = toy_run(play)
     assert report["ok"] and report["checks"]["connected"]["ok"] and len(report["trace_hash"]) == 64
     assert report["metrics"]["nodes"] == 4 and report["metrics"]["datagrams"] > 0
 
@@ -75,7 +79,7 @@ def test_every_run_looks_at_caps_and_spinning():
     def play(run):
         for number in range(20):
             run.world.boxes[1].node.view[b"%6d" % number] = 0
-        run._look()
+        run.look()
 
     assert "over the cap" in toy_run(play)["failure"]
 
