@@ -29,15 +29,18 @@ class Commands(click.Group):
     LAZY = {"demo": (".demo", "demo")}
 
     def list_commands(self, ctx):
+        """Names of all commands, the lazy ones too."""
         return sorted([*super().list_commands(ctx), *self.LAZY])
 
     def get_command(self, ctx, name):
+        """The command of that name, imported if it is lazy."""
         if name in self.LAZY:
             module, attribute = self.LAZY[name]
             return getattr(importlib.import_module(module, __package__), attribute)
         return super().get_command(ctx, name)
 
     def invoke(self, ctx):
+        """Runs the command; what a person can put right becomes click's "Error: ..."."""
         try:
             return super().invoke(ctx)
         except OperatorError as error:

@@ -9,6 +9,7 @@ from . import picture, results
 from .cli import broker_option, fleet_option, format_option, main, show
 from .errors import OperatorError
 from .settle import Settlement
+from .watch import census_age_s
 from .watch import watch as follow
 
 
@@ -55,6 +56,7 @@ def describe_fleet(fleet, broker, offline, style):
         "fleet": fleet.id.hex(), "operator": fleet.operator.hex(), "owner": fleet.owner_public.hex(),
         "signatures_left": fleet.signer.remaining(), "boxes": len(fleet.boxes()), "lots": len(fleet.lots()),
         "manifests": fleet.labels(), "doors": seen.doors, "census": seen.census,
+        "census_age_s": census_age_s(seen),
         "slices": seen.slices(), "workloads": seen.workloads(),
     }
     lines = [
@@ -65,7 +67,9 @@ def describe_fleet(fleet, broker, offline, style):
     lines += [f"door {box} {state}" for box, state in sorted(seen.doors.items())]
     lines += [f"slice {row['name']}: {row['seats']} seats {row['where']}" for row in value["slices"]]
     lines += [f"workload {row['name']}: {_states(row)}" for row in value["workloads"]]
-    lines += [f"census {key}: {json.dumps(inner)}" for key, inner in sorted(seen.census.items())]
+    if seen.census:
+        lines.append(f"census, {value['census_age_s']} s old:")
+    lines += [f"  {key}: {json.dumps(inner)}" for key, inner in sorted(seen.census.items())]
     show(style, value, "\n".join(lines))
 
 

@@ -101,7 +101,7 @@ def _load_signed(fleet, path, blobs):
 @source_options
 @click.option("--blobs", metavar="DIR", help="With a signed file: where its blobs are.  [default: SOURCE.blobs]")
 @click.option("--wait", type=float, default=2.0, show_default=True, help="Seconds to listen for doors' refusals.")
-@click.option("--deadline-s", type=float, default=60.0, show_default=True, help="Seconds for the broker to take it all.")
+@click.option("--deadline-s", type=float, default=60.0, show_default=True, help="Seconds the broker has to take it.")
 @format_option
 def push_command(fleet, broker, source, blobs, wait, deadline_s, style, **options):
     """Sign and publish a slice or workload: a TOML file, or one that `sign` made."""

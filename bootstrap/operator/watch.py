@@ -48,6 +48,7 @@ def snapshot(picture):
     """Returns all of a Picture, JSON-able."""
     return {
         "fleet": picture.fleet.id.hex(), "doors": picture.doors, "census": picture.census,
+        "census_age_s": census_age_s(picture),
         "slices": picture.slices(), "workloads": picture.workloads(), "refused": list(picture.refused),
     }
 
@@ -64,6 +65,12 @@ def summary(picture):
             parts.append(f"workload {row['name']}: {states}")
     parts += [f"refused {each['what']}: {each['why']}" for each in picture.refused]
     return "; ".join(parts)
+
+
+def census_age_s(picture):
+    """Returns how old the last census is by its door's clock, in seconds, or None."""
+    told_s = picture.census.get("wall_s")
+    return max(0, int(time.time()) - told_s) if isinstance(told_s, int) else None
 
 
 def heard(picture, name):
@@ -91,7 +98,7 @@ def render(picture):
             table.add_row(row["name"], row["slice"], str(row["tasks"]), done, states)
         parts.append(table)
     if picture.census:
-        table = _table("census", "")
+        table = _table(f"census, {census_age_s(picture)} s old", "")
         for key, value in sorted(picture.census.items())[:CENSUS_ROWS]:
             table.add_row(key, json.dumps(value)[:200])
         parts.append(table)

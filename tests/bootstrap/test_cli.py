@@ -59,7 +59,8 @@ def test_the_whole_way_by_hand(tmp_path, sources, broker):
     made = call("init", home, "--width", "4", "--broker", broker)
     assert made.exit_code == 0 and "1,024 signatures" in made.output
     enrolled = call("enrol", "--fleet", home, "--make", 3, "--base-port", 7400, "--format", "json")
-    assert [row["address"] for row in json.loads(enrolled.output)] == [f"127.0.0.1:{port}" for port in (7400, 7401, 7402)]
+    addresses = [row["address"] for row in json.loads(enrolled.output)]
+    assert addresses == [f"127.0.0.1:{port}" for port in (7400, 7401, 7402)]
     signed = call("seeds", "--fleet", home, "-o", tmp_path / "seeds.cose")
     assert signed.exit_code == 0 and "3 first contacts" in signed.output
     pushed = call("push", "--fleet", home, sources / "slice.toml", "--wait", 0.1, "--format", "json")
@@ -94,7 +95,8 @@ def test_partial_success_is_a_failure(home, sources, broker, tmp_path):
 
 
 def test_silence_is_timed_out(home, sources, broker):
-    done = call("run", "--fleet", home, "--broker", broker, sources / "words.toml", "--name", "silent", "--deadline", "1s")
+    options = ("--name", "silent", "--deadline", "1s")
+    done = call("run", "--fleet", home, "--broker", broker, sources / "words.toml", *options)
     assert done.exit_code == 1 and "2 TIMED_OUT" in done.output
 
 
@@ -280,7 +282,8 @@ def test_a_doors_refusal_fails_the_push(home, sources, broker):
 
 
 def test_the_command_is_installed(tmp_path):
-    command = [os.path.join(os.path.dirname(sys.executable), "backfence"), "describe", "fleet", "--fleet", str(tmp_path)]
+    command = os.path.join(os.path.dirname(sys.executable), "backfence")
+    command = [command, "describe", "fleet", "--fleet", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and done.stderr.startswith("Error: ") and "\nHint: " in done.stderr
 

@@ -140,7 +140,8 @@ def test_people_get_one_clear_line(seeds, arguments, problem):
 
 def test_the_process_serves_and_ends_on_sigterm(seeds):
     port = free_port(socket.SOCK_DGRAM)
-    command = [sys.executable, "-m", "backfence.bootstrap.controller", "--seeds", seeds, "--listen", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "backfence.bootstrap.controller", "--seeds", seeds]
+    command += ["--listen", f"127.0.0.1:{port}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline() == f"seeds on 127.0.0.1:{port}\n"

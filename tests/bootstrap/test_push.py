@@ -234,9 +234,11 @@ def test_the_picture_shows_what_is_retained_and_what_comes(fleet, broker):
     for each in (slice_, plan):
         push.publish(broker, fleet, fleet.sign(each), each.blobs, listen_s=0)
     box = next(iter(fleet.boxes()))
-    census = {"members_heard": 4, "slices": {"edge": {"seats": 8, "heard": [[0, 1, box], [1, 1, box]]}}, "evil": "\x1b[2J"}
+    heard = {"edge": {"seats": 8, "heard": [[0, 1, box], [1, 1, box]]}}
+    census = {"members_heard": 4, "slices": heard, "evil": "\x1b[2J"}
     with push.Session(broker) as session:
-        session.publish([(fleet.topic("door", box.hex()), b"online"), (fleet.topic("census"), cbor2.dumps(census, canonical=True))], 5)
+        census = cbor2.dumps(census, canonical=True)
+        session.publish([(fleet.topic("door", box.hex()), b"online"), (fleet.topic("census"), census)], 5)
     seen, session = picture.open_picture(fleet, broker)
     with session:
         assert seen.doors == {box.hex(): "online"} and seen.odd == 0

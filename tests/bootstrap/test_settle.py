@@ -271,7 +271,8 @@ def test_metering_has_one_row_a_box(fleet, boxes):
     settlement.offer(*boxes[1].result(plan, 2, b"z"))
     rows = {row["box"]: row for row in settlement.metering()}
     assert rows[boxes[0].box.id.hex()] == {
-        "box": boxes[0].box.id.hex(), "tasks": 2, "fuel": 2000, "ms": 40, "byte_s": 2620, "bytes_in": 14, "bytes_out": 4,
+        "box": boxes[0].box.id.hex(), "tasks": 2, "fuel": 2000, "ms": 40, "byte_s": 2620,
+        "bytes_in": 14, "bytes_out": 4,
     }
     assert rows[boxes[1].box.id.hex()]["tasks"] == 1
 
@@ -327,8 +328,9 @@ class AnyOrder(RuleBasedStateMachine):
         for task in self.settlement.tasks:
             if task.state == "SUCCEEDED":
                 digest = hashlib.sha256(task.output).digest()
-                agreeing = [each for each in task.votes.values() if each["outcome"] == "ok" and each["output"] == digest]
-                assert len({each["box"] for each in agreeing}) >= 2
+                wanted = ("ok", digest)
+                votes = [each for each in task.votes.values() if (each["outcome"], each["output"]) == wanted]
+                assert len({each["box"] for each in votes}) >= 2
 
 
 def test_any_order_of_results_adds_up(fleet, boxes):

@@ -176,7 +176,8 @@ def test_two_processes_at_once_share_no_leaf(signer):
 
 def test_a_lock_that_is_held_is_waited_for_and_then_reported(signer, monkeypatch):
     held = signer._lock()
-    monkeypatch.setattr(signers.Signer, "_lock", lambda self: signers.files.Lock(os.path.join(self.directory, "lock"), 0.1))
+    path = os.path.join(signer.directory, "lock")
+    monkeypatch.setattr(signers.Signer, "_lock", lambda self: signers.files.Lock(path, 0.1))
     with held, pytest.raises(OperatorError, match="another process holds"):
         signer.sign(b"m")
     assert signer.sign(b"m")
