@@ -7,13 +7,13 @@ negative is tested (E raises the trap).  Multi-byte stores write the highest byt
 first, so that a store that traps has written nothing.
 """
 
-from .control import Control
+from .branches import Branches
 from .opcodes import ACCESS
 from .reader import F32, F64, I32, I64
 from .stack import EFFECT, simple
 
 
-class Access(Control):
+class Access(Branches):
     """Instructions 0x28..0x40."""
 
     def access(self, op):
@@ -159,9 +159,15 @@ class Access(Control):
             self.emit("sq(%s,%s)" % (text, value))
 
     def store_two(self, text, number, value):
-        if not simple(value):
-            self.emit("u=%s" % value)
-            value = "u"
+        if value.isdigit():
+            value, high_value = "%d" % (int(value) & 255), "%d" % (int(value) >> 8 & 255)
+        else:
+            if not simple(value):
+                self.emit("u=%s" % value)
+                value = "u"
+            high_value = value + ">>8"
+            if not self.mode.truncates:
+                value += "&255"
         if number >= 0:
             low, high = text, "%d" % (number + 1)
         else:
@@ -169,12 +175,8 @@ class Access(Control):
                 self.emit("t=%s" % text)
                 text = "t"
             low, high = text, text + "+1"
-        if self.mode.truncates:
-            self.emit("m[%s]=%s>>8" % (high, value))
-            self.emit("m[%s]=%s" % (low, value))
-        else:
-            self.emit("m[%s]=%s>>8" % (high, value))
-            self.emit("m[%s]=%s&255" % (low, value))
+        self.emit("m[%s]=%s" % (high, high_value))
+        self.emit("m[%s]=%s" % (low, value))
 
     def store_word(self, text, number, value):
         if not self.mode.words or number & 3 and number >= 0:

@@ -99,7 +99,7 @@ class Admission:
     def compile(self, source):
         try:
             exec(source, self.names)
-        except (RuntimeError, SyntaxError, RecursionError, OverflowError) as e:
+        except (RuntimeError, SyntaxError, OverflowError) as e:
             # MicroPython's jumps are 16 bits; CPython's parser has its own depth.
             raise Refused(
                 "function %d is too large or too deep for this interpreter (%s): split it"

@@ -16,10 +16,12 @@ class Limits:
         self,
         # A program travels as one blob.
         module_bytes=32768,
-        # MicroPython's bytecode jumps reach 32 KiB; about 3 KiB of WebAssembly fills that.
-        function_bytes=3072,
-        # Translation and compilation of one function take about 50 times its bytes of heap.
-        source_bytes=65536,
+        # wasi-libc's malloc, which any main with arguments brings, has 7,046.  It takes
+        # about 300 KiB of heap to compile: a small box should set less.  Where
+        # MicroPython's 16-bit jumps end (about here) depends on the code.
+        function_bytes=8192,
+        # Compilation takes about six times the source in heap.
+        source_bytes=98304,
         # One 64 KiB page is a small box's whole spare heap; a manifest may ask for up to 16.
         pages=16,
         # MicroPython interns the names f0..f511, l0..l199 and s0..s199 for ever: 15 KiB at most.

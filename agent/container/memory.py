@@ -65,7 +65,12 @@ def _allocate(size, mode):
         return raw, memoryview(raw).cast("I")
     import uctypes
 
-    words = array("i" if mode.signed else "I", bytes(size))
+    # Grown in place, mostly: array(kind, bytes(size)) would need the size twice.
+    kind = "i" if mode.signed else "I"
+    words = array(kind)
+    piece = array(kind, bytes(1024))
+    for _ in range(size // 1024):
+        words.extend(piece)
     return uctypes.bytearray_at(uctypes.addressof(words), size), words
 
 

@@ -78,9 +78,18 @@ class Translator(Access):
             self.emit("m=M;w=W" if self.mode.words else "m=M")
         if shape.branches and not shape.flat:
             self.emit("b=99")
+        self.zero_locals(params)
+
+    def zero_locals(self, params):
         types = self.locals
-        for i in range(params, len(types)):
-            self.emit("l%d=%s" % (i, _ZERO[types[i]]))
+        for zero in ("0", "0.0"):
+            line = ""
+            for i in range(params, len(types)):
+                if _ZERO[types[i]] == zero:
+                    line += "l%d=" % i
+                if len(line) > 100 or i == len(types) - 1 and line:
+                    self.emit(line + zero)
+                    line = ""
 
     def step(self, count):
         """Translate up to `count` opcodes; True at the function's end."""

@@ -1,0 +1,123 @@
+"""Branches and returns: br, br_if, br_table, return, and what they leave behind."""
+
+from .control import FUNCTION, LOOP, Control
+from .reader import I32
+
+
+class Branches(Control):
+    """Instructions 0x0C..0x0F."""
+
+    def set_unreachable(self):
+        frame = self.frames[-1]
+        del self.stack[frame.height :]
+        frame.unreachable = True
+        self.dead = True
+
+    def label(self):
+        depth = self.u32()
+        if depth >= len(self.frames):
+            self.bad("unknown label %d" % depth)
+        return self.frames[-1 - depth]
+
+    def label_types(self, frame):
+        return frame.params if frame.kind == LOOP else frame.results
+
+    def branch(self):
+        frame = self.label()
+        self.settle_effects()
+        if frame.kind == FUNCTION:
+            self.leave()
+        else:
+            self.place(self.label_types(frame), frame.height)
+            if not self.dead:
+                frame.reached = True
+                self.jump(frame)
+        self.set_unreachable()
+
+    def branch_if(self):
+        frame = self.label()
+        condition = self.pop(I32)
+        types = self.label_types(frame)
+        entries = [self.pop(t) for t in reversed(types)]
+        entries.reverse()
+        if self.dead:
+            for t in types:
+                self.push_full(t, "0")
+            return
+        self.stack.extend(entries)
+        self.settle_effects()
+        for i in range(len(self.stack) - len(types), len(self.stack)):
+            self.settle(i)
+        text = condition[1] if condition[4] & 2 else self.clean(condition)[1]
+        frame.reached = True
+        self.emit("if %s:" % text)
+        self.indent += 1
+        if frame.kind == FUNCTION:
+            self.emit_return(["s%d" % i for i in range(len(self.stack) - len(types), len(self.stack))])
+        else:
+            at = len(self.stack) - len(types)
+            if at != frame.height:
+                for i in range(len(types)):
+                    self.emit("s%d=s%d" % (frame.height + i, at + i))
+            self.jump(frame)
+        self.indent -= 1
+        # The fallen-through values have the label's types.
+        at = len(self.stack) - len(types)
+        del self.stack[at:]
+        for t in types:
+            self.push_full(t, "s%d" % len(self.stack))
+
+    def branch_table(self):
+        n = self.u32()
+        if n > self.end - self.pos:
+            self.bad("unexpected end")
+        frames = [self.label() for _ in range(n + 1)]
+        index = self.clean(self.pop(I32))
+        types = self.label_types(frames[-1])
+        arity = len(types)
+        for frame in frames:
+            others = self.label_types(frame)
+            if len(others) != arity:
+                self.bad("type mismatch: the labels of br_table take different values")
+            # In unreachable code each label's types are checked on their own.
+            entries = [self.pop(t) for t in reversed(others)]
+            entries.reverse()
+            self.stack.extend(entries)
+        if not self.dead:
+            self.emit("u=%s" % index[1])
+            at = len(self.stack) - arity
+            for i in range(at, len(self.stack)):
+                self.settle(i)
+            self.settle_effects()
+            self.switch(frames, at, arity)
+        self.set_unreachable()
+
+    def switch(self, frames, at, arity):
+        """Runs of equal targets as a binary tree of tests on `u`."""
+        runs = []  # (first index, frame)
+        for i in range(len(frames)):
+            if not runs or runs[-1][1] is not frames[i]:
+                runs.append((i, frames[i]))
+        if self.mode.signed and len(runs) > 1:
+            # A negative index is a huge one.
+            self.emit("if u<0:u=%d" % len(frames))
+        self.switch_runs(runs, at, arity)
+
+    def switch_runs(self, runs, at, arity):
+        if len(runs) > 1:
+            half = len(runs) // 2
+            self.emit("if u<%d:" % runs[half][0])
+            self.indent += 1
+            self.switch_runs(runs[:half], at, arity)
+            self.indent -= 1
+            self.switch_runs(runs[half:], at, arity)
+            return
+        frame = runs[0][1]
+        frame.reached = True
+        if frame.kind == FUNCTION:
+            self.emit_return(["s%d" % (at + i) for i in range(arity)])
+            return
+        if at != frame.height:
+            for i in range(arity):
+                self.emit("s%d=s%d" % (frame.height + i, at + i))
+        self.jump(frame)
