@@ -111,7 +111,7 @@ def _heights(_ctx, _parameter, value):
 @click.argument("directory", metavar="DIR")
 @click.option("--heights", default="5,5", show_default=True, callback=_heights,
               help="Heights of the signing key's two trees: 5, 10 or 15 each. 5,5 signs 1,024 times, "
-              "10,10 a million times and takes half a minute to make.")
+              "10,10 a million times, and takes 10 s to make.")
 @click.option("--width", type=click.Choice(["4", "8"]), default="8", show_default=True,
               help="8: small signatures. 4: eight times faster to verify, twice as large.")
 @click.option("--broker", default=fleets.BROKER, show_default=True, help="The fleet's usual MQTT broker.")
