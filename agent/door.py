@@ -52,7 +52,7 @@ class Door:
         self._tokens = {}  # token: receipt hash
         self._published = []  # [(receipt hash, workload id, seq, task)]
         self._token = 0
-        self._census_ms = node.now_ms
+        self._census_ms = node.now_ms - CENSUS_IDLE_MS  # when the last one went out
         self.due = node.now_ms + TICK_MS
 
     def status_topic(self):
@@ -68,7 +68,7 @@ class Door:
         self._node.event(("publish", self.status_topic(), b"online", True, None))
         for digest in self._wants:
             self._node.event(("subscribe", self._blob_topic(digest)))
-        self._census_ms = self._node.now_ms
+        self._census_ms = self._node.now_ms - CENSUS_IDLE_MS
         self._node.news()
 
     def on_disconnected(self):
@@ -187,7 +187,7 @@ class Door:
         self.carried[digest] = carried
         if carried.output is None or self._node.store.has(carried.output):
             self._whole(digest)
-        elif not self._node.chunks.fetch(
+        elif peer is None or not self._node.chunks.fetch(
             carried.output, fields["size"], [peer], lambda _, whole: self._fetched(digest, whole)
         ):
             del self.carried[digest]
@@ -269,8 +269,9 @@ class Door:
         if len(self._absent) > 4 * DOOR_WANTS:
             self._absent = {}
         self._publish_some()
-        if self.connected and now_ms >= self._census_ms:
-            self._census_ms = now_ms + (CENSUS_BUSY_MS if self._node.busy() else CENSUS_IDLE_MS)
+        pause_ms = CENSUS_BUSY_MS if self._node.busy() else CENSUS_IDLE_MS
+        if self.connected and now_ms - self._census_ms >= pause_ms:
+            self._census_ms = now_ms
             self._node.event(("publish", self._root + "census", cbor.encode(self.census()), True, None))
 
     def census(self):
