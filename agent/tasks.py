@@ -26,6 +26,8 @@ AHEAD = const(2)
 OFFERS = const(4)
 OFFER_MS = const(2000)
 OFFERS_PER_DOOR = const(3)
+# No task is started for this long after an output found no room on the disk.
+NO_ROOM_MS = const(10000)
 
 
 class Workload:
@@ -96,6 +98,7 @@ class Tasks:
         self._vacant_ms = 0
         self._turn = 0
         self._dirty = False
+        self._resume_ms = node.now_ms
         self.due = node.now_ms + TICK_MS
 
     # -- manifests and seats
@@ -203,7 +206,7 @@ class Tasks:
         if len(self.waiting) >= RESULTS_WAITING:
             node.counters.bump("results_waiting_full")
             return
-        if not node.available:
+        if not node.available or node.now_ms < self._resume_ms:
             return
         wall = node.wall_s()
         ids = sorted(self.workloads)
@@ -288,7 +291,9 @@ class Tasks:
         if outcome.output:
             output = store.put(bytes(outcome.output), True)
             if output is None:
-                return  # no room now: the task stays open and runs again
+                # No room now: the task stays open and runs again, later.
+                self._resume_ms = node.now_ms + NO_ROOM_MS
+                return
         store.forget(job.input)
         if outcome.kind != "ok":
             node.counters.bump("tasks_failed")
@@ -298,18 +303,26 @@ class Tasks:
         node.news()
 
     def _offer(self, now_ms):
-        """Offer results to doors, the longest waiting first."""
+        """Offer results to doors, a few at a time, the longest not offered first."""
         node = self._node
         if not self.receipts.ready():
             return
         offers = OFFERS
-        for key in sorted(self.waiting):
+        due = []
+        for key in self.waiting:
+            next_ms = self.waiting[key].next_ms
+            if now_ms < next_ms:
+                offers -= 1
+            else:
+                due.append((next_ms, key))
+        for _, key in sorted(due):
             result = self.waiting[key]
-            if offers == 0:
+            if offers <= 0:
                 break
-            offers -= 1
-            if now_ms < result.next_ms:
+            if result.output and not node.store.has(result.output):
+                del self.waiting[key]  # the disk lost it: the task is open again
                 continue
+            offers -= 1
             if result.tag is None:
                 result.tag = self.receipts.tag(result.receipt)
             if node.is_door():
