@@ -8,7 +8,7 @@ was refused.  A door decides nothing and keeps nothing for long.
 
 from .compat import const
 from .errors import RemoteError
-from .limits import DOOR_PUBLISHED, DOOR_RESULTS, DOOR_WANTS, MANIFEST_BYTES
+from .limits import DOOR_PUBLISHED, DOOR_RESULTS, DOOR_RESULTS_PER_PEER, DOOR_WANTS, MANIFEST_BYTES
 from .manifest import is_name, manifest_id
 from .wire import cbor
 from .wire.hashes import sha256
@@ -177,7 +177,10 @@ class Door:
         digest = sha256(receipt)
         if digest in self.carried:
             return
-        if len(self.carried) >= DOOR_RESULTS:
+        of_peer = 0
+        for carried in self.carried.values():
+            of_peer += bool(peer and carried.peer and carried.peer[0] == peer[0])
+        if len(self.carried) >= DOOR_RESULTS or of_peer >= DOOR_RESULTS_PER_PEER:
             self._node.counters.bump("door_full")
             return
         fields = read_receipt(receipt)

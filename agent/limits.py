@@ -108,9 +108,10 @@ REPLICAS = const(8)
 # Finished results not yet taken by a door: bounds the store when the broker is
 # gone.  At the cap the box starts no further task: "results_waiting_full".
 RESULTS_WAITING = const(16)
-# Results a door carries at once to the broker.  Refused: "door_full"; the box
-# asks again, or another door.
+# Results a door carries at once to the broker, and of one box: as many as it
+# offers at once.  Refused: "door_full"; the box asks again, or another door.
 DOOR_RESULTS = const(8)
+DOOR_RESULTS_PER_PEER = const(4)
 # Recently published results a door still answers for.  Oldest dropped.
 DOOR_PUBLISHED = const(64)
 # Blob topics a door is subscribed to at once.  Refused: "door_wants_full".
