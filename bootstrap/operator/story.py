@@ -63,9 +63,10 @@ class Story:
             self._make_fleet()
         with self._stage("join"):
             self._start_agents()
-        with self._stage("publish"):
-            self._publish()
+        with self._stage("slice"):
+            self._push_slice()
         with self._stage("work"):
+            self._push_workload()
             self._work()
         with self._stage("check"):
             self._check()
@@ -133,27 +134,30 @@ class Story:
         shut = [status for status in statuses if status["door"] and not status["broker"]]
         return "%d doors have no connection to the broker" % len(shut) if shut else None
 
-    def _publish(self):
-        with open(PROGRAM, "rb") as file:
-            program = file.read()
-        slice_ = manifests.slice_manifest(self.fleet, SLICE, self.knobs.seats)
-        workload = manifests.workload_manifest(self.fleet, WORKLOAD, SLICE, program, self.pieces)
+    def _push_slice(self):
         self.session = runs.open_session(self.fleet, WORKLOAD, str(self.broker))
-        signed = self.fleet.sign(slice_)
+        signed = self.fleet.sign(manifests.slice_manifest(self.fleet, SLICE, self.knobs.seats))
         done = push.publish(str(self.broker), self.fleet, signed, session=self.session)
         self.view.say(self._pushed(done))
+        self._wait(FILL_S, "the slice did not fill", self._full)
+        self.view.say("the slice is full and its ring is closed: %d seats" % self.knobs.seats)
+
+    def _push_workload(self):
+        with open(PROGRAM, "rb") as file:
+            program = file.read()
+        workload = manifests.workload_manifest(self.fleet, WORKLOAD, SLICE, program, self.pieces)
         self.job, done = runs.start(self.fleet, workload, "sum", self.session)
         self.settlement = self.job.settlement
         self.view.say(self._pushed(done))
+
+    def _full(self, statuses):
+        return "; ".join(world.ring_faults(statuses, SLICE, self.knobs.seats)[:3])
 
     @staticmethod
     def _pushed(done):
         return "signed and pushed %s: %s bytes in %d messages" % (done.label, f"{done.size:,}", done.acknowledged)
 
     def _work(self):
-        self._wait(FILL_S, "the slice did not fill",
-                   lambda statuses: "; ".join(world.ring_faults(statuses, SLICE, self.knobs.seats)[:3]))
-        self.view.say("the slice is full and its ring is closed: %d seats" % self.knobs.seats)
         if self.knobs.kills:
             self._disaster()
         self._wait(WORK_S, "the work is not done", lambda _statuses: self._open_work())
@@ -185,8 +189,7 @@ class Story:
         closed = self._wait(RING_S, "the ring did not close over the gap",
                             lambda statuses: "; ".join(world.ring_faults(statuses, SLICE)[:3]))
         self.view.say("the ring is closed again after %.1f s" % closed)
-        filled = self._wait(RING_S, "the seats were not refilled",
-                            lambda statuses: "; ".join(world.ring_faults(statuses, SLICE, self.knobs.seats)[:3]))
+        filled = self._wait(RING_S, "the seats were not refilled", self._full)
         self.view.say("and all %d seats are held again %.1f s later" % (self.knobs.seats, filled))
         self.ring_seconds = {"closed": round(closed, 2), "refilled": round(closed + filled, 2)}
 
@@ -208,8 +211,7 @@ class Story:
                       % (agent.name, agent.pid, ", ".join(map(str, seats)), status["tasks"]["open"]))
 
     def _check(self):
-        self._wait(RING_S, "the ring is not whole at the end",
-                   lambda statuses: "; ".join(world.ring_faults(statuses, SLICE, self.knobs.seats)[:3]))
+        self._wait(RING_S, "the ring is not whole at the end", self._full)
         merged = self.job.merged()
         files.write_whole(self._path("words.txt"), merged)
         self.matches = merged == text.lines(text.count(self.data))
@@ -233,7 +235,7 @@ class Story:
         """One turn of watching; returns the living agents' statuses."""
         self.lab.check()
         until = time.monotonic() + TURN_S
-        while self.job and (message := self.session.receive(until - time.monotonic())):
+        while self.session and (message := self.session.receive(until - time.monotonic())):
             self._message(message)
         time.sleep(max(0.0, until - time.monotonic()))
         statuses = {agent.name: agent.status() for agent in self.lab.living()}
@@ -244,7 +246,7 @@ class Story:
         refusal = None
         if message.topic.startswith(self.fleet.topic("refused", "")):
             refusal = push.read_refusal(message)
-        else:
+        elif self.job:
             self.job.take(message.topic, message.payload)
         self.session.done(message)
         if refusal:
@@ -262,7 +264,7 @@ class Story:
         faults = world.ring_faults([status for status in statuses.values() if status], SLICE, self.knobs.seats)
         done = self.settlement.counts()[settle.SUCCEEDED] if self.settlement else 0
         total = len(self.pieces) if self.settlement else 0
-        return view.Scene(boxes, self.knobs.seats, done, total, "closed" if not faults else "open")
+        return view.Scene(boxes, self.knobs.seats, done, total, faults)
 
     def _write_report(self):
         statuses = self.lab.statuses()

@@ -44,14 +44,16 @@ class Box:
 
 
 class Scene:
-    """How things stand: boxes -- list of Box; seats -- the slice's size; succeeded, total -- of the tasks."""
+    """How things stand: boxes -- list of Box; seats -- the slice's size; succeeded, total -- of the
+    tasks; faults -- of the ring, sentences."""
 
-    def __init__(self, boxes, seats, succeeded=0, total=0, ring="filling"):
+    def __init__(self, boxes, seats, succeeded=0, total=0, faults=()):
         self.boxes = boxes
         self.seats = seats
         self.succeeded = succeeded
         self.total = total
-        self.ring = ring
+        self.ring = "open" if faults else "closed"
+        self.faults = list(faults)
 
     def holders(self):
         """{seat: names of the boxes that hold it}, the killed ones left out."""
@@ -65,12 +67,14 @@ class Scene:
     def line(self):
         """All of it in one plain line."""
         alive = [box for box in self.boxes if box.state != "killed"]
-        return "%d boxes up, %d in the overlay; %d of %d seats held, ring %s; %d of %d tasks done, %d open" % (
+        why = " (%s)" % self.faults[0] if self.faults else ""
+        return "%d boxes up, %d in the overlay; %d of %d seats held, ring %s%s; %d of %d tasks done, %d open" % (
             len(alive),
             sum(1 for box in alive if box.members),
             sum(1 for seat in self.holders() if seat < self.seats),
             self.seats,
             self.ring,
+            why,
             self.succeeded,
             self.total,
             sum(box.open for box in alive),

@@ -11,7 +11,7 @@ from backfence.bootstrap.operator import report, view
 def scene(seats=8, boxes=16):
     made = [view.Box("b%02d" % n, "joined", 9, [n] if n < seats else [], n % 3, n if n < seats else None, n) for n in range(boxes)]
     made[0].state = "door"
-    return view.Scene(made, seats, 20, 74)
+    return view.Scene(made, seats, 20, 74, ["seat 3 has no successor"])
 
 
 def console(width=100, height=40):
@@ -91,7 +91,7 @@ def test_without_a_terminal_there_are_plain_lines():
     plain.close()
     lines = out.file.getvalue().splitlines()
     assert len(lines) == 2 and "\x1b" not in out.file.getvalue()
-    assert "16 boxes up, 16 in the overlay; 8 of 8 seats held, ring filling; 20 of 74 tasks done, 15 open" in lines[1]
+    assert "16 boxes up, 16 in the overlay; 8 of 8 seats held, ring open (seat 3 has no successor); 20 of 74 tasks done, 15 open" in lines[1]
 
 
 def test_no_live_wins_over_a_terminal():
