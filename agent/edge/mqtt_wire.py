@@ -105,13 +105,17 @@ def puback(packet_id):
 
 
 def _plain(topic):
-    """The topic as text, None if it is not ASCII; RemoteError if no topic at all."""
+    """The topic as text, None if it is not printable ASCII, which ours all are.
+
+    RemoteError for what no broker may pass on.  All else that a stranger may have
+    published is no fault of the broker's, and must not cost us the connection.
+    """
+    plain = True
     for byte in topic:
-        if byte > 126:
-            return None
-        if byte < 32 or byte in b"#+":
-            raise RemoteError("MQTT: a topic name with a wildcard or control character")
-    return bytes(topic).decode()
+        if byte in b"\0#+":
+            raise RemoteError("MQTT: a topic name with a wildcard or a zero")
+        plain = plain and 31 < byte < 127
+    return bytes(topic).decode() if plain else None
 
 
 class Parser:
@@ -226,7 +230,7 @@ class Parser:
             if self._buffer is not None:
                 self._topic = _plain(self._buffer)
                 if self._topic is None:
-                    self._why = "its topic is not ASCII"
+                    self._why = "its topic is not plain ASCII"
             self._id = 0
             if self._head & 2:
                 self._expect(_ID, 2, self._small)

@@ -113,7 +113,7 @@ def test_a_payload_at_the_cap_is_taken():
 
 def test_topics_too_long_or_foreign_are_passed_over():
     parser = mqtt_wire.Parser()
-    for topic in ("t" * (mqtt_wire.TOPIC_BYTES + 1), b"caf\xc3\xa9"):
+    for topic in ("t" * (mqtt_wire.TOPIC_BYTES + 1), b"caf\xc3\xa9", b"a\x01b"):
         got = parser.feed(publish(topic, b"abc", 1, 4) + publish("a", b"b"))
         assert got[0][0] == mqtt_wire.REFUSED and got[0][1] == "" and got[0][5] == 4
         assert got[1][0] == mqtt_wire.PUBLISH
