@@ -58,7 +58,8 @@ class Seeds:
 
     def receive(self, data, addr):
         """One piece of the list; pieces out of order are dropped."""
-        if not self.controller or addr != self.controller or len(data) <= HEAD or self._checking:
+        unasked = self._checking or self._node.membership.view
+        if not self.controller or addr != self.controller or len(data) <= HEAD or unasked:
             self._node.counters.bump("seeds_bad")
             return
         offset = int.from_bytes(data[1:3], "big")
