@@ -1,7 +1,8 @@
 """Long computations in steps of at most 5 ms, taken between datagrams.
 
 A ladder or a signature check would otherwise keep the box from gossiping while
-it thinks.  Work waits in a bounded queue and is stepped in turn.
+it thinks.  Work waits in a bounded queue; the first is finished first, so that
+nobody waits longer for sharing.
 """
 
 from .errors import RemoteError
@@ -9,7 +10,7 @@ from .limits import WORK
 
 
 class Work:
-    """A bounded round-robin queue of computations with a step() method."""
+    """A bounded first-in, first-out queue of computations with a step() method."""
 
     def __init__(self, counters):
         self._queue = []
@@ -36,19 +37,15 @@ class Work:
         return True
 
     def step(self):
-        """One step of the first computation, which then goes to the back.
-
-        Returns True if more work waits.
-        """
+        """One step of the first computation; True if more work waits."""
         if self._queue:
-            computation, done = self._queue.pop(0)
+            computation, done = self._queue[0]
             error = None
             try:
                 finished = computation.step()
             except RemoteError as problem:
                 finished, error = True, problem
             if finished:
+                self._queue.pop(0)
                 done(computation, error)
-            else:
-                self._queue.append((computation, done))
         return bool(self._queue)

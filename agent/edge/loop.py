@@ -22,6 +22,8 @@ WAIT_MS = const(1000)
 # Datagrams handed to the node in one turn; the rest waits in the kernel, which
 # drops what does not fit there.
 DATAGRAMS = const(16)
+# Long work (ladders, signatures) gets this much of one turn.
+THINK_MS = const(4)
 # Attributes, memory and wall time are looked at this often.
 LOOK_MS = const(10000)
 # A name that did not resolve is asked for again this much later: the resolver
@@ -92,7 +94,7 @@ class Loop:
                 datagrams = datagrams - 1 if self._receive(now_ms) else 0
             if now_ms >= node.deadline():
                 node.handle_timer(now_ms)
-            self._more = node.step(now_ms)
+            self._think(now_ms)
             self._drain(now_ms)
             if self._link:
                 self._pump(broker, now_ms)
@@ -100,6 +102,13 @@ class Loop:
             self._starved = 0
         except MemoryError:
             self._shed()
+
+    def _think(self, now_ms):
+        """Long work for a few ms: a job's turns are the only ones there are."""
+        until_ms = now_ms + THINK_MS
+        self._more = self._node.step(now_ms)
+        while self._more and self._clock.now() < until_ms:
+            self._more = self._node.step(now_ms)
 
     def _deadline(self):
         due = self._node.deadline()
