@@ -27,6 +27,22 @@ KEYS = {
 }
 
 
+def _number(text):
+    """The int that text spells in plain digits, else -1."""
+    for letter in text:
+        if letter not in "0123456789":
+            return -1
+    return int(text) if text else -1
+
+
+def _without_comment(line):
+    """A line up to a # that begins it or follows a space: passwords may hold one."""
+    for i in range(len(line)):
+        if line[i] == "#" and (i == 0 or line[i - 1] in " \t"):
+            return line[:i]
+    return line
+
+
 def check_address(text):
     """(host, port) of `host:port` or `[v6]:port`; LocalError otherwise."""
     host, colon, port = text.rpartition(":")
@@ -34,9 +50,9 @@ def check_address(text):
         host = host[1:-1]
     elif ":" in host:
         raise LocalError("an IPv6 address needs brackets, as in [::1]:7000")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not colon or not host or not 0 < _number(port) < 65536:
         raise LocalError("expected host:port, not '" + text + "'")
-    return host, int(port)
+    return host, _number(port)
 
 
 class Config:
@@ -63,9 +79,9 @@ class Config:
                 raise LocalError("%s takes %d to %d characters" % (key, least, most))
             value = text
         else:
-            if not text.isdigit() or not least <= int(text) <= most:
+            if not least <= _number(text) <= most:
                 raise LocalError("%s takes a number from %d to %d, not '%s'" % (key, least, most, text))
-            value = int(text)
+            value = _number(text)
         self._set(key, value)
 
 
@@ -79,7 +95,7 @@ def parse(text):
     number = 0
     for line in text.split("\n"):
         number += 1
-        line = line.split("#")[0].strip()
+        line = _without_comment(line).strip()
         if not line:
             continue
         key, equals, value = line.partition("=")
