@@ -1,0 +1,47 @@
+"""Long computations: one after the other, bounded, and an error ends only its own."""
+
+from backfence.agent.counters import Counters
+from backfence.agent.errors import RemoteError
+from backfence.agent.limits import WORK
+from backfence.agent.work import Work
+
+
+class Steps:
+    """A computation of so many steps, then an error if asked."""
+
+    def __init__(self, name, steps, error=None):
+        self.name, self.left, self.error = name, steps, error
+
+    def step(self):
+        self.left -= 1
+        if self.left == 0 and self.error:
+            raise self.error
+        return self.left == 0
+
+
+def test_the_first_is_finished_first_and_errors_are_told():
+    work, ended = Work(Counters()), []
+    problem = RemoteError("wrong")
+    for steps in (Steps("a", 3), Steps("b", 1), Steps("c", 2, problem)):
+        assert work.add(steps, lambda steps, error: ended.append((steps.name, error)))
+    turns = 1
+    while work.step():
+        turns += 1
+    assert ended == [("a", None), ("b", None), ("c", problem)] and turns == 6
+    assert not work.step() and len(work) == 0
+
+
+def test_the_queue_is_bounded_and_what_ends_may_begin_more():
+    work, ended = Work(Counters()), []
+
+    def done(steps, error):
+        ended.append(steps.name)
+        if len(ended) == 1:
+            assert work.add(Steps("more", 1), done)
+
+    for i in range(WORK + 3):
+        assert work.add(Steps(i, 1), done) == (i < WORK)
+    assert work.full() and work._counters["work_full"] == 3
+    while work.step():
+        pass
+    assert ended == list(range(WORK)) + ["more"]
