@@ -17,6 +17,7 @@ class Access(Branches):
     """Instructions 0x28..0x40."""
 
     def access(self, op):
+        """Translate load, store, memory.size or memory.grow."""
         if self.module.memory is None:
             self.bad("unknown memory 0")
         if op >= 0x3F:
@@ -76,6 +77,7 @@ class Access(Branches):
         return text, -1, test, base[4] & EFFECT
 
     def load(self, t, size, signed, offset):
+        """Pop a base; push what stands there."""
         text, number, test, _ = self.address(offset)
         mode = self.mode
         lo, hi = 0, (1 << 8 * size) - 1
@@ -115,6 +117,7 @@ class Access(Branches):
         return "(m[(t:=%s)]|m[t+1]<<8)" % text
 
     def load_word(self, text, number):
+        """Text of a 32-bit load, signed in the signed mode."""
         if not self.mode.words:
             return "lw(%s)" % text
         if number >= 0:
@@ -135,12 +138,13 @@ class Access(Branches):
         return entry[1]
 
     def store(self, t, size, offset):
+        """Pop a value and a base; write the store."""
         value = self.stored(t, size)
         text, number, test, _ = self.address(offset)
         self.settle_effects()
         if number < 0 and (test or size in (2, 4)):
-            # The value is evaluated first: it may use `t` itself.
-            if not (simple(value) and len(value) < 12) and (test or size == 2 or t == F32 or "t" in value or len(value) > 40):
+            # The value is evaluated first: it may use `t` itself, or stand twice.
+            if test or not simple(value) and (size == 2 or "t" in value or len(value) > 40):
                 self.emit("u=%s" % value)
                 value = "u"
             if test:
@@ -159,6 +163,7 @@ class Access(Branches):
             self.emit("sq(%s,%s)" % (text, value))
 
     def store_two(self, text, number, value):
+        """A 16-bit store of `value` at address `text`, or at `number` if known."""
         if value.isdigit():
             value, high_value = "%d" % (int(value) & 255), "%d" % (int(value) >> 8 & 255)
         else:
@@ -179,6 +184,7 @@ class Access(Branches):
         self.emit("m[%s]=%s" % (low, value))
 
     def store_word(self, text, number, value):
+        """A 32-bit store of `value` at address `text`, or at `number` if known."""
         if not self.mode.words or number & 3 and number >= 0:
             self.emit("sw(%s,%s)" % (text, value))
             return

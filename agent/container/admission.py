@@ -59,6 +59,7 @@ class Admission:
         self.constants = []
 
     def step(self):
+        """Do a few milliseconds of work; True when `program` is ready.  Raises Refused."""
         if self.program:
             return True
         if self.decoder:
@@ -79,6 +80,7 @@ class Admission:
         return False
 
     def begin(self):
+        """The sections are decoded: prepare to translate."""
         self.module = self.decoder.module
         self.decoder = None
         self.entry = -1
@@ -88,6 +90,7 @@ class Admission:
         self.translator = Translator(self.module, self.mode, self.limits, self.constants)
 
     def find_entry(self):
+        """Index of the function that runs the command."""
         m = self.module
         kind, i = m.exports.get("_start", (1, 0))
         if kind:
@@ -97,6 +100,7 @@ class Admission:
         return i
 
     def compile(self, source):
+        """Make one function runnable; its source is bytes.  Raises Refused."""
         try:
             exec(source, self.names)
         except (RuntimeError, SyntaxError, OverflowError) as e:

@@ -23,6 +23,7 @@ class Branches(Control):
         return frame.params if frame.kind == LOOP else frame.results
 
     def branch(self):
+        """br: what follows cannot be reached."""
         frame = self.label()
         self.settle_effects()
         if frame.kind == FUNCTION:
@@ -35,6 +36,7 @@ class Branches(Control):
         self.set_unreachable()
 
     def branch_if(self):
+        """br_if: the values stay for the code behind it."""
         frame = self.label()
         condition = self.pop(I32)
         types = self.label_types(frame)
@@ -68,6 +70,7 @@ class Branches(Control):
             self.push_full(t, "s%d" % len(self.stack))
 
     def branch_table(self):
+        """br_table: all its labels take as many values."""
         n = self.u32()
         if n > self.end - self.pos:
             self.bad("unexpected end")
@@ -104,6 +107,7 @@ class Branches(Control):
         self.switch_runs(runs, at, arity)
 
     def switch_runs(self, runs, at, arity):
+        """The tree over some of the runs; `at` is where the values stand."""
         if len(runs) > 1:
             half = len(runs) // 2
             self.emit("if u<%d:" % runs[half][0])

@@ -48,6 +48,7 @@ class Control(Numeric):
     """Instructions 0x00..0x11, without the calls."""
 
     def begin_control(self, shape, signature):
+        """Open the function itself, the outermost construct."""
         self.shape = shape
         self.constructs = 0
         self.level = 0
@@ -101,6 +102,7 @@ class Control(Numeric):
     # The nested lowering.
 
     def begin_nested(self, frame, condition):
+        """Open the Python suites of a construct; `condition` is the text of an `if`."""
         number = frame.number
         if self.shape.targets[number]:
             self.level += 1
@@ -181,6 +183,7 @@ class Control(Numeric):
     # The flat lowering.
 
     def begin_flat(self, frame, condition):
+        """Begin the segment of a loop, or skip that of an `if` not taken."""
         shape, number = self.shape, frame.number
         if frame.kind == LOOP:
             self.segment_begins(shape.starts[number])
@@ -213,6 +216,7 @@ class Control(Numeric):
     # What both share.
 
     def begin_else(self):
+        """The other side of an `if`."""
         frame = self.frames[-1]
         if frame.kind != IF or frame.has_else:
             self.bad("else without if")
@@ -295,6 +299,7 @@ class Control(Numeric):
         return False
 
     def end_alive(self, frame):
+        """Close a construct that could be entered; find whether its end is reached."""
         falls = not self.dead
         if frame.kind == LOOP:
             reached = falls

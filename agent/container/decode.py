@@ -104,6 +104,7 @@ class Decoder(Reader):
         return n
 
     def type_section(self):
+        """Function types; equal ones are found for call_indirect."""
         m = self.module
         for _ in range(self.count("types", self.limits.types)):
             if self.byte() != 0x60:
@@ -126,6 +127,7 @@ class Decoder(Reader):
         return i
 
     def import_section(self):
+        """Imports: only functions that a host offers, with its types."""
         m = self.module
         for _ in range(self.count("imports", self.limits.imports)):
             space = self.name()
@@ -176,11 +178,12 @@ class Decoder(Reader):
     def table_section(self):
         if self.one("tables"):
             if self.byte() != 0x70:
-                self.bad("malformed reference type: only funcref tables are supported")
+                self.bad("malformed reference type: tables of anything but funcref are not supported")
             self.module.table = self.range(0)[0]
             self.capped("table entries", self.module.table, self.limits.table)
 
     def memory_section(self):
+        """At most one memory, within the cap of pages."""
         if self.one("memories"):
             self.module.memory = pages = self.range(65536)
             if pages[0] > self.limits.pages:
@@ -190,6 +193,7 @@ class Decoder(Reader):
                 )
 
     def global_section(self):
+        """Globals with their initial values."""
         m = self.module
         for _ in range(self.count("globals", self.limits.globals)):
             t = self.value_type()
@@ -229,6 +233,7 @@ class Decoder(Reader):
         return i
 
     def export_section(self):
+        """Exports, each name once."""
         m = self.module
         for _ in range(self.count("exports", self.limits.exports)):
             name = self.name()
@@ -255,6 +260,7 @@ class Decoder(Reader):
             self.bad("the start function must take and give nothing")
 
     def element_section(self):
+        """What the table begins with."""
         m = self.module
         total = 0
         for _ in range(self.count("element segments", self.limits.segments)):
@@ -272,6 +278,7 @@ class Decoder(Reader):
         self.module.data_count = self.u32()
 
     def code_section(self):
+        """Where the function bodies stand; they are checked one by one later."""
         m = self.module
         n = self.u32()
         if n != len(m.functions) - len(m.imports):
@@ -287,6 +294,7 @@ class Decoder(Reader):
             self.pos += size
 
     def data_section(self):
+        """What the memory begins with, kept as positions."""
         m = self.module
         for _ in range(self.count("data segments", self.limits.segments)):
             if self.u32():

@@ -217,6 +217,7 @@ class Memory:
             names["T"]()
 
     def copy(self, to, at, size):
+        """memory.copy; `at` and `to` may overlap."""
         self.check(at, size)
         self.check(to, size)
         self.charge(size)
@@ -232,6 +233,7 @@ class Memory:
                 m[to + i : to + i + n] = bytes(m[at + i : at + i + n])
 
     def fill(self, at, value, size):
+        """memory.fill with the low byte of `value`."""
         self.check(at, size)
         self.charge(size)
         m = self.bytes

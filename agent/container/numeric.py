@@ -30,6 +30,7 @@ class Numeric(Stack):
     """Instructions 0x45..0xC4 and the saturating conversions."""
 
     def numeric(self, op):
+        """Translate one numeric instruction."""
         if op < 0x5B:
             if op < 0x50:
                 t, first = I32, 0x45
@@ -68,6 +69,7 @@ class Numeric(Stack):
             self.push((I32, "(not %s)" % e[1], 0, 1, e[4] | BOOL))
 
     def compare(self, t, which):
+        """eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u, by `which` from 0."""
         b = self.clean(self.pop(t))
         a = self.clean(self.pop(t))
         operator = _COMPARE[which]
@@ -178,6 +180,7 @@ class Numeric(Stack):
         self.push((t, text, lo, hi, flags))
 
     def bitwise(self, t, which, a, b):
+        """and, or, xor: right on values that have not wrapped, too."""
         flags = (a[4] | b[4]) & EFFECT
         text = "(%s%s%s)" % (a[1], "&|^"[which - 10], b[1])
         if which == 10:
@@ -277,6 +280,7 @@ class Numeric(Stack):
     # Floats and conversions.
 
     def float(self, op):
+        """Float arithmetic: 0x8B.. of f32, 0x99.. of f64."""
         t, which = (F32, op - 0x8B) if op < 0x99 else (F64, op - 0x99)
         if which < 7:
             a = self.pop(t)
@@ -293,6 +297,7 @@ class Numeric(Stack):
         self.push((t, text, 0, 0, flags))
 
     def convert(self, op):
+        """Conversions 0xA7..0xBF."""
         source, target = CONVERSIONS[op - 0xA7]
         e = self.number(self.pop(source))
         flags = e[4] & EFFECT
@@ -326,6 +331,7 @@ class Numeric(Stack):
         self.truncate(e, I64 if which & 4 else I32, which & 1, "sat")
 
     def to_float(self, op, e, source, target, flags):
+        """Integers to floats, demote and promote."""
         if op == 0xB6:
             text = "R(%s)" % e[1]
         elif op == 0xBB:
@@ -341,6 +347,7 @@ class Numeric(Stack):
         self.push((target, text, 0, 0, flags))
 
     def reinterpret(self, op, e, flags):
+        """Bits of a float as an integer and back."""
         e = self.clean(e)
         lo, hi = _signed_range(I32 if op == 0xBC else I64)
         if op == 0xBC:
@@ -353,6 +360,7 @@ class Numeric(Stack):
             self.push((F64, "bitsd(%s)" % e[1], 0, 0, flags))
 
     def extend(self, op):
+        """Sign extension 0xC0..0xC4."""
         t = I32 if op < 0xC2 else I64
         e = self.number(self.pop(t))
         bits = (8, 16, 8, 16, 32)[op - 0xC0]

@@ -37,6 +37,7 @@ class Reader:
         return self.data[pos]
 
     def u32(self):
+        """An unsigned LEB128 number of 32 bits."""
         value = self.byte()
         if value < 128:
             return value

@@ -20,6 +20,7 @@ class Unwind(Exception):
 
 
 def trap(reason):
+    """End the run as a trap, for this reason."""
     raise Unwind("trap", 0, reason)
 
 
@@ -46,6 +47,7 @@ def wrap32_cell(x):
 
 
 def wrap64_cell(x):
+    """wrap64, likewise."""
     _LONG[0] = x
     return _LONG[0]
 
@@ -76,12 +78,14 @@ def shl(a, k):
 
 
 def rotl(a, k, bits):
+    """Rotate left; an i64 comes out signed."""
     k &= bits - 1
     a = (a << k | a >> bits - k) & (1 << bits) - 1
     return a - (1 << 64) if bits == 64 and a >> 63 else a
 
 
 def clz(a, bits):
+    """Leading zeros of an integer of `bits` bits."""
     n = bits
     if a >= 1 << 32:
         n -= 32
@@ -96,6 +100,7 @@ def clz(a, bits):
 
 
 def ctz(a, bits):
+    """Trailing zeros of an integer of `bits` bits."""
     if not a:
         return bits
     n = 0
@@ -109,6 +114,7 @@ def ctz(a, bits):
 
 
 def popcnt(a, bits):
+    """How many bits are set."""
     n = 0
     while a:
         n += a & 1
@@ -132,10 +138,12 @@ def single(x):
 
 
 def float_from_bytes(raw):
+    """The value of a little-endian f32 or f64."""
     return struct.unpack("<f" if len(raw) == 4 else "<d", raw)[0]
 
 
 def fdiv(a, b):
+    """Division that never raises."""
     if b:
         return a / b
     if a != a or b != b or not a:
@@ -144,6 +152,7 @@ def fdiv(a, b):
 
 
 def fmin(a, b):
+    """The less; NaN if one is."""
     if a < b:
         return a
     if b < a:
@@ -155,6 +164,7 @@ def fmin(a, b):
 
 
 def fmax(a, b):
+    """The greater; NaN if one is."""
     if a > b:
         return a
     if b > a:
@@ -165,16 +175,19 @@ def fmax(a, b):
 
 
 def sqrt(x):
+    """Square root; NaN below 0."""
     return math.sqrt(x) if x >= 0.0 else _NAN
 
 
 def trunc(x):
+    """To the integer toward zero, keeping the sign of zero."""
     if -_WHOLE < x < _WHOLE:
         return math.copysign(float(int(x)), x)
     return x if x == x else _NAN
 
 
 def floor(x):
+    """To the integer below."""
     y = trunc(x)
     if y > x:
         y -= 1.0
@@ -182,6 +195,7 @@ def floor(x):
 
 
 def ceil(x):
+    """To the integer above, keeping the sign of zero."""
     y = trunc(x)
     if y < x:
         return math.copysign(y + 1.0, x)
@@ -198,6 +212,7 @@ def near(x):
 
 
 def copysign(a, b):
+    """a with the sign of b."""
     return math.copysign(a, b)
 
 
@@ -258,38 +273,47 @@ def itof(i):
 
 
 def fbits(x):
+    """The bits of an f32, signed."""
     return struct.unpack("<i", struct.pack("<f", x))[0]
 
 
 def dbits(x):
+    """The bits of an f64, signed."""
     return struct.unpack("<q", struct.pack("<d", x))[0]
 
 
 def fbits_canonical(x):
+    """fbits where every NaN has the same bits."""
     return fbits(x) if x == x else 0x7FC00000
 
 
 def dbits_canonical(x):
+    """dbits where every NaN has the same bits."""
     return dbits(x) if x == x else 0x7FF8000000000000
 
 
 def bitsf(i):
+    """The f32 of these bits, unsigned."""
     return struct.unpack("<f", struct.pack("<I", i))[0]
 
 
 def bitsd(i):
+    """The f64 of these bits, signed."""
     return struct.unpack("<d", struct.pack("<q", i))[0]
 
 
 def unreachable():
+    """The instruction `unreachable`."""
     trap("unreachable executed")
 
 
 def too_deep():
+    """A call deeper than CALL_DEPTH."""
     trap("call depth exceeded")
 
 
 def out_of_bounds():
+    """An address that cannot be in the memory."""
     trap("out of bounds memory access")
 
 

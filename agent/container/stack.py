@@ -80,6 +80,7 @@ class Stack(Reader):
         self.index = 0
 
     def begin(self, index, pos, end):
+        """Take up function `index`, whose body is data[pos:end]."""
         self.index = index
         self.pos = pos
         self.end = end
@@ -93,6 +94,7 @@ class Stack(Reader):
         return "function %d, byte %d" % (self.index, self.pos)
 
     def emit(self, text):
+        """Write a line of source, unless it could not be reached."""
         if not self.dead:
             out = self.out
             out.write(self.indent, text)
@@ -105,6 +107,7 @@ class Stack(Reader):
     # The types' side.
 
     def push(self, entry):
+        """Push an entry; a long expression is written down at once."""
         stack = self.stack
         stack.append(entry)
         if len(stack) > self.limits.stack:

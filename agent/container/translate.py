@@ -56,6 +56,7 @@ class Translator(Access):
             self.flat_start()
 
     def local_types(self, params):
+        """Types of parameters and locals."""
         types = list(params)
         cap = self.limits.locals
         for _ in range(self.u32()):
@@ -67,6 +68,7 @@ class Translator(Access):
         return types
 
     def prologue(self, index, signature, shape):
+        """The head of the Python function: fuel, depth, views of the memory."""
         params = len(signature[0])
         self.indent = 0
         self.emit("def f%d(d%s):" % (index, "".join([",l%d" % i for i in range(params)])))
@@ -81,6 +83,7 @@ class Translator(Access):
         self.zero_locals(params)
 
     def zero_locals(self, params):
+        """Locals begin as zero."""
         types = self.locals
         for zero in ("0", "0.0"):
             line = ""
@@ -124,6 +127,7 @@ class Translator(Access):
         return True
 
     def control(self, op):
+        """Blocks, branches, calls."""
         if 2 <= op <= 4:
             self.begin_block(op)
         elif op == 0x0D:
@@ -150,6 +154,7 @@ class Translator(Access):
     # Constants, variables, drop and select.
 
     def constant(self, op):
+        """Push a constant."""
         if op == 0x41:
             value = self.signed(32)
             if value < 0 and not self.mode.signed:
@@ -178,6 +183,7 @@ class Translator(Access):
         return "K[%d]" % (len(constants) - 1)
 
     def variable(self, op):
+        """local.get, local.set, local.tee and the globals."""
         i = self.u32()
         if op >= 0x23:
             self.global_variable(op, i)
@@ -205,6 +211,7 @@ class Translator(Access):
             self.push((t, name, entry[2], entry[3], 0))
 
     def global_variable(self, op, i):
+        """global.get and global.set."""
         if i >= len(self.module.globals):
             self.bad("unknown global %d" % i)
         t, mutable, _ = self.module.globals[i]
@@ -218,6 +225,7 @@ class Translator(Access):
         self.emit("g%d=%s" % (i, value))
 
     def parametric(self, op):
+        """drop and select."""
         if op == 0x1A:
             entry = self.pop(0)
             if entry[4] & EFFECT:
@@ -249,7 +257,8 @@ class Translator(Access):
         text = self.condition()
         b = self.stack.pop()
         a = self.stack.pop()
-        self.push((t, "(%s if %s else %s)" % (a[1], text, b[1]), min(a[2], b[2]), max(a[3], b[3]), condition[4] & EFFECT))
+        text = "(%s if %s else %s)" % (a[1], text, b[1])
+        self.push((t, text, min(a[2], b[2]), max(a[3], b[3]), condition[4] & EFFECT))
 
     # Calls, and the bulk memory instructions.
 
@@ -259,6 +268,7 @@ class Translator(Access):
         return "".join(["," + text for text in texts])
 
     def results(self, call, types):
+        """Write the call; its results stand in their places."""
         self.settle_effects()
         at = len(self.stack)
         # A value waiting below may have swallowed what stood in these locals.
@@ -282,6 +292,7 @@ class Translator(Access):
         self.results("f%d(d+1%s)" % (i, self.arguments(params)), results)
 
     def call_indirect(self):
+        """call_indirect: the table and the type are looked at when it runs."""
         i = self.u32()
         if self.byte():
             self.bad("zero byte expected")
@@ -295,6 +306,7 @@ class Translator(Access):
         self.results("I(%s,%d)(d+1%s)" % (index, self.module.canon[i], arguments), results)
 
     def prefixed(self):
+        """0xFC: saturating conversions, memory.copy, memory.fill."""
         op = self.u32()
         if op < 8:
             self.saturate(op)

@@ -130,6 +130,7 @@ class Wasi:
     # Arguments and environment.
 
     def lists(self, at, texts_at, texts):
+        """Write strings and an array of pointers to them."""
         at &= 0xFFFFFFFF
         texts_at &= 0xFFFFFFFF
         for text in texts:
@@ -192,6 +193,7 @@ class Wasi:
     # Files: 0 is stdin, 1 stdout, 2 stderr.
 
     def fd_read(self, d, fd, at, count, size_at):
+        """Bytes of stdin, as many as there are and fit."""
         if fd or not self.open[0]:
             return _BADF
         pairs = self.vectors(at, count)
@@ -208,6 +210,7 @@ class Wasi:
         return _OK
 
     def fd_write(self, d, fd, at, count, size_at):
+        """Bytes to stdout, within the cap, or to stderr, of which only the beginning is kept."""
         if fd not in (1, 2) or not self.open[fd]:
             return _BADF
         pairs = self.vectors(at, count)
