@@ -211,9 +211,10 @@ class Membership:
         self._node.rumours.compare(peer, digest)
 
     def _hear(self, doors, slices):
-        for door in unpack_all(doors, 2):
-            self._hear_door(door)
+        doors = unpack_all(doors, 2)
         self._node.slicing.hear(slices)
+        for door in doors:
+            self._hear_door(door)
 
     def _hear_door(self, door):
         if not door.flags & DOOR or door.id == self._node.id or door.age > DOOR_ROUNDS:
