@@ -81,8 +81,12 @@ def load_config(home):
     """config.Config of the home's agent.conf.  LocalError."""
     data = _read(home, "agent.conf", _CONF_BYTES, "; the operator's `enrol` writes one")
     try:
-        return config.parse(data.decode())
-    except (LocalError, ValueError) as problem:
+        text = data.decode()
+    except ValueError:
+        raise LocalError(home + "/agent.conf is not text")
+    try:
+        return config.parse(text)
+    except LocalError as problem:
         raise LocalError(home + "/agent.conf: " + str(problem))
 
 
@@ -212,7 +216,4 @@ def main(argv):
         return 2
     except LocalError as problem:
         sys.stderr.write("Error: %s\n" % problem)
-        return 1
-    except MemoryError:
-        sys.stderr.write("Error: the heap is too small; start with -X heapsize=1M or more\n")
         return 1
