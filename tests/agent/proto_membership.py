@@ -85,8 +85,10 @@ def test_doors_known_are_few_fresh_and_forgotten():
     for i, door in ((50, ghost(50)), (51, ghost(51, 21, DOOR)), (52, Descriptor(node.id, lan.address(0), 0, DOOR))):
         ask(lan, 1, i, own, door.pack())
     assert len(node.membership.doors) == DOORS and node.id not in node.membership.doors
-    node.config.round_ms = node.config.busy_round_ms = 100
-    lan.run(60000)
+    lan.down.append(1)
+    node.config.round_ms = node.config.busy_round_ms = 1000
+    node.membership.join([ghost(i) for i in range(9)])
+    lan.run_until(lambda: not node.membership.doors, 300000)
     assert not node.membership.doors
 
 
