@@ -125,7 +125,10 @@ class Disk:
 
     def read(self, name, offset, count):
         """count bytes from offset, fewer at the end.  OSError if missing."""
-        file = open(self._path(name), "rb")
+        path = self._path(name)
+        # MicroPython allocates all that is asked for before it reads.
+        count = max(0, min(count, os.stat(path)[6] - offset))
+        file = open(path, "rb")
         try:
             if offset:
                 file.seek(offset)

@@ -24,6 +24,8 @@ OWED_MS = const(20000)
 # How much slower a job goes on a busy box.
 BUSY_PERCENT = const(5)
 
+_NO_MEMORY = "the box has no memory left for it"
+
 
 class Share:
     """Keeps work to a percentage of the time: work, then rest as long as is due."""
@@ -67,6 +69,7 @@ class Jobs:
         self._admission = None
         self._programs = []  # [(sha256, Program)]
         self._ending = None  # outcome's kind the job is to end with, from outside
+        self._shed_key = None  # the job that went when memory ran out
         self._since_ms = 0
 
     def active(self):
@@ -89,9 +92,13 @@ class Jobs:
             self._ending = self._ending or kind
 
     def shed(self):
-        """Memory ran out: give back what a job holds, then what is only kept."""
+        """Memory ran out: give back what a job holds, then what is only kept.
+
+        The job is tried once more, with the whole heap for it: the fault may
+        have been what else the box did at the time.
+        """
         if self.running:
-            self.end("memory")
+            self.end(self._blame())
         self._drop_programs()
 
     def step(self):
@@ -102,7 +109,7 @@ class Jobs:
         try:
             outcome = self._advance()
         except MemoryError:
-            outcome = self._outcome("memory", "the box has no memory left for it")
+            outcome = self._outcome(self._blame(), _NO_MEMORY)
             self._drop_programs()
             self._node.counters.bump("memory_shed")
         except Refused as refusal:
@@ -127,6 +134,12 @@ class Jobs:
             self._since_ms = self._clock.now()
             self.share.rested(self._since_ms - now_ms)
         return self._ending is None
+
+    def _blame(self):
+        """Kind of outcome for a job that memory ran out under."""
+        again = self._shed_key == self._job.key
+        self._shed_key = self._job.key
+        return "memory" if again else "cancelled"
 
     def _outcome(self, kind, reason):
         return Outcome(kind, 0, reason, b"", 0, 0)
@@ -186,6 +199,6 @@ class Jobs:
         finally:
             self.running = False
         self.share.worked(self._clock.now() - self._since_ms, self.busy)
-        if outcome.kind == "cancelled":
-            outcome.kind = self._ending
+        if outcome.kind == "cancelled" and self._ending == "memory":
+            outcome.kind, outcome.reason = "memory", _NO_MEMORY
         return outcome

@@ -71,7 +71,7 @@ class Loop:
                 began_ms = self._clock.now()
                 self.turn(self.jobs.share.due_ms() if self.jobs.active() else WAIT_MS)
                 self.jobs.share.rested(self._clock.now() - began_ms)
-                self.jobs.step()
+                self._step_job()
         except KeyboardInterrupt:
             pass
         self._leave()
@@ -100,8 +100,8 @@ class Loop:
                 self._pump(broker, now_ms)
             self._look_around(now_ms)
             self._starved = 0
-        except MemoryError:
-            self._shed()
+        except MemoryError as problem:
+            self._shed(problem)
 
     def _think(self, now_ms):
         """Long work for a few ms: a job's turns are the only ones there are."""
@@ -109,6 +109,13 @@ class Loop:
         self._more = self._node.step(now_ms)
         while self._more and self._clock.now() < until_ms:
             self._more = self._node.step(now_ms)
+
+    def _step_job(self):
+        try:
+            self.jobs.step()
+        except MemoryError as problem:
+            # In the node, as it took the outcome: the task stays open.
+            self._shed(problem)
 
     def _deadline(self):
         due = self._node.deadline()
@@ -214,7 +221,8 @@ class Loop:
         except OSError:
             self._node.counters.bump("status_unwritten")
 
-    def _shed(self):
+    def _shed(self, problem):
+        self.log("warning", str(problem) or "no memory")
         self._node.counters.bump("memory_shed")
         self.jobs.shed()
         self._starved += 1
@@ -236,7 +244,7 @@ class Loop:
     def _leave(self):
         """Hand the seats over, let the last datagrams go, leave the last will."""
         self.jobs.end("cancelled")
-        self.jobs.step()
+        self._step_job()
         now_ms = self._clock.now()
         self._node.leave(now_ms)
         until_ms = now_ms + LEAVE_MS
