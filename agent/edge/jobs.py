@@ -108,10 +108,11 @@ class Jobs:
         self._since_ms = self._clock.now()
         try:
             outcome = self._advance()
-        except MemoryError:
+        except MemoryError as problem:
             outcome = self._outcome(self._blame(), _NO_MEMORY)
             self._drop_programs()
             self._node.counters.bump("memory_shed")
+            self._node.log("warning", "job: " + str(problem))
         except Refused as refusal:
             outcome = self._outcome("refused", str(refusal))
         if outcome is None:

@@ -110,6 +110,9 @@ class Node:
         wants, self.wants = self.wants, []
         return wants
 
+    def log(self, level, text):
+        self.told.append(("log", level, text))
+
     def job_done(self, job, outcome, now_ms):
         self.told.append(("done", job.key, outcome))
 
