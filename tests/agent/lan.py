@@ -248,5 +248,5 @@ class Lan:
         start = self.now_ms
         while not condition():
             assert self.now_ms - start < most_ms, "not within %d ms" % most_ms
-            self.run(50)
+            self.run(200)
         return self.now_ms - start
