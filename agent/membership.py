@@ -264,7 +264,7 @@ class Membership:
     # -- memory of old contacts
 
     def _remember(self, descriptor):
-        if not descriptor.flags & REACHABLE:
+        if not descriptor.flags & REACHABLE or descriptor.id == self._node.id:
             return
         for contact in self.contacts:
             if contact.id == descriptor.id:

@@ -28,6 +28,12 @@ def test_a_box_that_restarts_soon_after_it_joined_finds_the_others_again():
     assert lan.nodes[2].membership.view
 
 
+def test_a_box_on_the_seed_list_is_no_contact_of_its_own():
+    lan = Lan(2)
+    lan.nodes[0].membership.join([lan.descriptor(0), lan.descriptor(1)])
+    assert [contact.id for contact in lan.nodes[0].membership.contacts] == [lan.nodes[1].id]
+
+
 class Asker:
     """As much of a node as the seed list needs while it comes in."""
 
