@@ -22,7 +22,7 @@ __attribute__((noinline)) static int deep(int n) {
 int main(int argc, char **argv) {
     const char *how = argc > 1 ? argv[1] : "";
     if (!strcmp(how, "divide"))
-        return 1 / zero;
+        return 1000 / zero;
     if (!strcmp(how, "memory"))
         return *(volatile int *)0xfffffff0;
     if (!strcmp(how, "null"))

@@ -14,6 +14,8 @@ Nothing outside this package knows how the code is run.
 
 # What lies deepest comes first: on 32-bit processors MicroPython's stack holds
 # no more than eight imports inside each other.
+from . import limits
+from . import reader
 from . import numeric
 from . import branches
 from .admission import Admission

@@ -10,7 +10,7 @@ first, so that a store that traps has written nothing.
 from .branches import Branches
 from .opcodes import ACCESS
 from .reader import F32, F64, I32, I64
-from .stack import EFFECT, simple
+from .stack import EFFECT, known, simple
 
 
 class Access(Branches):
@@ -62,7 +62,7 @@ class Access(Branches):
         """
         base = self.clean(self.number(self.pop(I32)))
         text, lo = base[1], base[2]
-        if lo == base[3]:
+        if known(base):
             number = (lo & 0xFFFFFFFF) + offset
             return "%d" % number, number, None, 0
         test = None

@@ -2,7 +2,7 @@
 
 from .opcodes import CONVERSIONS
 from .reader import F32, F64, I32, I64
-from .stack import BOOL, EFFECT, Stack, simple
+from .stack import BOOL, EFFECT, Stack, known, simple
 
 _COMPARE = ("==", "!=", "<", "<", ">", ">", "<=", "<=", ">=", ">=")
 _FLOAT_COMPARE = ("==", "!=", "<", ">", "<=", ">=")
@@ -87,14 +87,14 @@ class Numeric(Stack):
 
     def flipped(self, e):
         """Text of an i32 held unsigned, its sign bit flipped: orders as signed."""
-        if e[2] == e[3]:
+        if known(e):
             return "%d" % (e[2] ^ 0x80000000)
         return "(%s^2147483648)" % e[1]
 
     def unsigned_compare(self, t, which, a, b):
         """Unsigned order of two integers held signed."""
         flags = (a[4] | b[4]) & EFFECT | BOOL
-        if b[2] == b[3] and b[2] >= 0:
+        if known(b) and b[2] >= 0:
             text = ("(0<=%s<%s)", "(not 0<=%s<=%s)", "(0<=%s<=%s)", "(not 0<=%s<%s)")[(which - 3) >> 1]
             text = text % (a[1], b[1])
         else:
@@ -103,7 +103,7 @@ class Numeric(Stack):
             self.push(b)
             b = self.pop_simple(t)
             a = self.pop_simple(t)
-            flags = BOOL
+            flags = (a[4] | b[4]) & EFFECT | BOOL
             if which in (5, 7):  # gt, le
                 x, y = b[1], a[1]
             else:
@@ -143,7 +143,7 @@ class Numeric(Stack):
             b = self.clean(b)
             lo, hi = _sum_range(which, a, b)
         flags = (a[4] | b[4]) & EFFECT
-        if which == 3 and t == I32 and b[2] == b[3] > 0x7FFFFFFF:
+        if which == 3 and t == I32 and known(b) and b[2] > 0x7FFFFFFF:
             # Adding 2^32-k is subtracting k.
             k = 0x100000000 - b[2]
             entry = (t, "(%s-%d)" % (a[1], k), a[2] - k, a[3] - k, flags)
@@ -197,7 +197,7 @@ class Numeric(Stack):
         """shl, shr_s, shr_u, rotl, rotr."""
         bits = 32 if t == I32 else 64
         flags = (a[4] | b[4]) & EFFECT
-        if b[2] == b[3]:
+        if known(b):
             k = b[2] & bits - 1
             if k == 0:
                 self.push(a)
@@ -258,7 +258,7 @@ class Numeric(Stack):
         a = self.clean(a)
         if t == I32 and not self.mode.signed and simple(a[1]):
             text = "(%s<<%d|%s>>%d)" % (a[1], k, a[1], bits - k)
-            self.push((t, text, 0, (1 << 32 + k) - 1, 0))
+            self.push((t, text, 0, (1 << 32 + k) - 1, a[4] & EFFECT))
             return
         hi = 0xFFFFFFFF if t == I32 else 0xFFFFFFFFFFFFFFFF
         self.push((t, "rotl(%s,%d,%d)" % (self.unsigned(a), k, bits), 0, hi, a[4] & EFFECT))
@@ -272,7 +272,7 @@ class Numeric(Stack):
     def as_signed(self, e):
         """Text of a clean integer's signed value."""
         if e[0] == I32 and e[3] > 0x7FFFFFFF:
-            if e[2] == e[3]:
+            if known(e):
                 return "%d" % (e[2] - 0x100000000)
             return "((%s^2147483648)-2147483648)" % e[1]
         return e[1]

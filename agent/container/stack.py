@@ -69,6 +69,11 @@ def simple(text):
     return text[-1] not in ")]"
 
 
+def known(entry):
+    """Is its value a known integer, and may its text go unevaluated?"""
+    return entry[2] == entry[3] and not entry[4] & EFFECT
+
+
 class Stack(Reader):
     """Operand stack and source output; the base of the translator."""
 
@@ -233,4 +238,4 @@ class Stack(Reader):
         return self.clean(self.pop(want))[1]
 
 
-__all__ = ("BOOL", "EFFECT", "Mode", "Source", "Stack", "simple", "F32", "F64", "I64")
+__all__ = ("BOOL", "EFFECT", "Mode", "Source", "Stack", "known", "simple", "F32", "F64", "I64")
