@@ -109,8 +109,9 @@ class Lab(Run):
     # -- checks, bound to this lab
 
     def connected(self):
-        """The overlay is one component."""
-        return checkers.connected(self.states())
+        """Every box that should run does, and the overlay is one component."""
+        missing = [box.number for box in self.world.boxes if box.wanted and not box.live]
+        return "%d boxes do not run" % len(missing) if missing else checkers.connected(self.states())
 
     def informed(self):
         """Every live box has every live manifest."""

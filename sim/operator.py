@@ -17,10 +17,11 @@ VALID_S = 30 * 86_400
 class Work:
     """A pushed workload: its plan, its settlement, and every settling that happened."""
 
-    def __init__(self, plan, settlement, inputs):
+    def __init__(self, plan, settlement, inputs, outputs):
         self.plan = plan
         self.settlement = settlement
         self.inputs = inputs
+        self.outputs = outputs
         self.events = []
 
 
@@ -47,15 +48,19 @@ class Operator:
         return self._push(manifests.slice_manifest(
             self.fleet, name, seats, where, valid_s=VALID_S, issued=self.world.wall_s()))
 
-    def push_workload(self, name, slice, tasks, program=None, input_bytes=200, inputs=None, **settings):
-        """Publishes a workload of `tasks` inputs drawn from the seed; returns its Work."""
+    def push_workload(self, name, slice, tasks, program=None, input_bytes=200, inputs=None, outputs=None, **settings):
+        """Publishes a workload; returns its Work.
+
+        Inputs are drawn from the seed unless given; `outputs` are the right
+        ones where no model job runs.
+        """
         rng = self.world.stream("workload/" + name)
         program = program or WASM_HEAD + rng.randbytes(2_000)
         inputs = inputs or [rng.randbytes(input_bytes) for _ in range(tasks)]
         plan = manifests.workload_manifest(
             self.fleet, name, slice, program, inputs, issued=self.world.wall_s(),
             valid_s=VALID_S, deadline_s=VALID_S - 1, **settings)
-        self.works[name] = Work(plan, settle.Settlement(plan, self.fleet), inputs)
+        self.works[name] = Work(plan, settle.Settlement(plan, self.fleet), inputs, outputs)
         self._push(plan)
         return self.works[name]
 
@@ -84,8 +89,10 @@ class Operator:
         return self.works[workload].events
 
     def wanted_output(self, workload, task):
-        """What the model job gives for a task."""
+        """The right output of a task: what the scenario says, or what the model job gives."""
         work = self.works[workload]
+        if work.outputs is not None:
+            return work.outputs[task]
         payload = work.plan.payload
         return jobs.expected(payload["program"], work.inputs[task], payload["args"])
 

@@ -14,7 +14,7 @@ from backfence.sim import __main__ as cli
 from backfence.sim import checkers
 from backfence.sim import run as runs
 
-NAMES = ["broker-outage", "churn", "idle", "job", "join", "lossy", "partition-heal", "rumour", "slice", "storm"]
+NAMES = ["broker-outage", "churn", "idle", "job", "join", "lossy", "partition-heal", "rumour", "slice", "storm", "words"]
 
 
 def toy_run(play, count=4):

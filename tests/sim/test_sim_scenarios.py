@@ -8,7 +8,7 @@ from backfence.sim.lab import Lab
 # Small worlds: the claims do not depend on the size, the minutes of `make test` do.
 SMALL = {
     "broker-outage": 12, "churn": 16, "idle": 12, "job": 12, "join": 16, "lossy": 14, "partition-heal": 14,
-    "rumour": 16, "slice": 14, "storm": 16,
+    "rumour": 16, "slice": 14, "storm": 16, "words": 10,
 }
 
 
