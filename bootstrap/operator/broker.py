@@ -4,12 +4,15 @@
 gives the same shape for a broker that somebody else runs.  It has no
 authentication and keeps nothing on disk, so it listens on 127.0.0.1 only.
 
-amqtt 0.11 to 0.12 needs two corrections, made in `_quiet_broker`:
+amqtt 0.11 to 0.12 needs three corrections, made in `corrected`:
 - A new connection is sent the retained messages of *everybody's* subscriptions.
   One watcher of `backfence/#` would have every door flooded with each blob of
   the fleet when it connects.
 - The walk over those subscriptions awaits at each step, and a subscription made
   meanwhile ends the new session with "dictionary changed size".
+- What a client published is acknowledged, then queued to be passed on; when the
+  client is gone by then, the queue is dropped.  A door that is killed at the
+  wrong moment would take results with it that its peers were told are safe.
 
 Also, a session without a password is not kept while its client is away, and a
 message that is not acknowledged within 5 s is not sent again.
@@ -117,7 +120,8 @@ def split_address(text, default_port=1883):
     return host, int(port)
 
 
-def _quiet_broker(port):
+def corrected(port):
+    """amqtt's Broker for 127.0.0.1:port, not started, with its faults corrected."""
     from amqtt.broker import Broker as Amqtt
 
     class Corrected(Amqtt):
@@ -125,6 +129,30 @@ def _quiet_broker(port):
             subscribers = self.subscriptions.get(subscription[0], ())
             if any(subscriber is session for subscriber, _qos in subscribers):
                 await super()._publish_retained_messages_for_subscription(subscription, session)
+
+        async def _client_message_loop(self, session, handler):
+            waiting = handler.waiting = []
+            deliver = handler.mqtt_deliver_next_message
+
+            async def noted():
+                message = await deliver()
+                if message is not None:  # it is None when the wait was cancelled
+                    waiting.append(message)
+                return message
+
+            handler.mqtt_deliver_next_message = noted
+            await super()._client_message_loop(session, handler)
+            while not session.delivered_message_queue.empty():
+                waiting.append(session.delivered_message_queue.get_nowait())
+            for message in list(waiting):
+                taken = asyncio.get_running_loop().create_future()
+                taken.set_result(message)
+                await self._handle_message_delivery(session, handler, taken)
+
+        async def _handle_message_delivery(self, session, handler, waiter):
+            if waiter.result() is not None:
+                handler.waiting.remove(waiter.result())
+            return await super()._handle_message_delivery(session, handler, waiter)
 
     class Steady(dict):
         """May change while it is walked: the walk goes over how it was."""
@@ -135,18 +163,18 @@ def _quiet_broker(port):
         def items(self):
             return list(super().items())
 
-    broker = Corrected(
+    made = Corrected(
         {
             "listeners": {"default": {"type": "tcp", "bind": "127.0.0.1:%d" % port}},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         }
     )
-    broker._subscriptions = Steady()
-    return broker
+    made._subscriptions = Steady()
+    return made
 
 
 async def _serve():
-    broker = _quiet_broker(0)
+    broker = corrected(0)
     await broker.start()
     port = broker._servers["default"].instance.sockets[0].getsockname()[1]
     print(port, flush=True)

@@ -27,7 +27,6 @@ SEATS_MIN = 3  # less is a ring in name only
 # its code and the tables of a box that is a door this is enough with a margin.
 HEAP_KB = 3072
 HEAP_KB_RANGE = (512, 65536)
-TIMEOUT_S = 300  # a good run takes less than two minutes; then something is stuck
 RUN_DIRECTORY = os.path.join("build", "run")
 MARK = ".backfence-run"  # only a directory with this mark is ever emptied
 

@@ -25,7 +25,9 @@ SETTINGS = {"status_ms": 300, "round_ms": 1000, "busy_round_ms": 300, "probe_ms"
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(backfence.__file__)), "examples", "words.wasm")
 TURN_S = 0.1  # of the watching loop: results in, status files read, picture drawn
 
-JOIN_S, FILL_S, WORK_S, RING_S = 60, 60, 240, 60  # each some five times what it takes on two cores
+# Each some five times what it takes on two cores.
+JOIN_S, FILL_S, RING_S = 60, 60, 60
+WORK_S, TASK_S = 120, 2  # for all, and for each task
 # The disaster comes when something is done and much is left.
 KILL_FROM, KILL_UNTIL = 0.15, 0.75
 
@@ -119,8 +121,9 @@ class Story:
         for box in self.boxes:
             name = box.id.hex()
             self.agents[name] = self.lab.start_agent(self.names[name], box.home)
-        self.view.say("started the controller and %d agents on %s, %s KiB of heap each"
-                      % (self.knobs.agents, self.lab.interpreter.name, f"{self.knobs.heap_kb:,}"))
+        heap = f"{self.knobs.heap_kb:,} KiB of heap each" if self.lab.interpreter.micropython else "without a limit of heap"
+        self.view.say("started the controller and %d agents on %s, %s"
+                      % (self.knobs.agents, self.lab.interpreter.name, heap))
         self._wait(JOIN_S, "the agents did not find each other",
                    lambda statuses: world.stragglers(statuses, self.knobs.agents) or self._doors_shut(statuses))
         self.view.say("all %d agents are one overlay, each knows %d to %d others"
@@ -160,7 +163,7 @@ class Story:
     def _work(self):
         if self.knobs.kills:
             self._disaster()
-        self._wait(WORK_S, "the work is not done", lambda _statuses: self._open_work())
+        self._wait(self._work_s(), "the work is not done", lambda _statuses: self._open_work())
         self.view.say("all %d tasks are settled: SUCCEEDED" % len(self.pieces))
 
     def _open_work(self):
@@ -174,12 +177,15 @@ class Story:
         return None if self.settlement.succeeded else "%d of %d tasks succeeded" % (
             counts[settle.SUCCEEDED], len(self.pieces))
 
+    def _work_s(self):
+        return WORK_S + TASK_S * len(self.pieces)
+
     def _share_done(self):
         return self.settlement.counts()[settle.SUCCEEDED] / len(self.pieces)
 
     def _disaster(self):
         """Pulls the plug of boxes with seats and open tasks, chosen now; raises if there are none."""
-        self._wait(WORK_S, "results do not come", lambda _statuses: self._share_done() < KILL_FROM and "too few results")
+        self._wait(self._work_s(), "results do not come", lambda _statuses: self._share_done() < KILL_FROM and "too few results")
         while not (victims := world.pick_victims(self.lab.statuses(), SLICE, self.knobs.kills)):
             if self._share_done() > KILL_UNTIL:
                 raise OperatorError("nothing was at stake: no %d agents held a seat and open tasks" % self.knobs.kills)

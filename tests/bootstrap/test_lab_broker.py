@@ -1,5 +1,6 @@
 """The embedded broker, met with a real client: retained messages, QoS 1, last will, its own death."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,6 +11,8 @@ import time
 
 import paho.mqtt.client as mqtt
 import pytest
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
+from amqtt.session import IncomingApplicationMessage, Session
 
 from backfence.bootstrap.operator import broker as brokers
 
@@ -137,6 +140,39 @@ def test_the_last_will_of_a_killed_client(client, broker):
     process.kill()
     process.wait()
     assert [payload for _topic, payload, _qos, _retain in watcher.wait(2)] == [b"online", b"offline"]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "meanwhile"])
+def test_what_was_acknowledged_is_passed_on_though_its_client_is_gone(late):
+    """The queue is full when the client goes, or is filled while its going is handled."""
+
+    async def scene():
+        made = brokers.corrected(0)
+        session = Session()
+        session.client_id, session.clean_session = "door", True
+        handler = BrokerProtocolHandler(made.plugins_manager, session)
+        messages = [IncomingApplicationMessage(number, "r/%d" % number, 1, b"result", False) for number in range(3)]
+        gone = asyncio.get_running_loop().create_future()
+        gone.set_result(None)
+        handler._disconnect_waiter = gone
+        handle = made._handle_disconnect
+
+        async def handle_slowly(*arguments):
+            for message in messages:
+                session.delivered_message_queue.put_nowait(message)
+            await asyncio.sleep(0.01)
+            await handle(*arguments)
+
+        if late:
+            made._handle_disconnect = handle_slowly
+        else:
+            for message in messages:
+                session.delivered_message_queue.put_nowait(message)
+        session.transitions.connect()
+        await asyncio.wait_for(made._client_message_loop(session, handler), WAIT_S)
+        return [made._broadcast_queue.get_nowait()["topic"] for _ in range(made._broadcast_queue.qsize())]
+
+    assert asyncio.run(scene()) == ["r/0", "r/1", "r/2"]
 
 
 def test_the_broker_dies_with_its_parent(tmp_path):
