@@ -128,12 +128,16 @@ class Membership:
             self._ask_oldest()
 
     def _ask_oldest(self):
-        oldest = None
-        for descriptor in self.view.values():
-            if descriptor.flags & REACHABLE and (oldest is None or descriptor.age > oldest.age):
-                oldest = descriptor
+        # Ties are broken by lot: in a small fleet most ages are equal, and the
+        # order of a dict would let some boxes speak with each other only.
+        oldest = []
+        for descriptor in self.reachable():
+            if not oldest or descriptor.age > oldest[0].age:
+                oldest = [descriptor]
+            elif descriptor.age == oldest[0].age:
+                oldest.append(descriptor)
         if oldest:
-            self._ask(oldest)
+            self._ask(self._node.rng.choice(oldest))
 
     def _ask(self, peer):
         node = self._node

@@ -130,3 +130,11 @@ def test_the_silent_are_dropped_after_repeats_and_not_taken_back_by_hearsay():
     lan.down = []
     ask(lan, 2, 10, pack_all([lan.descriptor(2)]))
     assert lan.nodes[2].id in node.membership.view, "itself it may come back at once"
+
+
+def test_in_a_small_fleet_everybody_is_asked_about_as_often():
+    lan = Lan(7, seed=11, round_ms=500)
+    lan.join_all()
+    lan.run(30000)
+    answered = [node.counters["shuffles_answered"] for node in lan.nodes]
+    assert min(answered) > 30 and max(answered) < 3 * min(answered), answered
