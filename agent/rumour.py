@@ -123,6 +123,7 @@ class Rumours:
         self._node.raise_wall(manifest.issued)
         self._node.on_manifest(manifest)
         self._push()
+        self.due = min(self.due, self._node.now_ms + self._node.rng.jitter(self._node.config.busy_round_ms))
         self._node.news()
         return None
 

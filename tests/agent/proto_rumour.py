@@ -3,7 +3,7 @@
 from backfence.agent.limits import (
     FLOORS, MANIFEST_BYTES, MANIFESTS, RUMOUR_FETCHES, RUMOUR_FETCHES_PER_PEER, WORK,
 )
-from backfence.agent.rumour import REFUSED_EXPIRED, REFUSED_FULL, REFUSED_OLD
+from backfence.agent.rumour import HOT_ROUNDS, REFUSED_EXPIRED, REFUSED_FULL, REFUSED_OLD
 from backfence.agent.wire import messages
 from backfence.agent.wire.hashes import sha256
 from lan import WALL_S, Lan, sign
@@ -242,3 +242,21 @@ def test_more_checks_than_the_box_can_queue():
     while lan.nodes[0].step(lan.now_ms):
         pass
     assert verdicts == [None] * WORK
+
+
+def test_what_is_new_is_told_each_busy_round():
+    lan = Lan(5, busy_round_ms=300)
+    lan.nodes[0].membership.join([lan.descriptor(i) for i in range(1, 5)])
+    lan.run(1000)
+    told_at = []
+    send = lan.nodes[0].send
+
+    def noted(id, addr, kind, *fields):
+        if kind == messages.HAVE and lan.now_ms not in told_at:
+            told_at.append(lan.now_ms)
+        send(id, addr, kind, *fields)
+
+    lan.nodes[0].send = noted
+    push(lan, edge(1))
+    lan.run(3000)
+    assert HOT_ROUNDS <= len(told_at) and told_at[HOT_ROUNDS - 1] - told_at[0] <= HOT_ROUNDS * 340
