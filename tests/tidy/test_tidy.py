@@ -57,7 +57,8 @@ def test_the_agent_imports_nothing_beside_itself():
 
 
 def test_the_agents_imports_fit_a_32_bit_stack():
-    chain = house.deepest_import(AGENT, "__main__")
+    # __main__ imports this one, in a function.
+    chain = ["__main__", *house.deepest_import(AGENT, "edge.main")]
     assert len(chain) > 3, "the start of the agent imports nothing?"
     assert len(chain) <= house.NESTED_IMPORTS, (
         " > ".join(chain) + f": at most {house.NESTED_IMPORTS} deep; import what lies deepest first"
