@@ -39,14 +39,14 @@ test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS
 sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other processors, under build/sysroots
 	@$(BIN)/python tests/setup/sysroots.py
 
-firmware: $(VENV)/test.stamp ## Build what a gateway installs: dist/*.ipk
+firmware: $(VENV)/test.stamp ## Build what a gateway installs: build/firmware/*.ipk
 	@$(BIN)/python -m backfence.firmware_pkg
 
 lint: $(VENV)/test.stamp ## Check the house rules alone
 	@$(BIN)/python -m pytest tests/tidy
 
-clean: ## Remove all that was made: .venv, build, dist
-	@rm -rf $(VENV) build dist
+clean: ## Remove all that was made: .venv, build
+	@rm -rf $(VENV) build
 
 # The environment in two steps: what `make run` needs, and what the tests need besides.
 $(VENV)/run.stamp: pyproject.toml

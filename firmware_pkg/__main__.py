@@ -7,10 +7,11 @@ from . import build
 
 
 def main():
-    """Builds dist/*.ipk; prints its path, size and hash."""
-    work = build.REPOSITORY / "build" / "firmware"
+    """Builds build/firmware/*.ipk; prints its path, size and hash."""
+    out = build.REPOSITORY / "build" / "firmware"
+    work = out / "modules"
     try:
-        target = build.package(build.REPOSITORY / "dist", work)
+        target = build.package(out, work)
     except (build.BuildError, ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     data = target.read_bytes()
