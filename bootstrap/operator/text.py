@@ -13,7 +13,8 @@ import warnings
 
 from .errors import OperatorError
 
-DEFAULT_BYTES = 1_200_000  # "1 MB or more", with a margin
+DEFAULT_BYTES = 1_200_000
+DEFAULT_LEAST_BYTES = 1_000_000  # a Python that was stripped of some parts will do
 # One index blob names 1,024 inputs; at 16 KiB each that is 16 MiB.
 INPUT_MAX_BYTES = 16 * 1024 * 1024
 INPUT_MIN_BYTES = 32 * 1024  # less is done before anybody could pull a plug
@@ -49,15 +50,20 @@ def load(path=None):
 
 
 def default_text(wanted=DEFAULT_BYTES):
-    """English from this Python's own documentation, at least `wanted` bytes of UTF-8."""
+    """English from this Python's own documentation, `wanted` bytes of UTF-8 and the rest of a paragraph.
+
+    It may be as little as DEFAULT_LEAST_BYTES if this Python has no more.  Raises TextError.
+    """
     parts, size = [], 0
     for text in _documentation():
         part = text.strip().encode("utf-8", "replace") + b"\n\n"
         parts.append(part)
         size += len(part)
         if size >= wanted:
-            return b"".join(parts)
-    raise TextError("this Python has only %d bytes of documentation; name a text with INPUT=FILE" % size)
+            break
+    if size < min(wanted, DEFAULT_LEAST_BYTES):
+        raise TextError("this Python has only %d bytes of documentation; name a text with INPUT=FILE" % size)
+    return b"".join(parts)
 
 
 def _documentation():

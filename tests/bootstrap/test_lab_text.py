@@ -34,6 +34,14 @@ def test_one_python_gives_one_text(default):
     assert again.stdout == default
 
 
+def test_a_stripped_python_gives_what_it_has_or_says_so(monkeypatch):
+    monkeypatch.setattr(text, "_documentation", lambda: iter(["x" * 500_000] * 2))
+    assert len(text.default_text()) == 1_000_004
+    monkeypatch.setattr(text, "_documentation", lambda: iter(["x" * 500_000]))
+    with pytest.raises(text.TextError, match="only 500002 bytes of documentation; name a text with INPUT=FILE"):
+        text.default_text()
+
+
 def test_a_file_is_taken_as_it_is(tmp_path):
     data = b"\xff\x00 Caf\xc3\xa9\r\n" * 4000
     (tmp_path / "in put").write_bytes(data)
