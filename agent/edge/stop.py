@@ -20,16 +20,20 @@ _LOOK_MS = const(500)
 
 
 class Stop:
-    """asked(now_ms) is True once somebody wants the agent to stop."""
+    """asked(now_ms) is True once somebody wants the agent to stop.
 
-    def __init__(self, path):
+    path: the file's.  signals: False leaves the process's signals alone.
+    """
+
+    def __init__(self, path, signals=True):
         self._path = path
         self._asked = False
         self._look_ms = 0
         self._pending = None
         self._file()  # one that was left behind means nothing
         self._asked = False
-        self._catch()
+        if signals:
+            self._catch()
 
     def asked(self, now_ms):
         """Look at the signals, and now and then for the file."""

@@ -18,29 +18,32 @@ class Cutter:
     def __init__(self, steps, how):
         self.left = steps
         self.how = how
+        self.done = []
         if hasattr(os, "fsync"):
             self.O_RDONLY, self.close, self.fsync = os.O_RDONLY, os.close, self._fsync
 
-    def step(self):
+    def step(self, what=""):
         if self.left == 0:
             raise self.how
         self.left -= 1
+        if what and self.done[-1:] != [what]:
+            self.done.append(what)
 
     def open_file(self, path, mode):
-        self.step()
+        self.step("open " + mode)
         return CutFile(open(path, mode), self)
 
     def open(self, path, flags):
-        self.step()
+        self.step("open rb")
         return os.open(path, flags)
 
     def _fsync(self, handle):
-        self.step()
+        self.step("flush")
         os.fsync(handle)
         self.step()
 
     def rename(self, old, new):
-        self.step()
+        self.step("rename")
         os.rename(old, new)
         self.step()
 
@@ -59,14 +62,15 @@ class CutFile:
 
     def write(self, data):
         half = len(data) // 2
-        self.cutter.step()
+        self.cutter.step("write")
         self.file.write(data[:half])
         self.file.flush()
         self.cutter.step()
         return half + self.file.write(data[half:])
 
     def flush(self):
-        self.cutter.step()
+        # On CPython the fsync that follows is what counts.
+        self.cutter.step("" if hasattr(os, "fsync") else "flush")
         self.file.flush()
         self.cutter.step()
 
@@ -101,19 +105,18 @@ def clear():
 
 
 def cut_write(one, data, steps, how):
-    """Write with the power cut after so many steps; True if it was cut."""
-    real_open, real_os = disk.__dict__.get("open"), disk.os
+    """Write with the power cut after so many steps: (True if it was cut, what was done)."""
+    real_os = disk.os
     cutter = Cutter(steps, how)
     disk.open, disk.os = cutter.open_file, cutter
     try:
         one.write("state-a", data)
-        return False
+        return False, cutter.done
     except (Cut, OSError):
-        return True
+        return True, cutter.done
     finally:
         disk.os = real_os
-        if real_open is None:
-            del disk.open
+        del disk.open
 
 
 def every_step(old, how):
@@ -124,12 +127,14 @@ def every_step(old, how):
         one = fresh()
         if old is not None:
             one.write("state-a", old)
-        was_cut = cut_write(one, new, steps, how)
+        was_cut = cut_write(one, new, steps, how)[0]
+        left_over = [n for n in os.listdir(ROOT + "/state") if n != "state-a"]
         two = again()
         assert two.names("state-") == ([] if two.size("state-a") < 0 else ["state-a"])
         left = two.read("state-a", 0, 5000) if two.size("state-a") >= 0 else None
         assert left in (old, new)
         assert [n for n in os.listdir(ROOT + "/state") if n != "state-a"] == []
+        assert isinstance(how, Cut) or not was_cut or left_over == []
         seen.add(left == new)
         if not was_cut:
             break
@@ -137,6 +142,12 @@ def every_step(old, how):
         assert steps < 50
     clear()
     assert steps >= 8 and len(seen) == 2
+
+
+def test_a_write_is_on_the_medium_before_its_name_and_its_name_before_the_return():
+    cut, done = cut_write(fresh(), b"data", 100, Cut())
+    clear()
+    assert not cut and done == ["open wb", "write", "flush", "rename", "open rb", "flush"]
 
 
 def test_a_power_cut_at_every_step_leaves_old_or_new():

@@ -343,7 +343,7 @@ def test_the_stop_file_ends_a_running_job():
 def test_a_stop_file_left_behind_means_nothing():
     box = Box()
     touch(box.home + "/stop")
-    stop = Stop(box.home + "/stop")
+    stop = Stop(box.home + "/stop", False)
     assert not stop.asked(FAR)
     box.close()
 

@@ -146,7 +146,9 @@ class Box:
         self.socket, self.address = bound(poller, self.node.counters)
         self.peer_poller = select.poll()
         self.peer, self.peer_address = bound(self.peer_poller, Counters())
-        self.loop = Loop(config, self.node, self.clock, poller, self.socket, None, Stop(self.home + "/stop"), self.home)
+        # A test's process keeps its own signals.
+        stop = Stop(self.home + "/stop", False)
+        self.loop = Loop(config, self.node, self.clock, poller, self.socket, None, stop, self.home)
 
     def turns(self, count):
         for _ in range(count):
