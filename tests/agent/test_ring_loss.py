@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from proto_ring import close_under_loss  # noqa: E402
+from proto_ring_loss import close_under_loss  # noqa: E402
 
 
 @pytest.mark.parametrize("seed", range(100, 112))
