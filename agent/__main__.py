@@ -1,6 +1,13 @@
 """`-m backfence.agent --home DIR`: the agent of one box."""
 
+import gc
 import sys
+
+# Garbage left lying between live objects is what breaks a small heap up, not its
+# amount: collect after so many bytes, rather than when the heap is full.
+COLLECT_BYTES = 65536
+if hasattr(gc, "threshold"):  # MicroPython; before the imports, whose garbage is the worst
+    gc.threshold(COLLECT_BYTES)
 
 
 def start():

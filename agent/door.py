@@ -8,7 +8,7 @@ was refused.  A door decides nothing and keeps nothing for long.
 
 from .compat import const
 from .errors import RemoteError
-from .limits import DOOR_PUBLISHED, DOOR_RESULTS, DOOR_RESULTS_PER_PEER, DOOR_WANTS, MANIFEST_BYTES
+from .limits import DOOR_HELD, DOOR_PUBLISHED, DOOR_RESULTS, DOOR_RESULTS_PER_PEER, DOOR_WANTS, MANIFEST_BYTES
 from .manifest import is_name, manifest_id
 from .wire import cbor
 from .wire.hashes import sha256
@@ -52,6 +52,7 @@ class Door:
         self._tokens = {}  # token: receipt hash
         self._published = []  # [(receipt hash, workload id, seq, task)]
         self._token = 0
+        self._held = []  # [(topic's end, manifest)] that wait for a place in the queue of work
         self._census_ms = node.now_ms - CENSUS_IDLE_MS  # when the last one went out
         self.due = node.now_ms + TICK_MS
 
@@ -107,8 +108,16 @@ class Door:
             if reason:
                 self._refused(what, reason)
 
-        if not self._node.rumours.offer(bytes(payload), why):
+        if self._node.work.full() or not self._node.rumours.offer(bytes(payload), why):
+            self._hold(what, bytes(payload))
+
+    def _hold(self, what, payload):
+        """Keep a manifest until there is time to check it: a retained one comes once."""
+        held = [row for row in self._held if row[0] != what]
+        if len(held) >= DOOR_HELD:
             self._refused(what, "this door is busy; push it again")
+            return
+        self._held = held + [(what, payload)]
 
     def _refused(self, what, why):
         self._node.counters.bump("door_messages_bad")
@@ -272,6 +281,9 @@ class Door:
         if len(self._absent) > 4 * DOOR_WANTS:
             self._absent = {}
         self._publish_some()
+        held, self._held = self._held, []
+        for what, payload in held:
+            self._on_manifest(what, payload)
         pause_ms = CENSUS_BUSY_MS if self._node.busy() else CENSUS_IDLE_MS
         if self.connected and now_ms - self._census_ms >= pause_ms:
             self._census_ms = now_ms

@@ -114,6 +114,9 @@ DOOR_RESULTS = const(8)
 DOOR_RESULTS_PER_PEER = const(4)
 # Recently published results a door still answers for.  Oldest dropped.
 DOOR_PUBLISHED = const(64)
+# Manifests a door holds while its queue of work is full; 8 KB each.  The newcomer
+# is refused to the operator's face: "door_messages_bad".
+DOOR_HELD = const(4)
 # Blob topics a door is subscribed to at once.  Refused: "door_wants_full".
 DOOR_WANTS = const(8)
 # Events waiting for the edge.  Newest dropped: "events_unsent".

@@ -1,8 +1,8 @@
 """A door: what it refuses from boxes and broker, and how little it keeps."""
 
 from backfence.agent.limits import (
-    BLOB_BYTES, DOOR_PUBLISHED, DOOR_RESULTS, DOOR_RESULTS_PER_PEER, DOOR_WANTS, EVENTS, MANIFEST_BYTES,
-    UNSENT_DATAGRAMS,
+    BLOB_BYTES, DOOR_HELD, DOOR_PUBLISHED, DOOR_RESULTS, DOOR_RESULTS_PER_PEER, DOOR_WANTS, EVENTS,
+    MANIFEST_BYTES, UNSENT_DATAGRAMS,
 )
 from backfence.agent.wire import cbor, messages
 from backfence.agent.wire.hashes import sha256
@@ -210,6 +210,32 @@ def test_manifests_of_the_broker_and_words_to_the_operator():
         assert 0 < len(why) < 100 and door.rumours.get("slice", "edge").seq == 2
     assert len(door.store.disk.names("blob-")) == 1
     assert send(manifest(lan, 3)) == [] and door.rumours.get("slice", "edge").seq == 3
+
+
+class Idle:
+    """Work that is done when it is told to be."""
+
+    finished = False
+
+    def step(self):
+        return self.finished
+
+
+def test_manifests_that_come_while_a_door_is_busy_are_held():
+    lan, door = world()
+    idle = Idle()
+    while not door.work.full():
+        door.work.add(idle, lambda computation, error: None)
+    names = ["s%d" % i for i in range(DOOR_HELD + 1)]
+    for name in names:
+        topic = "backfence/" + lan.fleet().hex() + "/manifest/slice-" + name
+        door.message(topic, manifest(lan, 1, name=name), True, lan.now_ms)
+    lan.run(3000)
+    refused = [cbor.decode(event[2]) for event in published(lan, "/refused/")]
+    assert [row["what"] for row in refused] == ["manifest/slice-" + names[-1]] and "busy" in refused[0]["why"]
+    idle.finished = True
+    lan.run(3000)
+    assert sorted(m.name for m in door.rumours.manifests.values()) == names[:DOOR_HELD]
 
 
 def test_topics_of_nobody():
