@@ -25,7 +25,7 @@ AGENTS_MAX = 64  # processes of one machine; more is the simulator's business
 SEATS_MIN = 3  # less is a ring in name only
 # MicroPython compiles the agent's sources when it starts; with the job's page,
 # its code and the tables of a box that is a door this is enough with a margin.
-HEAP_KB = 3072
+HEAP_KB = 2048
 HEAP_KB_RANGE = (512, 65536)
 RUN_DIRECTORY = os.path.join("build", "run")
 MARK = ".backfence-run"  # only a directory with this mark is ever emptied
