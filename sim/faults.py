@@ -104,6 +104,7 @@ class Chaos:
             self.broker.come_back()
         for box in self.world.boxes:
             box.disk.full = False
+            box.disk.disarm()
             if box.wanted and not box.live:
                 box.start()
 

@@ -213,6 +213,18 @@ def test_healing_brings_every_wanted_box_back():
     assert not any(box.disk.full for box in world.boxes)
 
 
+def test_no_power_cut_outlasts_the_healing():
+    world = toy_world(22, 10)
+    weather = faults.Faults(crash=1.0, power_cut=1.0, down_share=0.9)
+    chaos = faults.Chaos(world, weather, world.stream("chaos"))
+    world.run_for(30_000)
+    assert chaos.crashes
+    chaos.heal()
+    world.boxes[0].node.learn({"news": 1})
+    world.run_for(30_000)
+    assert len(world.live()) == 10 and all("news" in box.node.rumours for box in world.boxes)
+
+
 def test_drawn_faults_leave_some_faults_out():
     world = toy_world(21, 1)
     rng = world.stream("faults")
