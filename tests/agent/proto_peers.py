@@ -155,9 +155,9 @@ def test_a_ladder_slower_than_the_repeats_breaks_nothing():
     lan = Lan(2)
     listen(lan)
     lan.nodes[0].peers._ladder = SlowLadder
-    SlowLadder.steps = 900
+    SlowLadder.steps = 2600
     tell(lan, 0, 1, b"too late")
-    lan.run(6000)
+    lan.run(20000)
     assert not lan.nodes[0].peers.hails and not len(lan.nodes[0].work)
 
 
@@ -210,7 +210,7 @@ def test_silence_is_given_up_and_its_messages_dropped():
     lan = Lan(2)
     lan.down.append(1)
     tell(lan, 0, 1, b"anybody?")
-    lan.run(6000)
+    lan.run(20000)
     assert lan.nodes[0].counters["peers_unreachable"] == 1
     assert not lan.nodes[0].peers.hails and not lan.nodes[0].peers.table
 
@@ -303,5 +303,5 @@ def test_greetings_under_way_are_few():
     for i in range(HAILS + 5):
         node.peers.send(b"%16d" % i, NOBODY, b"body")
     assert len(node.peers.hails) == HAILS and node.counters["hails_full"] == 5
-    lan.run(8000)
+    lan.run(20000)
     assert not node.peers.hails and node.counters["peers_unreachable"] == HAILS
