@@ -4,12 +4,15 @@ import os
 import re
 import signal
 import subprocess
+import tomllib
 
 import agents
 import brokers
 import interpreters
 import pytest
 from agents import Agent, Home
+
+from backfence.agent import __version__, config
 
 INTERPRETERS = ("cpython", "micropython")
 
@@ -188,3 +191,15 @@ def used_ticks(agent):
     words = open(f"/proc/{agent.process.pid}/stat").read().rpartition(")")[2].split()
     assert os.sysconf("SC_CLK_TCK") == 100
     return int(words[11]) + int(words[12])
+
+
+def test_the_version_is_the_projects():
+    project = tomllib.loads((interpreters.REPOSITORY / "pyproject.toml").read_text())
+    assert project["project"]["version"] == __version__
+
+
+def test_every_configuration_key_is_documented():
+    text = (interpreters.REPOSITORY / "docs/agent.md").read_text()
+    rows = text.partition("## Configuration")[2].partition("\n## ")[0].splitlines()
+    keys = [key for row in rows if row.startswith("| `") for key in re.findall("`([a-z_]+)`", row.split("|")[1])]
+    assert sorted(keys) == sorted(config.KEYS)
