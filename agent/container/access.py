@@ -56,17 +56,19 @@ class Access(Branches):
     def address(self, offset):
         """Pop a base.
 
-        Gives (text, number): the effective address as text to be used once, or a
-        number if it is known, and whether the base is tested; a tested base is `t`
-        or a name by the time the text is evaluated.
+        Gives (text, number, test): the effective address as text to be used once, the
+        number if it is known, else -1, and the test that the base is not negative, if it
+        needs one; a tested base is `t` or a name by the time the text is evaluated.
         """
         base = self.clean(self.number(self.pop(I32)))
         text, lo = base[1], base[2]
         if known(base):
             number = (lo & 0xFFFFFFFF) + offset
-            return "%d" % number, number, None, 0
+            return "%d" % number, number, None
         test = None
         if lo < 0:
+            if self.compact:
+                return "a(%s,%d)" % (text, offset), -1, None
             if simple(text):
                 test = "%s>=0" % text
             else:
@@ -74,11 +76,11 @@ class Access(Branches):
                 text = "t"
         if offset:
             text = "%s+%d" % (text, offset)
-        return text, -1, test, base[4] & EFFECT
+        return text, -1, test
 
     def load(self, t, size, signed, offset):
         """Pop a base; push what stands there."""
-        text, number, test, _ = self.address(offset)
+        text, number, test = self.address(offset)
         mode = self.mode
         lo, hi = 0, (1 << 8 * size) - 1
         if t == F32:
@@ -122,6 +124,8 @@ class Access(Branches):
             return "lw(%s)" % text
         if number >= 0:
             return "lw(%d)" % number if number & 3 else "w[%d]" % (number >> 2)
+        if self.compact:
+            return "lw(%s)" % text
         if simple(text) and "+" not in text:
             return "(w[%s>>2] if not %s&3 else lw(%s))" % (text, text, text)
         return "(w[t>>2] if not (t:=%s)&3 else lw(t))" % text
@@ -139,12 +143,17 @@ class Access(Branches):
 
     def store(self, t, size, offset):
         """Pop a value and a base; write the store."""
+        stack = self.stack
+        if len(stack) > 1 and stack[-1][4] & stack[-2][4] & EFFECT:
+            # Python evaluates the value before the address.
+            self.settle(len(stack) - 2)
         value = self.stored(t, size)
-        text, number, test, _ = self.address(offset)
+        text, number, test = self.address(offset)
         self.settle_effects()
-        if number < 0 and (test or size in (2, 4)):
-            # The value is evaluated first: it may use `t` itself, or stand twice.
-            if test or not simple(value) and (size == 2 or "t" in value or len(value) > 40):
+        checked = test or text[:2] == "a("
+        if number < 0 and (checked or size in (2, 4)):
+            # The value is evaluated first: it may trap, use `t` itself, or stand twice.
+            if checked or not simple(value) and (size == 2 or "t" in value or len(value) > 40):
                 self.emit("u=%s" % value)
                 value = "u"
             if test:
@@ -190,6 +199,9 @@ class Access(Branches):
             return
         if number >= 0:
             self.emit("w[%d]=%s" % (number >> 2, value))
+            return
+        if self.compact:
+            self.emit("sw(%s,%s)" % (text, value))
             return
         if not simple(text) or "+" in text:
             self.emit("t=%s" % text)

@@ -87,11 +87,11 @@ class Branches(Control):
             entries.reverse()
             self.stack.extend(entries)
         if not self.dead:
-            self.emit("u=%s" % index[1])
             at = len(self.stack) - arity
             for i in range(at, len(self.stack)):
                 self.settle(i)
             self.settle_effects()
+            self.emit("u=%s" % index[1])
             self.switch(frames, at, arity)
         self.set_unreachable()
 

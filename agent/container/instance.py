@@ -6,7 +6,7 @@ from .limits import TICK_FUEL
 from .memory import Memory
 from .reader import I32
 from .runtime import (
-    Unwind, bitsd, bitsf, copysign, copysign_canonical, dbits, dbits_canonical, fbits, fbits_canonical,
+    ODD_NAN, Unwind, bitsd, bitsf, copysign, copysign_canonical, dbits, dbits_canonical, fbits, fbits_canonical,
     float_from_bytes, trap, wrap32,
 )  # fmt: skip
 from .wasi import Wasi
@@ -130,16 +130,16 @@ class Instance:
         program, names = self.program, self.names
         module = program.module
         self.grant()
+        canonical = self.deterministic or ODD_NAN
         if module.memory is not None:
             if module.memory[0] > self.pages_cap:
                 raise Unwind("memory", 0, "it needs %d pages, its limit is %d" % (module.memory[0], self.pages_cap))
             self.memory = Memory(program.mode, module.memory[0], most_pages(module, self.pages_cap), names)
-            self.memory.canonical_stores(self.deterministic)
+            self.memory.canonical_stores(canonical)
             self.wasi.memory = self.memory
-        det = self.deterministic
-        names["csign"] = copysign_canonical if det else copysign
-        names["fbits"] = fbits_canonical if det else fbits
-        names["dbits"] = dbits_canonical if det else dbits
+        names["csign"] = copysign_canonical if canonical else copysign
+        names["fbits"] = fbits_canonical if canonical else fbits
+        names["dbits"] = dbits_canonical if canonical else dbits
         names["T"] = self.checkpoint
         names["I"] = self.indirect
         for i in range(len(module.globals)):

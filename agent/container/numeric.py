@@ -216,7 +216,9 @@ class Numeric(Stack):
                 self.push((t, "(%s<<%s)" % (a[1], by), min(0, a[2] << most), a[3] << most, flags))
         elif which == 1:
             lo, hi = _signed_range(t)
-            self.push((t, "(%s>>%s)" % (self.as_signed(a), by), max(lo, min(0, a[2])), hi, flags))
+            if a[3] <= hi:
+                lo, hi = min(0, a[2]), max(0, a[3])
+            self.push((t, "(%s>>%s)" % (self.as_signed(a), by), lo, hi, flags))
         elif which == 2:
             hi = 0xFFFFFFFF if t == I32 else 0xFFFFFFFFFFFFFFFF
             if a[2] >= 0:
@@ -232,7 +234,8 @@ class Numeric(Stack):
         """Shift by a constant 0 < k < bits."""
         flags = a[4] & EFFECT
         if which == 0:
-            if a[2] < -(1 << 60 - k) or a[3] >= 1 << 60 - k:
+            most = 1 << 60 >> k
+            if a[2] < -most or a[3] >= most:
                 # Drop the bits that will fall out first, so that the rest stays small.
                 if t == I32 and not self.mode.signed:
                     keep = (1 << bits - k) - 1

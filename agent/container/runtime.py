@@ -302,6 +302,10 @@ def bitsd(i):
     return struct.unpack("<d", struct.pack("<q", i))[0]
 
 
+# A processor of the older MIPS kind has its own NaN bits: there all are made one.
+ODD_NAN = struct.pack("<f", float_from_bytes(b"\0\0\xc0\x7f")) != b"\0\0\xc0\x7f"
+
+
 def unreachable():
     """The instruction `unreachable`."""
     trap("unreachable executed")
@@ -315,6 +319,13 @@ def too_deep():
 def out_of_bounds():
     """An address that cannot be in the memory."""
     trap("out of bounds memory access")
+
+
+def address(base, offset):
+    """The effective address of a base held signed."""
+    if base < 0:
+        out_of_bounds()
+    return base + offset
 
 
 def names(mode):
@@ -347,6 +358,7 @@ def names(mode):
         "dbits": dbits,
         "bitsf": bitsf,
         "bitsd": bitsd,
+        "a": address,
         "U": unreachable,
         "X": too_deep,
         "E": out_of_bounds,

@@ -40,6 +40,9 @@ class Mode:
         self.hi = 0x7FFFFFFF if signed else 0xFFFFFFFF
         # Beyond this an integer is a heap object in MicroPython.
         self.small = 0x3FFFFFFF if signed else 0x3FFFFFFFFFFFFFFF
+        # Longer bodies are translated to less code, which is slower: the signed
+        # mode's usual code is long.
+        self.compact_bytes = 3072 if signed else 7424
 
 
 class Source:
@@ -91,6 +94,8 @@ class Stack(Reader):
         self.end = end
         self.stack = []
         self.frames = []
+        # MicroPython's jumps reach 16 KiB of bytecode: long functions are written short.
+        self.compact = end - pos > self.mode.compact_bytes
         self.dead = False  # this code cannot be reached: check it, write nothing
         self.indent = 1
         self.ranges = {}  # local -> (lo, hi), where known to be narrower than its type
@@ -165,6 +170,8 @@ class Stack(Reader):
                 return entry
             if not mode.signed:
                 return (t, "(%s&4294967295)" % text, 0, 0xFFFFFFFF, flags)
+            if self.compact:
+                return (t, "Z(%s)" % text, mode.lo, mode.hi, flags)
             return (
                 t, "(t if -1073741823<=(t:=%s)<=1073741823 else Z(t))" % text,
                 mode.lo, mode.hi, flags,
@@ -173,6 +180,8 @@ class Stack(Reader):
             if lo >= -0x8000000000000000 and hi <= 0x7FFFFFFFFFFFFFFF:
                 return entry
             small = self.mode.small
+            if self.compact:
+                return (t, "Y(%s)" % text, -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, flags)
             return (
                 t, "(t if -%d<=(t:=%s)<=%d else Y(t))" % (small, text, small),
                 -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, flags,
@@ -186,6 +195,11 @@ class Stack(Reader):
         name = "s%d" % at
         if entry[1] == name:
             return
+        if entry[4] & EFFECT:
+            # Traps come in the order of the program, so that every engine names the same.
+            for lower in range(at):
+                if stack[lower][4] & EFFECT:
+                    self.settle(lower)
         entry = self.clean(entry)
         # An entry below may have swallowed the value that stood in this local.
         for lower in range(at):

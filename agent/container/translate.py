@@ -8,7 +8,7 @@ because MicroPython never frees an interned name:
   F fuel until the next checkpoint, T the checkpoint, X call depth exceeded
   M W m w the memory's views, N its pages, G grow, E address out of bounds
   b p control flow, t u temporaries, K float constants, I the table
-  and the helpers of runtime.py
+  Z Y wrap an i32, an i64; a an address held signed; and the other helpers of runtime.py
 """
 
 from .access import Access
@@ -200,6 +200,8 @@ class Translator(Access):
                 self.push_full(t, name)
             return
         entry = self.clean(self.number(self.pop(t)))
+        if entry[4] & EFFECT:
+            self.settle_effects()
         self.settle_users(name)
         if entry[1] != name:
             self.emit("%s=%s" % (name, entry[1]))
@@ -229,6 +231,7 @@ class Translator(Access):
         if op == 0x1A:
             entry = self.pop(0)
             if entry[4] & EFFECT:
+                self.settle_effects()
                 self.emit(entry[1])
             return
         t = 0
@@ -301,6 +304,8 @@ class Translator(Access):
         if i >= len(self.module.types):
             self.bad("unknown type %d" % i)
         params, results = self.module.types[i]
+        # The table is looked at before Python evaluates the arguments.
+        self.settle_effects()
         index = self.value(I32)
         arguments = self.arguments(params)
         self.results("I(%s,%d)(d+1%s)" % (index, self.module.canon[i], arguments), results)
