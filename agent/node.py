@@ -64,7 +64,8 @@ class Node:
         self.attributes = {}
         self.available = True
         self._started_ms = now_ms
-        self._wall_base = (wall_s, now_ms)
+        self._system_wall = (wall_s, now_ms)
+        self._wall_floor = (0, now_ms)
         self._wall_due = now_ms + WALL_SAVE_MS
         self._unsent = []
         self._events = []
@@ -278,8 +279,9 @@ class Node:
             self._bury(id)
 
     def unreachable(self, id):
-        """A greeting was given up."""
-        self.silent(id)
+        """A greeting was given up.  No burial: the box may only limit strangers."""
+        self.membership.drop(id)
+        self.slicing.forget(id)
 
     def dead(self, id):
         """A ring neighbour or candidate is dead: every service forgets it."""
@@ -319,17 +321,24 @@ class Node:
             raise RemoteError("not a door")
         self.door.on_result(peer, message)
 
-    # -- wall time: the system's, never below the persisted floor
+    # -- wall time: the system's, but never below the floor.  Only signed time stamps
+    # raise the floor, and ticks move it on: a wrong system clock leaves no trace.
+
+    def _since(self, point):
+        return point[0] + (self.now_ms - point[1]) // 1000
 
     def wall_s(self):
         """Unix seconds, as far as this box knows."""
-        base, at = self._wall_base
-        return base + (self.now_ms - at) // 1000
+        return max(self._since(self._system_wall), self._since(self._wall_floor))
+
+    def set_wall(self, wall_s):
+        """The system's clock says wall_s; it may have been set back."""
+        self._system_wall = (wall_s, self.now_ms)
 
     def raise_wall(self, wall_s):
-        """Wall time rises to a signed time stamp, and never falls."""
-        if wall_s > self.wall_s():
-            self._wall_base = (wall_s, self.now_ms)
+        """A signed time stamp says that it is wall_s or later."""
+        if wall_s > self._since(self._wall_floor):
+            self._wall_floor = (wall_s, self.now_ms)
 
     def _load_floor(self):
         """Take the wall floor; return this start's incarnation number."""
@@ -350,7 +359,7 @@ class Node:
 
     def _save_floor(self):
         self._wall_due = self.now_ms + WALL_SAVE_MS
-        self.store.save_state("clock", cbor.encode([self.wall_s(), self.incarnation]))
+        self.store.save_state("clock", cbor.encode([self._since(self._wall_floor), self.incarnation]))
 
     # -- for people
 

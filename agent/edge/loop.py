@@ -197,7 +197,7 @@ class Loop:
         node.attributes["mem_free"] = available
         self.jobs.busy = bool(limit) and system.load() > limit
         node.available = system.has_room(total, available) and not self.jobs.busy
-        node.raise_wall(self._clock.wall())
+        node.set_wall(self._clock.wall())
 
     def _resolve_controller(self, now_ms):
         """Ask again for a controller's name that did not resolve, while alone."""

@@ -154,6 +154,21 @@ def test_signed_time_raises_the_wall_and_nothing_lowers_it():
     assert lan.nodes[0].wall_s() == WALL_S + 5000
 
 
+def test_a_wrong_system_clock_leaves_no_trace():
+    lan = Lan(1)
+    node = lan.nodes[0]
+    node.set_wall(WALL_S + 10**8)
+    assert push(lan, edge(1, expires=WALL_S + 10**7)) == REFUSED_EXPIRED
+    node.leave(lan.now_ms)
+    lan.restart(0)
+    node = lan.nodes[0]
+    assert node.wall_s() == WALL_S
+    node.set_wall(WALL_S + 9)
+    node.set_wall(WALL_S + 5)
+    assert node.wall_s() == WALL_S + 5
+    assert push(lan, edge(1, expires=WALL_S + 10**7)) is None
+
+
 def told(lan, liar, entries):
     node = lan.nodes[liar]
     node.send(lan.nodes[0].id, lan.address(0), messages.HAVE, entries)

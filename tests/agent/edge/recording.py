@@ -116,7 +116,7 @@ class Node:
     def job_done(self, job, outcome, now_ms):
         self.told.append(("done", job.key, outcome))
 
-    def raise_wall(self, wall_s):
+    def set_wall(self, wall_s):
         self.told.append(("wall", wall_s))
 
     def leave(self, now_ms):
