@@ -15,6 +15,7 @@ BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 
 PACKAGES = {
     "mosquitto": "a second MQTT broker beside the embedded one",
+    "mosquitto-clients": "a client that knows nothing of us",
     "qemu-user-static": "the other processors",
     "clang": "C programs to WebAssembly",
     "lld": "their linker",

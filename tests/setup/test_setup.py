@@ -48,4 +48,4 @@ def test_a_user_who_is_not_root_is_told_what_to_install(tmp_path):
     )
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.count("\n") == 1
-    assert "sudo apt-get install mosquitto qemu-user-static" in run.stderr
+    assert "sudo apt-get install mosquitto mosquitto-clients qemu-user-static" in run.stderr
