@@ -3,6 +3,7 @@
 import os
 import select
 import socket
+import time
 
 from backfence.agent.counters import Counters
 from backfence.agent.edge import broker, mqtt, mqtt_outbox, mqtt_wire, udp
@@ -48,6 +49,7 @@ class Scene:
         count = 0
         while not [event for event in self.seen if event[0] == kind]:
             self.turn()
+            time.sleep(0.002)
             count += 1
             assert count < 2000, (kind, self.seen)
         return [event for event in self.seen if event[0] == kind][-1]
@@ -63,6 +65,8 @@ class Scene:
                 out += self.stream.recv(65536)
             except OSError as problem:
                 assert problem.errno == 11
+                # The kernel holds a small segment back until the one before is acknowledged.
+                time.sleep(0.002)
             count += 1
             assert count < 5000
         self.stream.setblocking(True)
