@@ -61,5 +61,5 @@ class Limits:
 # depend on the C stack.  142 plain frames fit 32-bit MicroPython; `tick` needs some.
 CALL_DEPTH = 60
 
-# Fuel between two calls of `tick`: about 1 ms on a PC, 20 ms on a 600 MHz MIPS box.
+# Fuel between two calls of `tick`: 0.2 to 1 ms on a PC, some 30 times that on a 600 MHz MIPS box.
 TICK_FUEL = 20000

@@ -175,8 +175,9 @@ class Wasi:
         """Bytes of SHA-256(seed, counter): the same for the same seed."""
         at = self.view(at, size)
         size &= 0xFFFFFFFF
-        self.memory.charge(size)
         while size:
+            # A hash takes long on a small box: 1 fuel a byte, and a turn of `tick` between.
+            self.memory.charge(32 << 6)
             block = sha256(self.seed + struct.pack(">I", self.drawn)).digest()[: min(size, 32)]
             self.drawn += 1
             self.memory.bytes[at : at + len(block)] = block

@@ -4,9 +4,10 @@ import edges
 from modules import END, F32, F64, I32, I64, function, get, i32, i64, load, module, u
 
 TYPES = (I32, I64, F32, F64)
-# Parameters, then two locals of each type, one spare of each, one loop counter.
+# Parameters, then one more local of each type, one spare of each, loop counters.
 PARAMS = (I32, I64, F32, F64)
-LOCALS = PARAMS + TYPES + TYPES + (I32,)
+LOOPS = 3
+LOCALS = PARAMS + TYPES + TYPES + (I32,) * LOOPS
 SPARE = {t: 8 + i for i, t in enumerate(TYPES)}
 COUNTER = 12
 LOADS = {I32: (0x28, 0x2C, 0x2D, 0x2E, 0x2F), I64: (0x29, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35), F32: (0x2A,), F64: (0x2B,)}
@@ -125,12 +126,16 @@ class Writer:
         return b"\x02\x40" + index + b"\x0e" + u(len(targets)) + b"".join([u(t) for t in self_exit]) + END
 
     def loop(self, depth):
-        """At most three rounds; one counter for all, so inner loops cut outer ones short."""
-        code = i32(3) + b"\x21" + u(COUNTER) + b"\x02\x40\x03\x40"
+        """At most three rounds, counted in a local that only this depth of loops uses, so that all end."""
+        nested = self.labels.count("loop")
+        if nested == LOOPS:
+            return self.statement(0)
+        counter = u(COUNTER + nested)
+        code = i32(3) + b"\x21" + counter + b"\x02\x40\x03\x40"
         self.labels += [None, "loop"]
         code += self.statement(depth - 1) + self.statement(depth - 1)
         self.labels = self.labels[:-2]
-        code += get(COUNTER) + i32(1) + b"\x6b\x22" + u(COUNTER) + i32(0) + b"\x4a\x0d\0" + END + END
+        code += b"\x20" + counter + i32(1) + b"\x6b\x22" + counter + i32(0) + b"\x4a\x0d\0" + END + END
         return code
 
 
@@ -139,7 +144,6 @@ def program(random, size=4, depth=4):
     functions = []
     for t in TYPES:
         writer = Writer(random)
-        writer.expression_call = None
         functions.append(function(PARAMS, (t,), _leaf(writer, t), LOCALS[4:]))
     writer = Writer(random)
     body = b"".join([writer.statement(depth) for _ in range(size)])

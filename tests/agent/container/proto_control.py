@@ -22,37 +22,73 @@ def test_br_table_of_many_sizes():
             assert program.invoke("f0", (i,), tick)[3] == (want,), (cases, i)
 
 
-def nest(depth, loops):
-    """f0(n): blocks or loops nested `depth` deep; the innermost branches outward by n labels.
-
-    Each level that is left by running off its end adds 1 to the local that is the result.
-    """
-    body = (b"\x03\x40" if loops else b"\x02\x40") * depth
-    if loops:
-        # The innermost runs once: a second arrival at a loop's start ends everything.
-        body = b""
-        for _ in range(depth):
-            body += b"\x03\x40"
-        body += get(1) + i32(1000) + b"\x6a\x21\1" + get(1) + i32(3000) + b"\x4e\x04\x40" + get(1) + b"\x0f\x0b"
-    body += get(0) + b"\x0e" + u(depth) + b"".join([u(k) for k in range(depth)]) + u(depth - 1)
+def nested_blocks(depth):
+    """f0(n): leaves n of `depth` blocks at once; each left at its end adds 1 to the result."""
+    body = b"\x02\x40" * depth + table(depth)
     for _ in range(depth):
         body += END + get(1) + i32(1) + b"\x6a\x21\1"
     return module([function((I32,), (I32,), body + get(1), [I32])])
 
 
+def table(depth):
+    return get(0) + b"\x0e" + u(depth) + b"".join([u(k) for k in range(depth)]) + u(depth - 1)
+
+
 def test_branches_over_any_number_of_blocks():
     for depth in (1, 2, 5, 17, 18, 19, 60, 61, 200):
-        program = start(nest(depth, False), fuel=10000000)
+        program = start(nested_blocks(depth), fuel=10000000)
         for n in sorted({0, 1, 2, depth // 2, depth - 1, depth, depth + 5}):
             reached = min(n, depth - 1)
             assert program.invoke("f0", (n,), tick)[3] == (depth - reached,), (depth, n)
 
 
+def nested_loops(depth):
+    """f0(n): loops; the innermost goes back to the n-th around it, less one each time.
+
+    Each start of loop k makes the result 5 * result + k.
+    """
+    body = b""
+    for k in range(depth):
+        body += b"\x03\x40" + get(1) + i32(5) + b"\x6c" + i32(k) + b"\x6a\x21\1"
+    # Two more blocks to cross, and an end when n falls below 0.
+    body += b"\x02\x40\x02\x40" + get(0) + i32(0) + b"\x48\x0d\0"
+    body += get(0) + i32(-1) + b"\x6a\x22\0" + i32(1) + b"\x6a"
+    body += b"\x0e" + u(depth) + b"".join([u(k + 2) for k in range(depth)]) + u(1) + END + END
+    return module([function((I32,), (I32,), body + END * depth + get(1), [I32])])
+
+
+def walk(depth, n):
+    """What nested_loops does."""
+    result, k = 0, 0
+    while True:
+        while k < depth:
+            result = (5 * result + k) & 0xFFFFFFFF
+            k += 1
+        if n < 0:
+            return result - 0x100000000 if result >> 31 else result
+        if n >= depth:
+            # The table's default leaves both blocks, and every loop ends.
+            return result - 0x100000000 if result >> 31 else result
+        k = depth - 1 - n
+        n -= 1
+
+
 def test_branches_back_to_any_loop():
-    for depth in (1, 2, 5, 18, 19, 70):
-        program = start(nest(depth, True), fuel=10000000)
-        for n in (0, 1, depth - 1):
-            assert program.invoke("f0", (n,), tick)[3] == (3000,), (depth, n)
+    for depth in (1, 2, 3, 5, 16, 17, 18, 70):
+        program = start(nested_loops(depth), fuel=10000000)
+        for n in (-1, 0, 1, depth - 1, depth):
+            assert program.invoke("f0", (n,), tick)[3] == (walk(depth, n),), (depth, n)
+
+
+def test_a_loop_is_left_and_repeated_across_others():
+    # loop A { loop B { block { br_table block, B, A, out } } }: both ways over the same loops.
+    body = b"\x02\x40\x03\x40" + get(1) + i32(10) + b"\x6a\x21\1\x03\x40" + get(1) + i32(1) + b"\x6a\x21\1\x02\x40"
+    body += get(0) + get(0) + i32(2) + b"\x76\x21\0" + i32(3) + b"\x71"
+    body += b"\x0e\3\0\1\2\3" + END + get(1) + i32(100) + b"\x6a\x21\1" + END + END + END + get(1)
+    program = start(module([function((I32,), (I32,), body, [I32])]))
+    # Base-4 digits of n: 0 falls out of everything, 1 repeats B, 2 repeats A, 3 leaves.
+    for n, want in ((0, 111), (3, 11), (1, 112), (2, 122), (0b1101, 12), (0b1110, 22), (0b11100110, 34)):
+        assert program.invoke("f0", (n,), tick)[3] == (want,), n
 
 
 def collatz(padding):
@@ -115,6 +151,18 @@ def test_an_old_value_survives_a_new_one():
         globals=[(I32, 1, i32(7))],
     )
     assert call(data, "f0") == 807
+
+
+def test_values_waiting_on_the_stack_keep_apart():
+    # A global's old value waits while the global is set.
+    body = b"\x23\0" + i32(8) + b"\x24\0\x23\0" + i32(100) + b"\x6c\x6a"
+    assert call(module([function((), (I32,), body)], globals=[(I32, 1, i32(7))]), "f0") == 807
+    # A sum that took up the second value waits while another second value is written down.
+    store = i32(64) + i32(1) + b"\x36\0\0"
+    peek = [i32(at) + b"\x28\0\0" for at in (0, 4)]
+    body = get(0) + peek[0] + store + b"\x6a" + peek[1] + store + i32(10) + b"\x6c\x6a"
+    data = module([function((I32,), (I32,), body)], memory=(1, 1), data=[(0, b"\7\0\0\0\5")])
+    assert call(data, "f0", 1000) == 1057
 
 
 def test_dead_code_is_left_out():

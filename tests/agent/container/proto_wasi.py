@@ -137,6 +137,19 @@ def test_randomness_is_the_seeds():
     assert first[0] & 0xFFFFFFFF == head
 
 
+def test_randomness_and_output_cost_fuel():
+    program = start(imported("random_get", "ii"))
+    before = program.used()
+    program.invoke("go", (0, 100), tick)
+    first = program.used() - before
+    program.invoke("go", (0, 1000), tick)
+    second = program.used() - before - first
+    # The call's own opcodes, and 32 for each 32 bytes begun: 4 and 32 of them.
+    assert second - first == 32 * (32 - 4)
+    costs = [run(copy_program(), stdin=bytes(n)).fuel for n in (0, 8, 16)]
+    assert costs[2] - costs[1] == costs[1] - costs[0]
+
+
 def test_the_clock():
     data = imported("clock_time_get", "iIi")
     program = admit(data, None, False)

@@ -52,7 +52,7 @@ def admit(data, mode=None):
 
 def ours(data, calls, mode=None):
     """[value or trap reason of each call], and the memory."""
-    instance = admit(data, mode).start(b"", [], 1 << 40, 0, 2, False, b"")
+    instance = admit(data, mode).start(b"", [], 1 << 26, 0, 2, False, b"")
     out = []
     for args in calls:
         kind, _, reason, values = instance.invoke("f4", args, lambda: True)
