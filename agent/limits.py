@@ -98,6 +98,8 @@ TOMBSTONES = const(16)
 
 # Seats of a slice; term and seat must fit the wire's fields.
 SEATS = const(4096)
+# Slices that one slice has taken in by merging; merging again names them all.
+ABSORBED = const(4)
 # Tasks of a workload, times replicas: the progress bitmap fits one datagram.
 TASKS = const(8192)
 ARGUMENTS = const(8)

@@ -6,6 +6,7 @@ its form, its fleet and its expiry hold, nothing of it is used.
 
 from .errors import RemoteError
 from .limits import (
+    ABSORBED,
     ARGUMENT_BYTES,
     ARGUMENTS,
     BLOB_BYTES,
@@ -26,7 +27,8 @@ _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 _COMMON = ("kind", "fleet", "name", "seq", "issued", "expires", "end")
 _FIELDS = {
-    "slice": ("seats", "where"),
+    "slice": ("seats", "share", "where", "top", "absorbs", "from"),
+    "query": ("where", "by", "top"),
     "workload": (
         "slice", "program", "program_size", "index", "tasks", "args",
         "replicas", "quorum", "limits", "deadline_s", "deterministic",
@@ -34,7 +36,7 @@ _FIELDS = {
     "lot": ("root", "count"),
     "seeds": ("contacts",),
 }
-_OPTIONAL = ("end", "where")
+_OPTIONAL = ("end", "seats", "share", "where", "by", "top", "absorbs", "from")
 
 
 def manifest_id(kind, name):
@@ -80,10 +82,44 @@ def is_name(value):
     return True
 
 
-def _check_slice(fields):
-    _uint(fields, "seats", 1, SEATS)
+def _check_choice(fields):
+    """Who is meant: a predicate, and a share of those by rank, both optional."""
     if "where" in fields:
         predicate.check(fields["where"])
+    if "top" in fields:
+        top = fields["top"]
+        if not isinstance(top, list) or len(top) != 2 or not predicate.is_attribute(top[1]):
+            raise RemoteError("manifest field top")
+        _uint({"top": top[0]}, "top", 1, 999)
+
+
+def _check_slice(fields):
+    if ("seats" in fields) == ("share" in fields):
+        raise RemoteError("manifest field seats: either seats or share")
+    if "seats" in fields:
+        _uint(fields, "seats", 1, SEATS)
+    else:
+        _uint(fields, "share", 1, 1000)
+    _check_choice(fields)
+    absorbs = fields.get("absorbs", [])
+    if not isinstance(absorbs, list) or len(absorbs) > ABSORBED:
+        raise RemoteError("manifest field absorbs")
+    for row in absorbs:
+        if not isinstance(row, list) or len(row) != 3 or not is_name(row[0]) or row[0] == fields["name"]:
+            raise RemoteError("manifest field absorbs")
+        first = _uint({"absorbs": row[1]}, "absorbs", 0, SEATS)
+        _uint({"absorbs": row[2]}, "absorbs", 1, fields.get("seats", 0) - first)
+    if "from" in fields:
+        row = fields["from"]
+        if not isinstance(row, list) or len(row) != 2 or not is_name(row[0]) or row[0] == fields["name"]:
+            raise RemoteError("manifest field from")
+        _uint({"from": row[1]}, "from", 0, SEATS)
+
+
+def _check_query(fields):
+    _check_choice(fields)
+    if "by" in fields and not predicate.is_attribute(fields["by"]):
+        raise RemoteError("manifest field by")
 
 
 def _check_workload(fields):
@@ -146,7 +182,9 @@ def _check_seeds(fields):
             raise RemoteError("manifest field contacts")
 
 
-_CHECKS = {"slice": _check_slice, "workload": _check_workload, "lot": _check_lot, "seeds": _check_seeds}
+_CHECKS = {
+    "slice": _check_slice, "query": _check_query, "workload": _check_workload, "lot": _check_lot, "seeds": _check_seeds,
+}
 
 
 def parse(payload):

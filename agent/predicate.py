@@ -12,6 +12,11 @@ from .limits import PREDICATE_DEPTH, PREDICATE_NODES
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
+def is_attribute(name):
+    """True for text that can name an attribute: 1 to 32 characters."""
+    return isinstance(name, str) and 1 <= len(name) <= 32
+
+
 def check(predicate):
     """RemoteError unless predicate is well formed and within the caps."""
     _count(predicate, 1)

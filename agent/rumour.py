@@ -31,6 +31,9 @@ RANGE_BYTES = const(4)
 # Entries of (id 16, seq, hash 32, size) that surely fit one message.
 HAVE_ENTRIES = (MESSAGE_BYTES - 32) // 72
 
+# The kinds of manifests that rumours carry.
+SPREAD = ("slice", "workload", "query")
+
 REFUSED_OLD = "an older or equal sequence number; push with a higher one"
 REFUSED_EXPIRED = "it has expired"
 REFUSED_FULL = "the fleet holds its limit of live manifests; end one first"
@@ -80,7 +83,7 @@ class Rumours:
 
     def _refusal(self, manifest):
         node = self._node
-        if manifest.kind not in ("slice", "workload"):
+        if manifest.kind not in SPREAD:
             node.counters.bump("manifests_bad")
             return "a " + manifest.kind + " manifest is not spread by rumour"
         if manifest.expires <= node.wall_s():
