@@ -46,11 +46,12 @@ class Node:
     store: store.Store; rng: rng.Rng; now_ms: monotonic; wall_s: unix seconds as
     the system has it; address: our packed address as others reach it;
     controller: packed address or None; ladder(private, public, blind): the
-    X25519 computation, replaced only by the simulator.
+    X25519 computation, speech: what stands for peers.Peers; both replaced only
+    by the simulator.
     """
 
     def __init__(self, config, identity, trust, store, rng, now_ms, wall_s,
-                 address=b"\x7f\x00\x00\x01\x1b\x58", controller=None, ladder=None):
+                 address=b"\x7f\x00\x00\x01\x1b\x58", controller=None, ladder=None, speech=None):
         self.config = config
         self.identity = identity
         self.id = identity.id
@@ -73,7 +74,7 @@ class Node:
         self._tombstones = {}  # identity: until
         self.work = Work(self.counters)
         incarnation = self._load_floor()
-        self.peers = Peers(self, identity, self.ladder, incarnation)
+        self.peers = (speech or Peers)(self, identity, self.ladder, incarnation)
         self.slicing = Slicing(self)
         self.rumours = Rumours(self)
         self.membership = Membership(self)

@@ -11,6 +11,7 @@ import click
 
 from . import run as runs
 from .lab import Lab
+from .speech import SPEECH
 
 FORMATS = click.Choice(["text", "json"])
 
@@ -36,14 +37,16 @@ def list_scenarios(form):
 @click.argument("scenario")
 @click.option("--nodes", type=click.IntRange(2, runs.NODES_MAX), default=None, help="Boxes; default: the scenario's.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of everything.")
+@click.option("--speech", type=click.Choice(sorted(SPEECH)), default="sealed", show_default=True,
+              help="plain: no greetings and no tags, for large worlds.")
 @click.option("--format", "form", type=FORMATS, default="text", help="How to print.")
-def run_scenario(scenario, nodes, seed, form):
+def run_scenario(scenario, nodes, seed, speech, form):
     """Runs SCENARIO and reports its checks, figures and trace hash."""
     if scenario not in runs.names():
         click.echo("Error: there is no scenario %r; see: python -m backfence.sim list" % scenario, err=True)
         sys.exit(2)
     module = runs.load(scenario)
-    report = runs.perform(Lab(scenario, nodes or module.NODES, seed, progress=True), module.play)
+    report = runs.perform(Lab(scenario, nodes or module.NODES, seed, progress=True, speech=speech), module.play)
     if form == "json":
         click.echo(json.dumps(report, indent=2))
     else:

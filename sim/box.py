@@ -112,6 +112,10 @@ class Box:
         """A datagram for this box."""
         self._call(self.node.receive, data, address)
 
+    def tell(self, method, *arguments):
+        """Calls what a scenario wants of the node, which may take no time as its argument."""
+        self._call(lambda now: method(*arguments))
+
     def job_done(self, job, outcome):
         """The cell is done with a job."""
         if self.live:

@@ -6,6 +6,7 @@ The scenarios' verbs that need to know what a node is made of are here.
 from ..agent import rng
 from ..agent.config import Config
 from ..agent.counters import Counters
+from ..agent.descriptor import Descriptor
 from ..agent.node import Node
 from ..agent.store import Store
 from ..bootstrap.operator import manifests
@@ -15,6 +16,7 @@ from .controller import ADDRESS, Controller
 from .fleet import Fleet
 from .operator import VALID_S, Operator
 from .run import Run
+from .speech import SPEECH
 from .world import WALL_START_S
 
 # What the edge of a small router would find out about itself.
@@ -25,10 +27,15 @@ ATTRIBUTES = {
 
 
 class Lab(Run):
-    """A Run of the agent's nodes.  `settings` are lines of agent.conf for all boxes."""
+    """A Run of the agent's nodes.  `settings` are lines of agent.conf for all boxes.
 
-    def __init__(self, name, nodes, seed, progress=False, runner=None, **settings):
+    `speech` is "sealed", as on a real box, or "plain" (speech.py), for large worlds.
+    """
+
+    def __init__(self, name, nodes, seed, progress=False, runner=None, speech="sealed", **settings):
         super().__init__(name, nodes, seed, self._make_node, progress=progress)
+        self.speech = speech
+        self.options = "" if speech == "sealed" else " --speech " + speech
         self.settings = {"round_ms": "60000", "busy_round_ms": "1000", "probe_ms": "1000"}
         self.settings.update(settings)
         self.runner = runner or jobs.Model(seed)
@@ -48,11 +55,30 @@ class Lab(Run):
         The first `doors` boxes have a broker; the controller hands out the
         first `contacts` boxes.
         """
+        rng = self.world.stream("boot")
+        for box in self._place(doors, contacts, rng, drift_ppm, wall_off_s):
+            delay = 0 if box.number < contacts else rng.randrange(spread_s * 1000)
+            self.world.after(delay, self._first_start, box)
+
+    def boot_joined(self, view=20, doors=0, contacts=4, spread_ms=0, drift_ppm=0, wall_off_s=0):
+        """Starts every box with `view` random others in its view, as the papers do ("random 20-out").
+
+        `spread_ms`: the starts are spread over so much time; 0 is one round.
+        """
+        rng = self.world.stream("boot")
+        spread_ms = spread_ms or int(self.settings["round_ms"])
+        members = self.fleet.members
+        for box in self._place(doors, contacts, rng, drift_ppm, wall_off_s):
+            known = rng.sample(range(len(members)), min(view + 1, len(members)))
+            known = [members[number] for number in known if number != box.number][:view]
+            self.world.after(rng.randrange(spread_ms), self._first_start, box, known)
+
+    def _place(self, doors, contacts, rng, drift_ppm, wall_off_s):
+        """Puts all boxes and the controller in the world; the boxes."""
         seeds = manifests.seeds_manifest(
             self.fleet, [(m.id, m.address) for m in self.fleet.members[:contacts]],
             valid_s=VALID_S, issued=WALL_START_S)
         self.controller = Controller(self.world, self.fleet.sign(seeds))
-        rng = self.world.stream("boot")
         for member in self.fleet.members:
             drift = rng.randint(-drift_ppm, drift_ppm)
             wall = rng.randint(-wall_off_s, wall_off_s)
@@ -62,12 +88,13 @@ class Lab(Run):
             if box.door:
                 box.mqtt = Client(self.broker, box)
             box.wanted = True
-            delay = 0 if member.number < contacts else rng.randrange(spread_s * 1000)
-            self.world.after(delay, self._first_start, box)
+        return self.world.boxes
 
-    def _first_start(self, box):
+    def _first_start(self, box, known=()):
         if not box.live:
             box.start()
+            if known and box.live:
+                box.tell(box.node.membership.join, [Descriptor(member.id, member.address) for member in known])
 
     def _make_node(self, box, now_ms, wall_s):
         config = Config()
@@ -80,7 +107,7 @@ class Lab(Run):
         node = Node(
             config, self.fleet.identity(box.number), self.fleet.trust(box.number), store,
             rng.Rng(seed.encode()), now_ms, wall_s, address=box.address, controller=ADDRESS,
-            ladder=self.fleet.ladder)
+            ladder=self.fleet.ladder, speech=SPEECH[self.speech])
         node.attributes = dict(ATTRIBUTES, door=int(box.door))
         return node
 

@@ -37,6 +37,8 @@ class Run:
         self.name = name
         self.nodes = nodes
         self.seed = seed
+        # What the command that repeats the run says besides, with a space before it.
+        self.options = ""
         self.world = World("%s/%s" % (name, seed), make_node)
         self.checks = {}
         self.metrics = {}
@@ -132,9 +134,9 @@ def load(name):
     return importlib.import_module(scenarios.__name__ + "." + name.replace("-", "_"))
 
 
-def repeat(name, nodes, seed):
+def repeat(run):
     """The command that repeats a run."""
-    return "python -m backfence.sim run %s --nodes %d --seed %d" % (name, nodes, seed)
+    return "python -m backfence.sim run %s --nodes %d --seed %d%s" % (run.name, run.nodes, run.seed, run.options)
 
 
 def perform(run, play):
@@ -182,7 +184,7 @@ def _report(run, failure, cpu_s):
         "trace_hash": world.trace.hash(),
         "checks": run.checks,
         "metrics": run.metrics,
-        "repeat": repeat(run.name, run.nodes, run.seed),
+        "repeat": repeat(run),
     }
     if run.counters():
         report["metrics"]["counters"] = run.counters()
