@@ -48,7 +48,11 @@ def _is_constant(value):
 
 
 def holds(predicate, attributes):
-    """True if a checked predicate holds for attributes (dict of int and str)."""
+    """True if a checked predicate holds for attributes, a dict of int and str.
+
+    Never raises: it visits each part at most once, within the caps that were
+    checked, and a comparison with anything but an int or a str is false.
+    """
     op = predicate[0]
     if op == "and":
         for part in predicate[1:]:
@@ -64,7 +68,7 @@ def holds(predicate, attributes):
         return not holds(predicate[1], attributes)
     value = attributes.get(predicate[1])
     wanted = predicate[2]
-    if value is None or isinstance(value, str) != isinstance(wanted, str):
+    if not isinstance(value, (int, str)) or isinstance(value, str) != isinstance(wanted, str):
         return False
     if op == "==":
         return value == wanted

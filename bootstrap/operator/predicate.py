@@ -5,30 +5,26 @@
     not-term   = "not" not-term / "(" or-term ")" / comparison
     comparison = attribute operator constant
     operator   = "==" "!=" "<" "<=" ">" ">="
-    constant   = string in quotes / whole number [unit] / "true" / "false"
-    unit       = B KiB MiB GiB kB MB GB
+    constant   = string in quotes / number [unit] / "true" / "false"
+    unit       = B KiB MiB GiB kB MB GB s min h d %
+
+A number may have a decimal point if its unit makes it whole.  What an attribute
+is counted in, and its units, are in attributes.py.
 
 `a == 1 and b == 2` becomes ["and", ["==", "a", 1], ["==", "b", 2]].  A box
 compares the arrays with its own attributes; this file never runs on a box.
 """
 
 import difflib
+import fractions
 import re
 
 from ...agent import limits
+from .attributes import ATTRIBUTES, UNITS, exact
 from .errors import OperatorError
 
-# What a box says about itself, and the type of each.
-ATTRIBUTES = {
-    "arch": str, "byteorder": str, "word_bits": int, "mem_total": int, "mem_free": int,
-    "version": str, "class": str, "region": str, "door": int,
-}
-UNITS = {
-    "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
-    "kB": 10**3, "MB": 10**6, "GB": 10**9,
-}
 COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
-WORDS = ("and", "or", "not", "true", "false")
+WORDS = ("and", "or", "not", "true", "false", "where", "top", "by", "count")
 # The largest text constant: attributes of a box are not longer.
 TEXT_BYTES = 64
 # The agent's CBOR holds 64 bits; its 32-bit interpreters prefer far less.
@@ -38,16 +34,23 @@ TEXT_MOST = 4096
 # Brackets and "not" inside each other, so that the parser's recursion is bounded.
 NESTING = 32
 TOKEN = re.compile(
-    r"""\s*(?:(?P<number>\d[\d_]*)|(?P<name>[A-Za-z][A-Za-z0-9_]*)"""
-    r"""|(?P<text>"[^"]*"|'[^']*')|(?P<mark>==|!=|<=|>=|<|>|\(|\)))"""
+    r"""\s*(?:(?P<number>[0-9][0-9_]*(?:\.[0-9]+)?)|(?P<name>[A-Za-z][A-Za-z0-9_]*)"""
+    r"""|(?P<text>"[^"]*"|'[^']*')|(?P<mark>==|!=|<=|>=|<|>|\(|\)|%))"""
 )
 
 
-class _Parser:
+class Parser:
     """Recursive descent over one text; `at` is the position of the next token."""
 
-    def __init__(self, text):
+    def __init__(self, text, what="predicate"):
+        if len(text) > TEXT_MOST:
+            raise OperatorError(f"the {what} is longer than {TEXT_MOST:,} characters")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise OperatorError(f"the {what} is not UTF-8 text") from None
         self.text = text
+        self.what = what
         self.at = 0
         self.nesting = 0
 
@@ -56,8 +59,10 @@ class _Parser:
         at = self.at if at is None else at
         while at < len(self.text) and self.text[at].isspace():
             at += 1
-        place = f"\n  {self.text}\n  {' ' * at}^"
-        raise OperatorError(f"the predicate is wrong at column {at + 1}: {problem}{place}", hint)
+        # One column for each character, whatever it is to a terminal.
+        shown = "".join(letter if letter.isprintable() else " " for letter in self.text)
+        place = f"\n  {shown}\n  {' ' * at}^"
+        raise OperatorError(f"the {self.what} is wrong at column {at + 1}: {problem}{place}", hint)
 
     def peek(self):
         """Returns (kind, token, end); kind is None at the end of the text."""
@@ -75,6 +80,25 @@ class _Parser:
             self.at = end
             return token
         return None
+
+    def finish(self, expected):
+        """Fails unless the text ends here."""
+        kind, token, _ = self.peek()
+        if kind is not None:
+            self.fail(f"expected {expected} or the end and found {token}")
+
+    def predicate(self):
+        """Returns the nested arrays from here to the end of the text."""
+        value = self.any_of()
+        self.finish("'and', 'or'")
+        depth, nodes = measure(value)
+        if depth > limits.PREDICATE_DEPTH or nodes > limits.PREDICATE_NODES:
+            raise OperatorError(
+                f"the predicate has {nodes} parts in {depth} levels; a box takes "
+                f"{limits.PREDICATE_NODES} in {limits.PREDICATE_DEPTH}",
+                "Say it with fewer comparisons or brackets.",
+            )
+        return value
 
     def join(self, word, part):
         """part *( word part ), as one array if there are several."""
@@ -106,31 +130,37 @@ class _Parser:
         self.nesting -= 1
         return inner
 
-    def comparison(self):
-        start = self.at
-        kind, attribute, end = self.peek()
-        if kind != "name" or attribute in WORDS:
-            self.fail(f"expected an attribute and found {attribute}", hint=_attributes())
-        if attribute not in ATTRIBUTES:
-            near = difflib.get_close_matches(attribute, ATTRIBUTES, 1)
+    def attribute(self):
+        """Takes the name of an attribute that boxes have."""
+        kind, name, end = self.peek()
+        if kind != "name" or name in WORDS:
+            self.fail(f"expected an attribute and found {name}", hint=_attributes())
+        if name not in ATTRIBUTES:
+            near = difflib.get_close_matches(name, ATTRIBUTES, 1)
             self.fail(
-                f"no box has an attribute {attribute!r}",
+                f"no box has an attribute {name!r}",
                 hint=f"Did you mean {near[0]!r}?" if near else _attributes(),
             )
         self.at = end
+        return name
+
+    def comparison(self):
+        start = self.at
+        attribute = self.attribute()
         operator = self.take(*COMPARISONS)
         if operator is None:
             self.fail(f"expected one of {' '.join(COMPARISONS)} and found {self.peek()[1]}")
         constant_at = self.at
-        constant = self.constant()
-        if not isinstance(constant, ATTRIBUTES[attribute]):
-            wanted = 'text in quotes, as in "mipsel"' if ATTRIBUTES[attribute] is str else "a whole number"
+        constant = self.constant(attribute)
+        if not isinstance(constant, ATTRIBUTES[attribute].kind):
+            is_text = ATTRIBUTES[attribute].kind is str
+            wanted = 'text in quotes, as in "mipsel"' if is_text else "a whole number"
             self.fail(f"{attribute} is compared with {wanted}", constant_at)
         if isinstance(constant, str) and operator not in ("==", "!="):
             self.fail(f"text is compared with == or !=, not {operator}", start)
         return [operator, attribute, constant]
 
-    def constant(self):
+    def constant(self, attribute):
         kind, token, end = self.peek()
         if kind == "text":
             if len(token[1:-1].encode()) > TEXT_BYTES:
@@ -141,18 +171,26 @@ class _Parser:
             self.at = end
             return int(token == "true")
         if kind != "number":
-            self.fail(f"expected text in quotes or a whole number and found {token}")
+            self.fail(f"expected text in quotes or a number and found {token}")
         start, self.at = self.at, end
-        value = int(token.replace("_", ""))
-        kind, unit, end = self.peek()
-        if kind == "name" and unit not in WORDS and unit not in ATTRIBUTES:
-            if unit not in UNITS:
-                self.fail(f"{unit!r} is not a unit", hint="Units are " + ", ".join(UNITS) + ".")
-            self.at = end
-            value *= UNITS[unit]
+        value = fractions.Fraction(token.replace("_", "")) * self.unit(attribute)
+        if value.denominator != 1:
+            self.fail(f"{attribute} is a whole number of {ATTRIBUTES[attribute].unit}", start)
         if value > NUMBER_MOST:
             self.fail("the number is too large", start)
-        return value
+        return int(value)
+
+    def unit(self, attribute):
+        """Takes a unit, if one comes; returns how many of the attribute's own unit it is."""
+        kind, unit, end = self.peek()
+        if unit != "%" and (kind != "name" or unit in WORDS or unit in ATTRIBUTES):
+            return 1
+        units = ATTRIBUTES[attribute].units
+        if unit not in units:
+            of = f"Units of {attribute} are " + ", ".join(units) + "." if units else f"{attribute} has no unit."
+            self.fail(f"{unit!r} is not a unit" + (f" of {attribute}" if unit in UNITS else ""), hint=of)
+        self.at = end
+        return units[unit]
 
 
 def _attributes():
@@ -161,21 +199,7 @@ def _attributes():
 
 def parse(text):
     """Returns the nested arrays for `text`; OperatorError points at a mistake."""
-    if len(text) > TEXT_MOST:
-        raise OperatorError(f"the predicate is longer than {TEXT_MOST:,} characters")
-    parser = _Parser(text)
-    value = parser.any_of()
-    kind, token, _ = parser.peek()
-    if kind is not None:
-        parser.fail(f"expected 'and', 'or' or the end and found {token}")
-    depth, nodes = measure(value)
-    if depth > limits.PREDICATE_DEPTH or nodes > limits.PREDICATE_NODES:
-        raise OperatorError(
-            f"the predicate has {nodes} parts in {depth} levels; a box takes "
-            f"{limits.PREDICATE_NODES} in {limits.PREDICATE_DEPTH}",
-            "Say it with fewer comparisons or brackets.",
-        )
-    return value
+    return Parser(text).predicate()
 
 
 def measure(value):
@@ -187,13 +211,16 @@ def measure(value):
 
 
 def show(value):
-    """Returns the text of nested arrays, for people to read."""
+    """Returns the text of nested arrays, for people to read; it parses to the same."""
     if value[0] == "not":
         return "not " + _inner(value[1])
     if value[0] in ("and", "or"):
         return f" {value[0]} ".join(_inner(part) for part in value[1:])
     operator, attribute, constant = value
-    return f"{attribute} {operator} " + (f'"{constant}"' if isinstance(constant, str) else str(constant))
+    if isinstance(constant, str):
+        quote = "'" if '"' in constant else '"'
+        return f"{attribute} {operator} {quote}{constant}{quote}"
+    return f"{attribute} {operator} {exact(attribute, constant)}"
 
 
 def _inner(value):

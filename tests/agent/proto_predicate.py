@@ -32,6 +32,39 @@ def test_missing_attributes_and_other_types_are_false():
         assert not holds([op, "arch", 1], BOX) and not holds([op, "mem_free", "100"], BOX)
 
 
+def test_no_attribute_of_any_kind_makes_it_raise():
+    values = (None, b"100", [], {}, (), 1.5, True, -1, (1 << 62) * 2, "", "x" * 9999, object())
+    for op in ("==", "!=", "<", "<=", ">", ">="):
+        for wanted in (0, -(1 << 63), 1 << 62, "", "mipsel"):
+            for value in values:
+                for predicate in ([op, "x", wanted], ["not", [op, "x", wanted]], ["and", [op, "x", wanted], [op, "y", 1]]):
+                    check(predicate)
+                    assert holds(predicate, {"x": value}) in (True, False)
+    assert not holds(["==", "x", 1], {"x": b"1"}) and not holds(["!=", "x", 1], {"x": 1.5})
+    assert not holds(["<", "x", "y"], {"x": None})
+
+
+class Counted:
+    """Attributes that count how often they are looked at."""
+
+    def __init__(self, attributes):
+        self.attributes = attributes
+        self.asked = 0
+
+    def get(self, name):
+        self.asked += 1
+        return self.attributes.get(name)
+
+
+def test_each_part_is_looked_at_once_at_most():
+    wide = ["and"] + [["==", "a", 1]] * (PREDICATE_NODES - 1)
+    box = Counted({"a": 1})
+    check(wide)
+    assert holds(wide, box) and box.asked == PREDICATE_NODES - 1
+    box = Counted({"a": 2})
+    assert not holds(wide, box) and box.asked == 1
+
+
 def test_and_or_not():
     true, false = ["==", "word_bits", 32], ["==", "word_bits", 64]
     for op, table in (("and", (1, 0, 0, 0)), ("or", (1, 1, 1, 0))):
