@@ -98,9 +98,13 @@ class Counters:
 
     def bump(self, name, count=1):
         """Add count (int) to the counter called name."""
-        if name not in NAMES:
-            raise LocalError("no such counter: " + name)
-        self._values[name] = self._values.get(name, 0) + count
+        try:
+            self._values[name] += count
+        except KeyError:
+            # The first time: the usual case must not look twice.
+            if name not in NAMES:
+                raise LocalError("no such counter: " + name)
+            self._values[name] = count
 
     def __getitem__(self, name):
         """The value of a counter, 0 if it never moved."""

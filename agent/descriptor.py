@@ -6,6 +6,8 @@ Age counts the rounds since the box itself sent it out (Jelasity et al., TOCS
 2007).  Key and enrolment proof are not in it: they travel once, in the hello.
 """
 
+import struct
+
 from .compat import const
 from .errors import RemoteError
 
@@ -16,10 +18,15 @@ KNOWN_FLAGS = const(7)
 AGE_MOST = const(65535)
 V4_BYTES = const(25)
 V6_BYTES = const(37)
+_HEAD = ">16sBH"
+_V4 = ">16sBH6s"
+_V6 = ">16sBH18s"
 
 
 class Descriptor:
     """id: 16 bytes; addr: packed address, 6 or 18 bytes; age: rounds; flags: int."""
+
+    __slots__ = ("id", "addr", "age", "flags")
 
     def __init__(self, id, addr, age=0, flags=REACHABLE):
         self.id = id
@@ -33,8 +40,9 @@ class Descriptor:
 
     def pack(self):
         """25 or 37 bytes."""
-        flags = self.flags & ~V6 | (V6 if len(self.addr) == 18 else 0)
-        return self.id + bytes((flags,)) + min(self.age, AGE_MOST).to_bytes(2, "big") + self.addr
+        flags = self.flags | V6 if len(self.addr) == 18 else self.flags & ~V6
+        age = self.age if self.age < AGE_MOST else AGE_MOST
+        return struct.pack(_HEAD, self.id, flags, age) + self.addr
 
 
 def unpack_at(data, start):
@@ -47,11 +55,10 @@ def unpack_at(data, start):
     end = start + (V6_BYTES if flags & V6 else V4_BYTES)
     if end > len(data):
         raise RemoteError("short descriptor")
-    addr = bytes(data[start + 19 : end])
+    id, flags, age, addr = struct.unpack_from(_V6 if flags & V6 else _V4, data, start)
     if addr[-2:] == b"\x00\x00":
         raise RemoteError("descriptor port")
-    age = data[start + 17] << 8 | data[start + 18]
-    return Descriptor(bytes(data[start : start + 16]), addr, age, flags & ~V6), end
+    return Descriptor(id, addr, age, flags & ~V6), end
 
 
 def pack_all(descriptors):

@@ -274,22 +274,25 @@ class Node:
 
     def silent(self, id):
         """A peer did not answer a shuffle: no part of the view any more."""
-        self.membership.drop(id)
-        self.slicing.forget(id)
+        self._forget(id)
         if id not in self.ring.near:
             self._bury(id)
 
     def unreachable(self, id):
         """A greeting was given up.  No burial: the box may only limit strangers."""
-        self.membership.drop(id)
-        self.slicing.forget(id)
+        self._forget(id)
 
     def dead(self, id):
         """A ring neighbour or candidate is dead: every service forgets it."""
         self._bury(id)
+        self._forget(id)
+        self.ring.dead(id)
+
+    def _forget(self, id):
         self.membership.drop(id)
         self.slicing.forget(id)
-        self.ring.dead(id)
+        if not self.membership.view:
+            self.seeds.alone()
 
     def _bury(self, id):
         self._tombstones[id] = self.now_ms + TOMBSTONE_MS

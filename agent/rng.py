@@ -23,13 +23,14 @@ class Rng:
 
     def bytes(self, count):
         """count fresh random bytes."""
-        while len(self._pool) - self._used < count:
+        end = self._used + count
+        while end > len(self._pool):
             block = hashlib.sha256(self._key + self._counter.to_bytes(8, "big")).digest()
             self._counter += 1
             self._pool = self._pool[self._used :] + block
-            self._used = 0
-        out = self._pool[self._used : self._used + count]
-        self._used += count
+            self._used, end = 0, count
+        out = self._pool[self._used : end]
+        self._used = end
         return out
 
     def below(self, bound):
@@ -51,9 +52,14 @@ class Rng:
     def sample(self, items, count):
         """Up to count different members of a list, in random order."""
         pool = list(items)
-        count = min(count, len(pool))
+        size = len(pool)
+        count = min(count, size)
+        if size > 4096:
+            raise LocalError("too long a list to sample")
+        # As below() draws, for all at once.
+        raw = self.bytes(3 * count)
         for i in range(count):
-            j = i + self.below(len(pool) - i)
+            j = i + int.from_bytes(raw[3 * i : 3 * i + 3], "big") % (size - i)
             pool[i], pool[j] = pool[j], pool[i]
         return pool[:count]
 

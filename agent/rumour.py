@@ -26,6 +26,8 @@ from .wire.messages import DIGEST, HAVE, holds, pack
 # Pushes of a new manifest, one a busy round: log2 of a large fleet over fanout.
 HOT_ROUNDS = const(6)
 SWEEP_MS = const(5000)
+# Without a manifest there is nothing to sweep; taking one makes it sooner.
+IDLE_MS = const(600000)
 RANGES = const(16)
 RANGE_BYTES = const(4)
 # Entries of (id 16, seq, hash 32, size) that surely fit one message.
@@ -165,7 +167,7 @@ class Rumours:
         if now_ms >= self._sweep_ms:
             self._sweep_ms = now_ms + SWEEP_MS
             self._sweep()
-        self.due = self._sweep_ms
+        self.due = self._sweep_ms if self.manifests else now_ms + IDLE_MS
         if self._hot:
             self.due = min(self.due, now_ms + self._node.rng.jitter(self._node.config.busy_round_ms))
 

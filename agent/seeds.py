@@ -17,6 +17,8 @@ SEEDS_KIND = const(0x1B)
 HEAD = const(5)
 FIRST_MS = const(1000)
 MOST_MS = const(60000)
+# Between two looks at whether anybody is known; alone() makes it sooner.
+IDLE_MS = const(600000)
 # Questions for one piece before all is asked anew.
 TRIES = const(4)
 
@@ -31,13 +33,13 @@ class Seeds:
         self._checking = False
         self._pause_ms = FIRST_MS
         self._tries = 0
-        self.due = node.now_ms + node.rng.below(FIRST_MS // 4) if controller else node.now_ms + MOST_MS
+        self.due = node.now_ms + node.rng.below(FIRST_MS // 4) if controller else node.now_ms + IDLE_MS
 
     def tick(self, now_ms):
         """Ask again if still alone."""
         if not self.controller or self._node.membership.view or self._checking:
             self._pause_ms = FIRST_MS
-            self.due = now_ms + self._node.rng.jitter(self._pause_ms)
+            self.due = now_ms + (FIRST_MS if self._checking else IDLE_MS)
             return
         # The next piece again: to begin anew for each lost one would take for
         # ever where many are lost.  A list that changed meanwhile fails its
@@ -50,6 +52,11 @@ class Seeds:
             self.due = now_ms + self._node.rng.jitter(self._pause_ms)
             self._pause_ms = min(MOST_MS, self._pause_ms * 2)
         self._ask()
+
+    def alone(self):
+        """The view has become empty: ask soon."""
+        if self.controller:
+            self.due = min(self.due, self._node.now_ms + self._node.rng.jitter(self._pause_ms))
 
     def _ask(self):
         head = bytes((ASK_KIND,)) + len(self._data).to_bytes(2, "big")

@@ -20,6 +20,8 @@ ELECT_ROUNDS = const(6)
 # A hint older than this many rounds, and than HINT_LEAST_MS, is dropped.
 HINT_ROUNDS = const(20)
 HINT_LEAST_MS = const(15000)
+# Without a slice nothing is due; a manifest makes it sooner.
+IDLE_MS = const(600000)
 # Rounds for which a slice without a ring keeps its candidates gossiping fast.
 EAGER_ROUNDS = const(60)
 
@@ -211,7 +213,7 @@ class Slicing:
 
     def tick(self, now_ms):
         """Drop stale hints; begin a slice if it is ours to begin."""
-        self.due = now_ms + self._node.rng.jitter(self._node.round_ms())
+        self.due = now_ms + (self._node.rng.jitter(self._node.round_ms()) if self.slices else IDLE_MS)
         limit = now_ms - self._hint_ms()
         for slice in self.slices.values():
             for entry in list(slice.seats.values()):

@@ -55,6 +55,7 @@ class Box:
         self._born_ms = 0
         self._clock_ms = 0
         self._wake_ms = None
+        self._due_ms = 0
         self._stepping = False
 
     @property
@@ -65,7 +66,9 @@ class Box:
     def clock(self):
         """The box's own monotonic clock, ms."""
         elapsed = self.world.now_ms - self._born_ms
-        return self._clock_ms + elapsed + elapsed * self.drift_ppm // 1_000_000
+        if self.drift_ppm:
+            elapsed += elapsed * self.drift_ppm // 1_000_000
+        return self._clock_ms + elapsed
 
     def wall_s(self):
         """The box's own wall clock, Unix seconds."""
@@ -169,17 +172,20 @@ class Box:
         if not self._stepping and node.step(now):
             self._stepping = True
             self.world.after(STEP_MS, self._step, node)
-        send = self.world.network.send
         for data, address in node.datagrams():
-            send(self, address, data)
+            self.world.network.send(self, address, data)
         for event in node.events():
             self._handle(event)
-        self._set_alarm(node.deadline() - now)
+        # Nothing but a call moves a node's deadline, so an alarm need not ask again.
+        self._due_ms = due = node.deadline()
+        self._set_alarm(due - now)
 
     def _set_alarm(self, own_ms):
         # An alarm that comes too early looks at the deadline again, so only an
         # earlier deadline needs a new entry in the world's heap.
-        wait = max(1, self._until(own_ms))
+        wait = self._until(own_ms) if self.drift_ppm else own_ms
+        if wait < 1:
+            wait = 1
         wake = self.world.now_ms + wait
         if self._wake_ms is None or wake < self._wake_ms:
             self._wake_ms = wake
@@ -187,7 +193,7 @@ class Box:
 
     def _until(self, own_ms):
         """How long until the box's own clock has gone on by `own_ms`."""
-        if not self.drift_ppm or own_ms <= 0:
+        if own_ms <= 0:
             return own_ms
         wait = own_ms * 1_000_000 // (1_000_000 + self.drift_ppm)
         return wait + 1
@@ -197,7 +203,7 @@ class Box:
         if self.node is not node or self._wake_ms != wake:
             return
         self._wake_ms = None
-        own_ms = node.deadline() - self.clock()
+        own_ms = self._due_ms - self.clock()
         if own_ms > 0:
             self._set_alarm(own_ms)
         else:

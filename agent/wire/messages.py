@@ -69,17 +69,18 @@ _LENGTHS = {"4": 4, "8": 8, "h": 16, "s": 32}
 
 
 def _holds(form, value):
+    # type() and not isinstance(): a bool is no number here.
+    if form == "b":
+        return type(value) is bytes
+    if form == "u":
+        return type(value) is int and 0 <= value < 1 << 32
+    if form == "l":
+        return type(value) is list
+    if form == "U":
+        return type(value) is int and 0 <= value < 1 << 53
     if form[0] == "?":
         return value is None or _holds(form[1:], value)
-    if form == "u":
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 32
-    if form == "U":
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
-    if form == "b":
-        return isinstance(value, bytes)
-    if form == "l":
-        return isinstance(value, list)
-    return isinstance(value, bytes) and len(value) == _LENGTHS[form]
+    return type(value) is bytes and len(value) == _LENGTHS[form]
 
 
 def holds(forms, values):
@@ -103,7 +104,7 @@ def unpack(body):
     if not isinstance(message, list) or not message:
         raise RemoteError("message is not an array")
     kind = message[0]
-    if not isinstance(kind, int) or isinstance(kind, bool) or kind not in FORMS:
+    if type(kind) is not int or kind not in FORMS:
         raise RemoteError("unknown message type")
     if not holds(FORMS[kind], message[1:]):
         raise RemoteError("message fields")
