@@ -6,6 +6,7 @@ never one box.  Out go results, a census, and a word to the operator about what
 was refused.  A door decides nothing and keeps nothing for long.
 """
 
+from .census import Census
 from .compat import const
 from .errors import RemoteError
 from .limits import DOOR_HELD, DOOR_PUBLISHED, DOOR_RESULTS, DOOR_RESULTS_PER_PEER, DOOR_WANTS, MANIFEST_BYTES
@@ -19,8 +20,6 @@ from .wire.messages import TAKEN
 WANT_MS = const(10000)
 # Results given to the edge and not yet acknowledged; each holds its output.
 PUBLISHING = const(2)
-CENSUS_BUSY_MS = const(2000)
-CENSUS_IDLE_MS = const(60000)
 TICK_MS = const(1000)
 
 
@@ -53,7 +52,7 @@ class Door:
         self._published = []  # [(receipt hash, workload id, seq, task)]
         self._token = 0
         self._held = []  # [(topic's end, manifest)] that wait for a place in the queue of work
-        self._census_ms = node.now_ms - CENSUS_IDLE_MS  # when the last one went out
+        self.census = Census(node, self._root)
         self.due = node.now_ms + TICK_MS
 
     def status_topic(self):
@@ -69,8 +68,13 @@ class Door:
         self._node.event(("publish", self.status_topic(), b"online", True, None))
         for digest in self._wants:
             self._node.event(("subscribe", self._blob_topic(digest)))
-        self._census_ms = self._node.now_ms - CENSUS_IDLE_MS
+        self.census.renew()
         self._node.news()
+
+    def leave(self):
+        """We stop in good order: our word of the fleet ends with us."""
+        if self.connected:
+            self.census.leave()
 
     def on_disconnected(self):
         """The broker is gone: results wait, nothing is lost."""
@@ -266,6 +270,10 @@ class Door:
             if carried.peer:
                 self._node.store.forget(carried.output)
 
+    def on_epoch(self):
+        """An epoch is complete: a census may go out at once."""
+        self._census_ms = self._node.now_ms - CENSUS_IDLE_MS
+
     # -- time
 
     def tick(self, now_ms):
@@ -284,41 +292,8 @@ class Door:
         held, self._held = self._held, []
         for what, payload in held:
             self._on_manifest(what, payload)
-        pause_ms = CENSUS_BUSY_MS if self._node.busy() else CENSUS_IDLE_MS
-        if self.connected and now_ms - self._census_ms >= pause_ms:
-            self._census_ms = now_ms
-            self._node.event(("publish", self._root + "census", cbor.encode(self.census()), True, None))
-
-    def census(self):
-        """dict of what this door has heard of: members, slices, workloads."""
-        node = self._node
-        slices = {}
-        for slice in node.slicing.slices.values():
-            holders = {entry.seat: entry for entry in slice.seats.values()}
-            own = node.ring.own_entry(slice.manifest.id)
-            if own:
-                holders[own.seat] = own
-            slices[slice.manifest.name] = {
-                "seats": slice.manifest.fields["seats"],
-                "heard": [[seat, holders[seat].term, holders[seat].id] for seat in sorted(holders)],
-                "candidates": len(slice.candidates),
-            }
-        workloads = {}
-        for manifest in node.rumours.of_kind("workload"):
-            workloads[manifest.name] = {
-                "seq": manifest.seq,
-                "tasks": manifest.fields["tasks"],
-                "slice": manifest.fields["slice"],
-            }
-        return {
-            "door": node.id,
-            "wall_s": node.wall_s(),
-            "members_heard": len(node.membership.view) + 1,
-            "slices": slices,
-            "workloads": workloads,
-            "carrying": len(self.carried),
-            "published": node.counters["door_published"],
-        }
+        if self.connected:
+            self.census.tick(now_ms)
 
 
 def read_receipt(receipt):

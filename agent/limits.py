@@ -123,3 +123,35 @@ DOOR_HELD = const(4)
 DOOR_WANTS = const(8)
 # Events waiting for the edge.  Newest dropped: "events_unsent".
 EVENTS = const(64)
+
+# Cells of COUNT: a trimmed mean over as many estimates of the size.
+SIZE_CELLS = const(24)
+# Versions counted, the newest ones; a rollout has two or three.
+VERSIONS = const(8)
+# Thresholds of a distribution: with its other numbers a third of a datagram.
+CDF_POINTS = const(32)
+# Values heard from others, to make the first thresholds of, and told at once.
+CDF_SAMPLES = const(32)
+CDF_SAMPLES_TOLD = const(6)
+# Distributions kept: three of every box, and what operators ask for.  A further
+# one is not counted: "queries_full".
+QUERIES = const(12)
+# Slices whose filled seats are counted: all live ones (MANIFESTS).
+# Datagrams of one exchange of averages: what does not fit waits for its turn.
+AVERAGES_SENT = const(4)
+# Bytes of averages in one question, so that its longer answer fits too.
+AVERAGES_BYTES = const(700)
+# Questions out and not answered; they are repeated until the peer is dead or the
+# epoch over.  With no place free an exchange is left out: "averages_full".
+AVERAGES_ASKED = const(8)
+# Answers kept for repeated questions.  Oldest dropped: "averages_dropped".
+AVERAGES_KEPT = const(12)
+# Epochs that one word of a peer may skip: halves of a fleet after a partition
+# differ by far less, and a liar can never reach the end of the numbers.
+EPOCH_JUMP = const(1 << 20)
+# Quick epochs followed on a peer's word alone before an idle one must pass.
+EPOCH_QUICK_BURST = const(4)
+# A census, published: 32 slices and as many queries with their distributions.
+# Past that parts are left out, the least missed first (census.py), and the map
+# says which.
+CENSUS_BYTES = const(16384)

@@ -206,6 +206,8 @@ class Node:
         """Stop in good order: hand the seat over, keep what must be kept."""
         self.now_ms = now_ms
         self.ring.leave()
+        if self.door:
+            self.door.leave()
         self._save_floor()
 
     # -- used by the services
