@@ -59,12 +59,23 @@ MANIFESTS = const(32)
 # Sequence floors outlive their manifests, whose older versions may still be live.
 # The first to expire is dropped.
 FLOORS = const(64)
-# Unverified announcements being fetched at once, and by one peer's word.
-# Refused: "rumours_busy".
+# Announcements not yet verified: as many as may live, so that one box can tell a
+# newcomer of all.  At the cap the box that told most makes room: "rumours_busy".
+RUMOURS_WANTED = const(32)
+# Of those, fetched or checked at once, and by one peer's word; the others wait.
 RUMOUR_FETCHES = const(4)
 RUMOUR_FETCHES_PER_PEER = const(2)
-# Boxes told at once of a new manifest.
-RUMOUR_FANOUT = const(3)
+# Boxes told of a new manifest when it is accepted, so many less for each box
+# beyond the first that told us of it, and never less than the least.
+RUMOUR_FANOUT = const(16)
+RUMOUR_FEEDBACK = const(4)
+RUMOUR_LEAST = const(2)
+# Boxes last heard among which those are drawn: both ends still have the session.
+RUMOUR_LISTENERS = const(24)
+# Bodies fetched and refused, not to be fetched again for a while.  Oldest dropped.
+RUMOURS_REFUSED = const(32)
+# Boxes whom we sent our ranges: what they tell then is no news.  Oldest dropped.
+RUMOUR_ASKED = const(8)
 
 # A blob: program, task input, index, output.  One buffer of this size must
 # always be had on the smallest heap.
@@ -77,6 +88,15 @@ FETCHES = const(8)
 FETCH_WINDOW = const(8)
 # Sources remembered per fetch; the first is dropped.
 FETCH_SOURCES = const(6)
+# Boxes that served something bad or nothing in time, from whom nothing is taken
+# for a while.  The first to be free is dropped.
+SHUNNED = const(16)
+# Chunks served at once, then each second (1.2 Mbit/s with headers: a tenth of a
+# modest uplink), and to one box a second while those are short.  Not answered:
+# "chunks_limited"; the asker slows down.
+SERVE_BURST = const(128)
+SERVE_PER_S = const(128)
+SERVE_PER_PEER = const(32)
 
 # Slices whose gossip a box carries.  Bounded by MANIFESTS.
 # Seats heard of per slice, and candidates; stalest dropped.

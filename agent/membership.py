@@ -213,6 +213,7 @@ class Membership:
             self._insert(asked, [])
         self._remember(asked)
         self._node.rumours.compare(peer, digest)
+        self._node.aggregate.exchange(peer)
 
     def _hear(self, doors, slices):
         doors = unpack_all(doors, 2)

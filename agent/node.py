@@ -14,6 +14,7 @@ Rounds are slow while nothing happens and fast while there is news: a service
 that sees news calls news(), which lets the next rounds come at busy_round_ms.
 """
 
+from .aggregate import Aggregate
 from .compat import const
 from .chunks import Chunks
 from .counters import Counters
@@ -81,11 +82,12 @@ class Node:
         self.chunks = Chunks(self)
         self.ring = Ring(self)
         self.tasks = Tasks(self)
+        self.aggregate = Aggregate(self)
         self.door = Door(self) if config.door else None
         self.seeds = Seeds(self, controller)
         self._services = [
             self.peers, self.membership, self.rumours, self.chunks,
-            self.slicing, self.ring, self.tasks, self.seeds,
+            self.slicing, self.ring, self.tasks, self.aggregate, self.seeds,
         ]
         if self.door:
             self._services.append(self.door)
@@ -105,6 +107,8 @@ class Node:
             messages.RESULT: self._on_result,
             messages.TAKEN: self.tasks.on_taken,
             messages.PROGRESS: self.tasks.on_progress,
+            messages.AVERAGE: self.aggregate.on_average,
+            messages.AVERAGED: self.aggregate.on_averaged,
         }
 
     # -- driven by the edge or the simulator
@@ -257,7 +261,11 @@ class Node:
 
     def busy(self):
         """True while there is news."""
-        return self.now_ms < self._busy_until
+        return self.now_ms < self._busy_until or self.aggregate.epoch.hurries()
+
+    def hurry(self):
+        """Let the next gossip round come soon."""
+        self.membership.hurry()
 
     def round_ms(self):
         """Length of a gossip round now."""
@@ -279,6 +287,7 @@ class Node:
         self._forget(id)
         if id not in self.ring.near:
             self._bury(id)
+            self.aggregate.forget(id)
 
     def unreachable(self, id):
         """A greeting was given up.  No burial: the box may only limit strangers."""
@@ -307,6 +316,9 @@ class Node:
         if manifest.kind == "slice":
             self.slicing.on_manifest(manifest)
             self.ring.on_manifest(manifest)
+            self.aggregate.on_manifest(manifest)
+        elif manifest.kind == "query":
+            self.aggregate.on_manifest(manifest)
         else:
             self.tasks.on_manifest(manifest)
 
@@ -315,6 +327,9 @@ class Node:
         if manifest.kind == "slice":
             self.slicing.on_expired(manifest)
             self.ring.on_expired(manifest)
+            self.aggregate.on_expired(manifest)
+        elif manifest.kind == "query":
+            self.aggregate.on_expired(manifest)
         else:
             self.tasks.on_expired(manifest)
 

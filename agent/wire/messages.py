@@ -27,6 +27,8 @@ LEAVE = const(12)
 RESULT = const(13)
 TAKEN = const(14)
 PROGRESS = const(15)
+AVERAGE = const(16)
+AVERAGED = const(17)
 
 FORMS = {
     # exchange id, descriptors, digest of manifests, doors, slice gossip
@@ -58,6 +60,10 @@ FORMS = {
     TAKEN: ("h", "U", "u"),
     # workload, manifest seq, bitmap of (task, replica) that seem done
     PROGRESS: ("h", "U", "b"),
+    # exchange id, epoch, 1 if it is quick, ms it has lasted, averages
+    AVERAGE: ("u", "U", "u", "u", "b"),
+    # likewise, but differences or null, and the fleet's size if known
+    AVERAGED: ("u", "U", "u", "u", "?b", "?u"),
 }
 
 # Codes of ANSWER.

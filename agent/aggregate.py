@@ -1,0 +1,259 @@
+"""Aggregation: what the whole fleet adds up to, known to every box.
+
+Push-pull averaging with epochs (Jelasity, Montresor, Babaoglu, TOCS 2005):
+two boxes that meet replace their values by the mean; after some thirty rounds
+all values are the average over the fleet.  The partner is the one of the
+shuffle that was just answered, so no greeting is paid for.  averages.py says
+what is averaged.
+
+Lost datagrams.  A question is repeated under its exchange id until it is
+answered, the peer is dead or the epoch over, and is answered from a cache, so an
+exchange happens once or not at all.  The answer is a difference, so exchanges
+may overlap.  Mass is lost with a dead peer and in no other way.
+"""
+
+from .averages import JOBS, Averages, parse_body, version_text
+from .compat import const
+from .epoch import Epoch
+from .limits import AVERAGES_ASKED, AVERAGES_KEPT
+from .pool import KEY_BYTES, whole
+from .report import report
+from .wire.messages import AVERAGE, AVERAGED, pack
+
+RETRY_MS = const(800)
+# A repeat of a question rarely comes later than this.
+KEEP_MS = const(10000)
+# Pauses between repeats grow up to this many first ones.
+RETRY_GROWTH = const(16)
+# Busy rounds from a new query or slice to the quick epoch that counts it: time
+# for the manifest to be everywhere, and for a slice to fill.
+QUERY_ROUNDS = const(10)
+SLICE_ROUNDS = const(25)
+
+
+class Asked:
+    """A question that waits for its answer."""
+
+    def __init__(self, exchange, peer, message, parts, now_ms):
+        self.exchange = exchange
+        self.id = peer.id
+        self.addr = peer.addr
+        self.message = message
+        self.parts = parts
+        self.tries = 1
+        self.due = now_ms + RETRY_MS
+
+
+class Outcome:
+    """A complete epoch: number, at_ms, size (boxes at its start, None if nobody
+    was heard), versions {text: share}, vectors {key: averages}."""
+
+    def __init__(self, number, at_ms, averages):
+        self.number = number
+        self.at_ms = at_ms
+        self.size = count(averages.sizes.cells)
+        self.versions = {version_text(key): max(0.0, cell) for key, cell in averages.versions.cells.items()}
+        self.vectors = {key: list(numbers) for key, numbers in averages.vectors.items()}
+
+
+class Aggregate:
+    """Epochs, exchanges, and the outcome of the last complete epoch."""
+
+    def __init__(self, node):
+        self._node = node
+        self.epoch = Epoch(node)
+        self.averages = Averages(node)
+        self.outcome = None
+        self.asked = []
+        self._answers = []  # [(peer id, exchange, packed answer, when)]
+        self._told_size = None  # what others said, before we knew
+        self.due = node.now_ms + 60000
+
+    # -- what is asked
+
+    def on_manifest(self, manifest):
+        """A new slice or query: a quick epoch counts it soon."""
+        key = manifest.id[:KEY_BYTES]
+        if manifest.end:
+            self.averages.drop(key)
+            return
+        fields = manifest.fields
+        if manifest.kind == "query" or "top" in fields:
+            attribute = fields["top"][1] if "top" in fields else fields.get("by")
+            self.averages.ask(key, fields.get("where"), attribute)
+        self.epoch.hurry(QUERY_ROUNDS if key in self.averages.queries else SLICE_ROUNDS)
+        self.due = self._node.now_ms
+
+    def on_expired(self, manifest):
+        """A slice or query is over."""
+        self.averages.drop(manifest.id[:KEY_BYTES])
+
+    # -- epochs
+
+    def tick(self, now_ms):
+        """End and begin epochs; repeat questions."""
+        epoch = self.epoch
+        if epoch.taking_part and epoch.complete() and (self.outcome is None or self.outcome.number != epoch.number):
+            self.asked = []
+            self.outcome = Outcome(epoch.number, now_ms, self.averages)
+            self.averages.finish(epoch.number, now_ms)
+        if epoch.advance():
+            self._begin()
+        for asked in list(self.asked):
+            if now_ms >= asked.due:
+                self._repeat(asked, now_ms)
+        self.due = max(now_ms + 1, epoch.due())
+        for asked in self.asked:
+            self.due = min(self.due, asked.due)
+
+    def _begin(self):
+        self.asked = []
+        self._answers = []
+        self.averages.begin(self.epoch.number, self.epoch.quick)
+        self.due = self._node.now_ms
+
+    # -- asking
+
+    def exchange(self, peer):
+        """Average with a box that we have just exchanged views with."""
+        epoch = self.epoch
+        epoch.joined()
+        self.due = min(self.due, epoch.due())
+        if epoch.number == 0:
+            self._ask(peer, b"", [])  # only to hear of the epoch
+        elif epoch.averaging():
+            self.averages.update()
+            for body, parts in self.averages.bodies():
+                self._ask(peer, body, parts)
+
+    def _ask(self, peer, body, parts):
+        node = self._node
+        epoch = self.epoch
+        if len(self.asked) >= AVERAGES_ASKED:
+            node.counters.bump("averages_full")
+            return
+        exchange = int.from_bytes(node.rng.bytes(4), "big")
+        message = pack(AVERAGE, exchange, epoch.number, int(epoch.quick), epoch.elapsed_ms(), body)
+        self.asked.append(Asked(exchange, peer, message, parts, node.now_ms))
+        node.counters.bump("averages")
+        node.send_packed(peer.id, peer.addr, message)
+        self.due = min(self.due, node.now_ms + RETRY_MS)
+
+    def _repeat(self, asked, now_ms):
+        node = self._node
+        if self.epoch.number and not self.epoch.averaging() or asked.tries > 2 and not asked.parts:
+            self.asked.remove(asked)
+            return
+        asked.due = now_ms + node.rng.jitter(RETRY_MS * min(RETRY_GROWTH, 1 << min(asked.tries, 8)))
+        asked.tries += 1
+        node.counters.bump("averages_repeated")
+        node.send_packed(asked.id, asked.addr, asked.message)
+
+    def forget(self, id):
+        """A box is dead: what it was asked is lost with it."""
+        self.asked = [asked for asked in self.asked if asked.id != id]
+
+    # -- answering
+
+    def on_average(self, peer, message):
+        """Answer a question: average, and tell the differences."""
+        _, exchange, number, quick, elapsed_ms, body = message
+        node = self._node
+        for id, asked, answer, _ in self._answers:
+            if id == peer.id and asked == exchange:
+                node.send_packed(peer.id, peer.addr, answer)
+                return
+        parts = parse_body(body)
+        if self.epoch.hear(number, quick, elapsed_ms):
+            self._begin()
+        epoch = self.epoch
+        answer = None
+        if parts and epoch.same(number, quick) and epoch.averaging():
+            self.averages.update()
+            answer = self.averages.answer(parts)
+        packed = pack(AVERAGED, exchange, epoch.number, int(epoch.quick), epoch.elapsed_ms(), answer, self.size())
+        if answer is not None:
+            self._answers.append((peer.id, exchange, packed, node.now_ms))
+            if len(self._answers) > AVERAGES_KEPT:
+                if node.now_ms - self._answers.pop(0)[3] < KEEP_MS:
+                    node.counters.bump("averages_dropped")
+            node.counters.bump("averages_answered")
+        node.send_packed(peer.id, peer.addr, packed)
+
+    def on_averaged(self, peer, message):
+        """Take the answer to a question of ours."""
+        _, exchange, number, quick, elapsed_ms, body, size = message
+        found = None
+        for asked in self.asked:
+            if asked.exchange == exchange and asked.id == peer.id:
+                found = asked
+        if found is None:
+            return
+        changes = self.averages.parse_answer(found.parts, body) if body is not None else None
+        self.asked.remove(found)
+        if size and self._told_size is None:
+            self._told_size = size
+        if changes is not None and self.epoch.same(number, quick):
+            self.averages.apply(found.parts, changes)
+        if self.epoch.hear(number, quick, elapsed_ms):
+            self._begin()
+
+    # -- reading
+
+    def size(self):
+        """Boxes at the start of the last complete epoch, None before the first.
+
+        A box that took part in none yet says what others told it.
+        """
+        return self.outcome.size if self.outcome else self._told_size
+
+    def age_ms(self):
+        """Time since that epoch was complete, None before the first."""
+        return self._node.now_ms - self.outcome.at_ms if self.outcome else None
+
+    def distribution(self, manifest):
+        """The query.Distribution last found for a manifest, else None."""
+        query = self.averages.queries.get(manifest.id[:KEY_BYTES])
+        return query.result if query else None
+
+    def rank(self, manifest):
+        """Our rank (0..1) by `top` among those who match a manifest; None if not known."""
+        query = self.averages.queries.get(manifest.id[:KEY_BYTES])
+        return query.fraction(self._node.id) if query else None
+
+    def in_top(self, manifest, slack=1.0):
+        """True if we rank among the `top` of a manifest, slack times as many taken.
+
+        None while no epoch that had it is complete.
+        """
+        if self.distribution(manifest) is None:
+            return None
+        rank = self.rank(manifest)
+        return rank is not None and rank >= 1.0 - slack * manifest.fields["top"][0] / 1000
+
+    def filled(self, manifest):
+        """(filled seats, matching boxes) of a slice in the last epoch, or None."""
+        size = self.size()
+        numbers = self.outcome.vectors.get(manifest.id[:KEY_BYTES]) if self.outcome else None
+        return (whole(numbers[0] * size), whole(numbers[1] * size)) if numbers and size else None
+
+    def report(self):
+        """dict for the census (report.py)."""
+        return report(self._node)
+
+    def jobs(self):
+        """(running, open) jobs in the fleet in the last epoch, (0, 0) before."""
+        size = self.size()
+        numbers = self.outcome.vectors.get(JOBS) if self.outcome else None
+        return (whole(numbers[0] * size), whole(numbers[1] * size)) if numbers and size else (0, 0)
+
+
+def count(cells):
+    """The size of the fleet: a trimmed mean of what the cells say; None without cells."""
+    estimates = sorted([1.0 / cell for cell in cells.values() if cell > 1e-12])
+    if not estimates:
+        return None
+    # The lowest and the highest third are left out, as in the paper.
+    cut = len(estimates) // 3
+    kept = estimates[cut : len(estimates) - cut]
+    return whole(sum(kept) / len(kept))

@@ -1,0 +1,284 @@
+"""A query: how many boxes match, and how an attribute is spread among them.
+
+Each box adds its own: whether it matches, its value, the value's square, and
+for each of some thresholds whether it lies at or below it.  Averaged over the
+fleet these give count, mean, variance and the distribution's exact height at
+every threshold (Adam2: Sacha, Napper, Stratan, Pierre, ICDCS 2010); least and
+greatest value spread as an epidemic.
+
+All boxes must use the same thresholds.  Every box proposes some; the proposal
+of least rank wins: a box that hears of a better one starts over with its own
+answers to that, so everybody is counted under the winner once.  The first
+epoch's thresholds are values heard from others; later ones are read off the
+last distribution, at equal steps of its height, so that they close in on steep
+places.
+"""
+
+from .compat import const
+from .errors import RemoteError
+from .limits import CDF_POINTS, CDF_SAMPLES, CDF_SAMPLES_TOLD
+from .pool import cells, floats, halves, pack_floats
+from .predicate import holds
+from .wire.hashes import sha256
+
+# Values are held as floats; beyond this an attribute is cut off.
+VALUE_MOST = 1 << 48
+# Stands for "no value yet" in least and greatest.
+NOTHING = 3e38
+# Samples to have before the first thresholds are proposed, and exchanges after
+# which they are proposed with fewer.
+SAMPLES_LEAST = const(16)
+PATIENCE = const(6)
+# Codes of an answer.
+UNKNOWN = const(0)
+SAME = const(1)
+OTHER = const(2)
+RANK_BYTES = const(5)
+# match, value, square
+MOMENTS = const(3)
+
+
+class Distribution:
+    """What an epoch found: match (share of the fleet), mean, variance, least,
+    most, and knots [(value, share of the matching at or below it)], rising."""
+
+    def __init__(self, epoch, at_ms, moments, least, most, knots):
+        match = moments[0]
+        self.epoch = epoch
+        self.at_ms = at_ms
+        self.match = max(0.0, match)
+        self.mean = moments[1] / match if match > 0 else 0.0
+        self.variance = max(0.0, moments[2] / match - self.mean * self.mean) if match > 0 else 0.0
+        self.least = least
+        self.most = most
+        self.knots = knots
+
+    def below(self, value):
+        """Share of the matching boxes whose value is at or below `value`."""
+        if not self.knots or value < self.knots[0][0]:
+            return 0.0
+        last_value, last_share = self.knots[0]
+        for knot, share in self.knots[1:]:
+            if value < knot:
+                return last_share + (share - last_share) * (value - last_value) / (knot - last_value)
+            last_value, last_share = knot, share
+        return 1.0
+
+    def value_at(self, share):
+        """The value below which `share` (0..1) of the matching boxes lie."""
+        if not self.knots:
+            return 0.0
+        last_value, last_share = self.knots[0]
+        for knot, height in self.knots[1:]:
+            if share < height:
+                return last_value + (knot - last_value) * (share - last_share) / (height - last_share)
+            last_value, last_share = knot, height
+        return last_value
+
+
+class Query:
+    """One query in one box: its own answer, and the averages of this epoch."""
+
+    def __init__(self, key, where, attribute):
+        """key: 4 bytes; where: a checked predicate or None; attribute: name or None."""
+        self.key = key
+        self.where = where
+        self.attribute = attribute
+        self.result = None  # the Distribution of the last epoch that had this query
+        self.match = False
+        self.value = 0.0
+
+    def begin(self, number, id, attributes):
+        """Start epoch `number` with our own answer; id: our identity."""
+        value = attributes.get(self.attribute) if self.attribute else 0
+        self.match = isinstance(value, int) and (self.where is None or holds(self.where, attributes))
+        # As the wire rounds it, so that a threshold made of it is not missed.
+        value = max(-VALUE_MOST, min(VALUE_MOST, value)) if self.match else 0
+        self.value, _ = floats(pack_floats([value]), 0, 1)
+        self.value = self.value[0]
+        self.moments = [1.0, self.value, self.value * self.value] if self.match else [0.0, 0.0, 0.0]
+        self.least = self.value if self.match else NOTHING
+        self.most = self.value if self.match else -NOTHING
+        self.samples = [self.value] if self.match and self.attribute else []
+        self._seed = sha256(id, self.key, number.to_bytes(8, "big"))[:4]
+        self._exchanges = 0
+        self.rank = None
+        self.points = []
+        self.shares = []
+        if self.result and self.attribute and len(self.result.knots) > 1:
+            self._adopt(b"\0" + self._seed, self._refined())
+
+    # -- thresholds
+
+    def _refined(self):
+        """Thresholds at equal steps of the last distribution's height.
+
+        Attributes are whole numbers, so nothing is lost between them.
+        """
+        out = [self.result.least]
+        for i in range(CDF_POINTS - 1):
+            out.append(max(out[-1], float(int(self.result.value_at((i + 0.5) / (CDF_POINTS - 1))))))
+        return _rounded(out)
+
+    def _sampled(self):
+        """Thresholds from values heard of, filled up between them."""
+        out = sorted(set(self.samples))
+        while 1 < len(out) <= CDF_POINTS // 2:
+            out = sorted(out + [(a + b) / 2 for a, b in zip(out, out[1:])])
+        return _rounded(out[:CDF_POINTS])
+
+    def _adopt(self, rank, points):
+        self.rank = rank
+        self.points = points
+        self.shares = [1.0 if self.match and self.value <= point else 0.0 for point in points]
+
+    def _propose(self):
+        self._exchanges += 1
+        if self.rank is None and self.samples and self.attribute:
+            if len(self.samples) >= SAMPLES_LEAST or self._exchanges >= PATIENCE:
+                self._adopt(b"\1" + self._seed, self._sampled())
+
+    def _hear_samples(self, samples):
+        for value in samples:
+            if len(self.samples) < CDF_SAMPLES and value not in self.samples:
+                self.samples.append(value)
+
+    # -- the wire
+
+    def pack(self, rng):
+        """Our side of an exchange: rank, thresholds and all averages."""
+        self._propose()
+        samples = []
+        if self.attribute and (self.rank is None or self.rank[0]):
+            samples = rng.sample(self.samples, CDF_SAMPLES_TOLD)
+        out = self.rank if self.rank else b"\xff" * RANK_BYTES
+        out += bytes((len(self.points), len(samples)))
+        return out + pack_floats(self.moments + [self.least, self.most] + self.points + self.shares + samples)
+
+    def answer(self, theirs):
+        """Average with a parsed query; bytes for the asker."""
+        rank, moments, points, shares, samples = theirs
+        self._hear_samples(samples)
+        self._propose()
+        if rank and (self.rank is None or rank < self.rank):
+            self._adopt(rank, points)
+        data, moved = halves(self.moments, moments[:MOMENTS])
+        self.moments = [mine - change for mine, change in zip(self.moments, moved)]
+        self.least = min(self.least, moments[MOMENTS])
+        self.most = max(self.most, moments[MOMENTS + 1])
+        data += pack_floats([self.least, self.most])
+        if self.rank is None:
+            return bytes((SAME, 0)) + data
+        if rank == self.rank:
+            more, moved = halves(self.shares, shares)
+            self.shares = [mine - change for mine, change in zip(self.shares, moved)]
+            return bytes((SAME, len(moved))) + data + more
+        return bytes((OTHER, len(self.points))) + data + self.rank + pack_floats(self.points)
+
+    def apply(self, changes, asked_rank):
+        """Take a parsed answer to a question that was asked under asked_rank."""
+        rank, moments, rest = changes
+        self.moments = [mine + change for mine, change in zip(self.moments, moments)]
+        self.least = min(self.least, moments[MOMENTS])
+        self.most = max(self.most, moments[MOMENTS + 1])
+        if rank is None:
+            # Under other thresholds meanwhile: our part in the old ones is void.
+            if asked_rank == self.rank and len(rest) == len(self.shares):
+                self.shares = [mine + change for mine, change in zip(self.shares, rest)]
+        elif rest and (self.rank is None or rank < self.rank):
+            self._adopt(rank, rest)
+
+    # -- the result
+
+    def finish(self, number, now_ms):
+        """Keep this epoch's averages as the result."""
+        match = self.moments[0]
+        knots = []
+        if match > 0 and self.least < NOTHING:
+            knots.append((self.least, 0.0))
+            height = 0.0
+            for point, share in zip(self.points, self.shares):
+                if knots[-1][0] < point < self.most:
+                    height = max(height, min(1.0, share / match))
+                    knots.append((point, height))
+            if self.most > self.least:
+                knots.append((self.most, 1.0))
+        self.result = Distribution(number, now_ms, self.moments, self.least, self.most, knots)
+
+    def fraction(self, id):
+        """Our rank among the matching boxes, 0 (least) to 1; None if not known.
+
+        Boxes of equal value are told apart by their identity's hash, so that a
+        share of them is a share.
+        """
+        if self.result is None or not self.match:
+            return None
+        high = self.result.below(self.value)
+        low = min(high, self.result.below(self.value - 1))
+        lot = int.from_bytes(sha256(id, self.key)[:3], "big") / (1 << 24)
+        return low + lot * (high - low)
+
+
+def parse(data, start):
+    """(what a peer's Query.pack gave, end offset); RemoteError."""
+    at = start + RANK_BYTES + 2
+    if at > len(data):
+        raise RemoteError("short query")
+    count, told = data[at - 2], data[at - 1]
+    if count > CDF_POINTS or told > CDF_SAMPLES_TOLD:
+        raise RemoteError("query too long")
+    moments, at = _moments(data, at)
+    points, at = _points(data, at, count)
+    shares, at = cells(data, at, count)
+    samples, at = floats(data, at, told)
+    for value in samples:
+        if not -VALUE_MOST <= value <= VALUE_MOST:
+            raise RemoteError("query sample")
+    rank = bytes(data[start : start + RANK_BYTES]) if count else None
+    return (rank, moments, points, shares, samples), at
+
+
+def parse_answer(data, start):
+    """(what a peer's Query.answer gave, or None if it has no such query, end
+    offset); RemoteError."""
+    if start < len(data) and data[start] == UNKNOWN:
+        return None, start + 1
+    if start + 2 > len(data) or data[start] not in (SAME, OTHER) or data[start + 1] > CDF_POINTS:
+        raise RemoteError("query answer")
+    code, count = data[start], data[start + 1]
+    moments, at = _moments(data, start + 2)
+    if code == SAME:
+        shares, at = cells(data, at, count)
+        return (None, moments, shares), at
+    rank = bytes(data[at : at + RANK_BYTES])
+    points, at = _points(data, at + RANK_BYTES, count)
+    return (rank, moments, points), at
+
+
+def _points(data, at, count):
+    """(thresholds, end offset): rising and in range; RemoteError."""
+    points, end = floats(data, at, count)
+    for i in range(count):
+        if not -VALUE_MOST <= points[i] <= VALUE_MOST or i and points[i - 1] >= points[i]:
+            raise RemoteError("query thresholds")
+    return points, end
+
+
+def _moments(data, at):
+    """([match, value, square, least, most], end offset); RemoteError."""
+    values, end = floats(data, at, MOMENTS + 2)
+    bounds = (2.0, VALUE_MOST, 4.0 * VALUE_MOST * VALUE_MOST, NOTHING * 1.1, NOTHING * 1.1)
+    for value, bound in zip(values, bounds):
+        if not -bound <= value <= bound:
+            raise RemoteError("query moments")
+    return values, end
+
+
+def _rounded(points):
+    """Thresholds as the wire gives them, equal ones dropped."""
+    rounded, _ = floats(pack_floats(points), 0, len(points))
+    out = []
+    for point in rounded:
+        if not out or point > out[-1]:
+            out.append(point)
+    return out
