@@ -148,32 +148,32 @@ def datagrams_fit(world):
     return "%d datagrams were too long" % world.network.oversize if world.network.oversize else ""
 
 
-def one_job_at_a_time(world):
+def one_job_at_a_time(boxes):
     """No box ever started a job while another ran.
 
-    Reads: every cell's own count.
+    Reads: each cell's own count.
     """
-    wrong = [box.number for box in world.boxes if box.cell is not None and box.cell.overlaps]
+    wrong = [box.number for box in boxes if box.cell is not None and box.cell.overlaps]
     return "boxes that started a second job: %s" % _some(wrong) if wrong else ""
 
 
-def no_spinning(world, per_s=200):
+def no_spinning(world, boxes, per_s=200):
     """No box's timer fires more than `per_s` times a second on average: a deadline that never moves.
 
-    Reads: every box's own count of timer calls.
+    Reads: each box's own count of timer calls.
     """
     most = per_s * (world.now_ms // 1000 + 1)
-    wrong = [box.number for box in world.boxes if box.timers > most]
+    wrong = [box.number for box in boxes if box.timers > most]
     return "boxes that spin: %s" % _some(wrong) if wrong else ""
 
 
-def disks_within(world, store_bytes):
+def disks_within(boxes, store_bytes):
     """No box keeps more blobs and parts than its store's capacity.
 
-    Reads: every box's disk, live or not.
+    Reads: each box's disk, live or not.
     """
     over = []
-    for box in world.boxes:
+    for box in boxes:
         used = box.disk.used("blob-", "part-")
         if used > store_bytes:
             over.append("%d: %d bytes" % (box.number, used))

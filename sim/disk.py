@@ -29,6 +29,8 @@ class Disk:
         self._files = {}
         # name -> [(offset, bytes before, length of file before)], newest last.
         self._loose = {}
+        # Sums of sizes by prefixes, until the next change: looked at far more often than changed.
+        self._sums = {}
         self.capacity = capacity
         self.full = False
         self.written = 0
@@ -44,6 +46,7 @@ class Disk:
         """The whole file, old or new whatever happens: it is durable on return."""
         self._spend(name, len(data) - max(self.size(name), 0))
         self._files[name] = bytearray(data)
+        self._sums.clear()
         self._loose.pop(name, None)
         self.written += len(data)
 
@@ -56,6 +59,7 @@ class Disk:
             old.extend(bytes(offset - len(old)))
         old[offset : offset + len(data)] = data
         self._files[name] = old
+        self._sums.clear()
         self.written += len(data)
 
     def size(self, name):
@@ -68,6 +72,7 @@ class Disk:
             raise OSError(errno.ENOENT, old)
         self._change()
         self._files[new] = self._files.pop(old)
+        self._sums.clear()
         self._loose.pop(new, None)
         if old in self._loose:
             self._loose[new] = self._loose.pop(old)
@@ -77,6 +82,7 @@ class Disk:
         if name in self._files:
             self._change()
             del self._files[name]
+            self._sums.clear()
             self._loose.pop(name, None)
 
     def names(self, prefix):
@@ -87,7 +93,11 @@ class Disk:
 
     def used(self, *prefixes):
         """Bytes in all files whose names have one of the prefixes (none: in all files)."""
-        return sum(len(data) for name, data in self._files.items() if name.startswith(prefixes or ""))
+        total = self._sums.get(prefixes)
+        if total is None:
+            total = sum(len(data) for name, data in self._files.items() if name.startswith(prefixes or ""))
+            self._sums[prefixes] = total
+        return total
 
     def lose_power(self):
         """Power lost: loose writes are kept, lost or torn, the newest first."""
@@ -104,10 +114,12 @@ class Disk:
                     # The bytes that made the file longer were never written out.
                     data[max(length, offset + keep) :] = bytes(len(data) - max(length, offset + keep))
         self._loose.clear()
+        self._sums.clear()
 
     def wipe(self):
         """The disk is replaced by an empty one."""
         self._files.clear()
+        self._sums.clear()
         self._loose.clear()
         self.disarm()
         self.full = False

@@ -97,8 +97,12 @@ TABLES = (
     ("peers sessions of one peer", lambda node: _longest(peer.sessions for peer in node.peers.table.values()), 3),
     ("rumours.manifests", lambda node: len(node.rumours.manifests), limits.MANIFESTS),
     ("rumours.floors", lambda node: len(node.rumours.floors), limits.FLOORS),
-    ("rumours._fetching", lambda node: len(node.rumours._fetching), limits.RUMOUR_FETCHES),
-    ("rumours._hot", lambda node: len(node.rumours._hot), limits.MANIFESTS),
+    ("rumours.wanted", lambda node: len(node.rumours.wanted), limits.RUMOURS_WANTED),
+    ("rumours.wanted active", lambda node: len(node.rumours.wanted.active()), limits.RUMOUR_FETCHES),
+    ("rumours._refused", lambda node: len(node.rumours._refused), limits.RUMOURS_REFUSED),
+    ("rumours._asked", lambda node: len(node.rumours._asked), limits.RUMOUR_ASKED),
+    ("chunks._shunned", lambda node: len(node.chunks._shunned), limits.SHUNNED),
+    ("chunks._served", lambda node: len(node.chunks._served), limits.PEERS),
     ("chunks.fetches", lambda node: len(node.chunks.fetches), limits.FETCHES),
     ("chunks sources of one fetch", lambda node: _longest(f.sources for f in node.chunks.fetches.values()), limits.FETCH_SOURCES),
     ("slicing.slices", lambda node: len(node.slicing.slices), limits.MANIFESTS),
@@ -120,10 +124,7 @@ TABLES = (
 
 
 def _longest(collections):
-    longest = 0
-    for collection in collections:
-        longest = max(longest, len(collection))
-    return longest
+    return max(map(len, collections), default=0)
 
 
 def tables(node):

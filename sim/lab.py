@@ -45,7 +45,7 @@ class Lab(Run):
         self.controller = None
         self.chaos = None
         store_bytes = int(self.settings.get("store_kb", Config().store_kb)) * 1024
-        self.always("stores within their size", lambda: checkers.disks_within(self.world, store_bytes))
+        self.always("stores within their size", lambda: checkers.disks_within(self.turn(), store_bytes))
 
     # -- making boxes
 

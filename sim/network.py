@@ -65,21 +65,19 @@ class Network:
         if len(data) > PAYLOAD_MAX:
             self.oversize += 1
             return
-        target = self._by_address.get(bytes(address))
+        target = self._by_address.get(address)
         if not box.reachable:
-            box.spoken[bytes(address)] = self.world.now_ms
+            box.spoken[address] = self.world.now_ms
         if target is None or (self._cuts and self.is_cut(box.number, target.number)):
             self.lost += 1
             return
         faults, rng = self.faults, self._rng
-        copies = 1
         if faults.loss and rng.random() < faults.loss:
             self.lost += 1
             return
-        if faults.duplicate and rng.random() < faults.duplicate:
-            copies = 2
-        data = bytes(data)
-        for _ in range(copies):
+        copies = 2 if faults.duplicate and rng.random() < faults.duplicate else 1
+        while copies:
+            copies -= 1
             delay = faults.delay_ms + int(rng.random() * faults.jitter_ms)
             if faults.reorder and rng.random() < faults.reorder:
                 delay += int(rng.random() * faults.reorder_ms)

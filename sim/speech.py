@@ -1,6 +1,6 @@
 """Plain speech: what stands for greetings and sealed datagrams in large worlds.
 
-    PLAIN    1F | sender's identity 16 | zeros 10 | body
+    PLAIN    1F | sender's identity 16 | flags 1 | zeros 9 | body
 
 A plain datagram is as long as the sealed one would be: the envelope's 27 bytes
 hold the sender's identity in place of index, counter and tag.  Nobody is
@@ -9,14 +9,25 @@ every timeout above the envelope are what they are with sealed speech.
 """
 
 from ..agent.errors import RemoteError
-from ..agent.sessions import Peer
 from ..agent.wire import seal
 
 PLAIN = 0x1F
 _HEAD = bytes((PLAIN,))
-_FILL = bytes(seal.SEALED_OVERHEAD - 17)
+_OVERHEAD = seal.SEALED_OVERHEAD
+_FILL = bytes(seal.SEALED_OVERHEAD - 18)
 # No timer of speech ever fires: further away than any run is long.
 NEVER_MS = 1 << 50
+
+
+class Speaker:
+    """Who sent a datagram: what the services read of a sessions.Peer."""
+
+    __slots__ = ("id", "addr", "flags")
+
+    def __init__(self, id, addr, flags):
+        self.id = id
+        self.addr = addr
+        self.flags = flags
 
 
 class Plain:
@@ -25,7 +36,8 @@ class Plain:
     def __init__(self, node, identity, ladder, incarnation):
         self._node = node
         self.identity = identity
-        self._head = _HEAD + identity.id + _FILL
+        flags = seal.FLAG_REACHABLE if node.config.reachable else 0
+        self._head = _HEAD + identity.id + bytes((flags,)) + _FILL
         self.table = {}
         self.hails = {}
         self.due = NEVER_MS
@@ -39,10 +51,10 @@ class Plain:
         """Nothing is ever due."""
 
     def receive(self, data, addr):
-        """(Peer, body) of a plain datagram; RemoteError if it is none."""
-        if data[0] != PLAIN or len(data) < seal.SEALED_OVERHEAD:
+        """(Speaker, body) of a plain datagram; RemoteError if it is none."""
+        if data[0] != PLAIN or len(data) < _OVERHEAD:
             raise RemoteError("unknown kind of datagram")
-        return Peer(data[1:17], None, addr, None, 0, 0), data[seal.SEALED_OVERHEAD :]
+        return Speaker(data[1:17], addr, data[17]), data[_OVERHEAD:]
 
 
 SPEECH = {"sealed": None, "plain": Plain}

@@ -112,20 +112,20 @@ def test_a_table_over_its_cap_is_found():
 def test_a_spinning_timer_is_found():
     world = toy_world(1, 2)
     world.run_for(10_000)
-    assert checkers.no_spinning(world) == ""
+    assert checkers.no_spinning(world, world.boxes) == ""
     world.boxes[1].node.handle_timer = lambda now_ms: None
     world.boxes[1].node.deadline = lambda: 0
     world.run_for(10_000)
-    assert checkers.no_spinning(world) == "boxes that spin: 1"
+    assert checkers.no_spinning(world, world.boxes) == "boxes that spin: 1"
 
 
 def test_a_store_over_its_capacity_is_found():
     world = toy_world(1, 2)
     world.boxes[1].disk.write("blob-a", bytes(60))
     world.boxes[1].disk.write("state-b", bytes(1000))
-    assert checkers.disks_within(world, 100) == ""
+    assert checkers.disks_within(world.boxes, 100) == ""
     world.boxes[1].disk.write_at("part-c", 40, b"1")
-    assert checkers.disks_within(world, 100) == "stores over 100 bytes: 1: 101 bytes"
+    assert checkers.disks_within(world.boxes, 100) == "stores over 100 bytes: 1: 101 bytes"
 
 
 class Books:
