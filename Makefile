@@ -18,8 +18,13 @@ BROKER ?=
 # The knobs of `make test`: interpreters of the portable tests, pytest's arguments.
 ARCHS ?=
 TESTS ?=
+# The knobs of `make bench` and `make swarm`: which benches, sizes, minutes, seeds.
+BENCH ?=
+NODES ?=
+SEED ?=
+MINUTES ?= 10
 
-.PHONY: help setup run test sysroots firmware lint clean
+.PHONY: help setup run test bench swarm sysroots firmware lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +40,12 @@ test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python tests/setup/sysroots.py $(or $(filter amd64 armhf s390x mips,$(ARCHS)),$(if $(ARCHS),none))
 	@$(BIN)/python -m pytest $(if $(ARCHS),--interpreters '$(ARCHS)') $(TESTS)
+
+bench: $(VENV)/test.stamp ## Take the figures, beside their references, into build/bench (BENCH="NAME ..." NODES=N,N SEED=N)
+	@$(BIN)/python -m backfence.sim bench $(BENCH) $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')
+
+swarm: $(VENV)/test.stamp ## Run scenarios drawn at random for MINUTES=10, on two cores (SEED=N repeats the draws)
+	@$(BIN)/python -m backfence.sim swarm --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
 
 sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other processors, under build/sysroots
 	@$(BIN)/python tests/setup/sysroots.py

@@ -31,6 +31,7 @@ NAMES = {
     "shuffle_retries": "view exchanges asked again",
     "shuffle_timeouts": "peers dropped from the view, silent",
     "shuffles_answered": "view exchanges answered",
+    "swaps_limited": "view exchanges answered without taking links: the peer or others asked too often",
     "epochs": "epochs of aggregation begun",
     "epochs_refused": "epochs of others not followed: our own is not complete",
     "averages": "exchanges of averages begun",

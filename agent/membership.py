@@ -1,41 +1,80 @@
 """Peer sampling: a partial view kept random by shuffling it with others.
 
 Cyclon (Voulgaris, Gavidia, van Steen, 2005) in the framework of Jelasity et al.
-(TOCS 2007): the oldest descriptor is picked (tail selection), a few are swapped
-(push-pull), so in-degrees stay balanced.  Two changes:
+(TOCS 2007): the oldest link leaves the view each round, a few links are swapped
+(push-pull), and the asker's own fresh one goes along.  So each box begins one
+link to itself a round and each link lives as long, whence balanced in-degrees.
+What differs:
 
-- a question is repeated under the same exchange id and answered from a cache,
-  so that a lost datagram neither kills a live link nor skews the swap;
-- for some rounds after a silent peer was found, what comes in replaces the
-  oldest descriptors, and up to TIMEOUTS peers a round are tried: dead links
-  leave nearly as fast as with Newscast, and balance returns by itself.
+- A question is repeated under the same exchange id and answered from a cache,
+  so that a lost datagram neither kills a live link nor skews the swap.
+- After a silent peer, for HEALING_ROUNDS, what comes in replaces the oldest
+  links, and a hole is filled with the box that just answered; up to TIMEOUTS
+  peers a round are tried.  Dead links leave nearly as fast as with Newscast,
+  and balance returns by itself.
+- A box once greeted is asked a few times more, in turn with others
+  (partners.py): as random a choice, for it was drawn from a random view.  The
+  oldest link is then dropped unasked.
+- A box behind NAT is never asked: it does the asking.  Its link leaves the view
+  when it is the oldest, like any other.
 
-A box behind NAT is never picked: it does the asking.
+In-flight links are not sent twice, and no more is taken than was given, so the
+number of links stays what it is, and a liar that pushes takes as many back.
 """
 
 from .compat import const
+from .contacts import Contacts
 from .descriptor import DOOR, REACHABLE, Descriptor, pack_all, unpack_all
 from .errors import RemoteError
-from .limits import CONTACTS, DOORS, SHUFFLE, SHUFFLE_ANSWERS, VIEW
-from .wire import cbor
+from .limits import DOORS, QUESTIONS, SHUFFLE, SHUFFLE_ANSWERS, SWAPS, VIEW
+from .partners import Partners
 from .wire.messages import SHUFFLE as ASK
 from .wire.messages import SHUFFLED as TOLD
 from .wire.messages import pack
 
-RETRY_MS = const(800)
-TRIES = const(4)
+# 5 tries, 3.5 s: at 20 % loss each way one live peer in 160 is taken for dead.
+RETRY_MS = const(700)
+TRIES = const(5)
 # Silent peers replaced within one round.
 TIMEOUTS = const(3)
-# Rounds for which incoming descriptors replace the oldest after a silence.
-HEALING_ROUNDS = const(3)
-# Every so many rounds an old contact is asked instead, to heal partitions.
+# Rounds for which incoming links replace the oldest after a silence.
+HEALING_ROUNDS = const(2)
+# Rounds without partners.py that one silent link costs, and the most of them:
+# while many are dead, every link must be tried.
+CALM_ROUNDS = const(6)
+CALM_MOST = const(30)
+# No link lives longer: that of a box which vanished is gone from every view by
+# then.  In steady state the oldest is 24 rounds old (at c = 20, 10^4 boxes).
+LIFE_ROUNDS = const(64)
+# Every so many rounds an old contact is asked as well, to heal partitions.
 CONTACT_ROUNDS = const(20)
+# Times that a busy contact may send us on to others, in one round.
+REFERRALS = const(6)
 # Rounds after which a door that was not heard of again is forgotten.
 DOOR_ROUNDS = const(20)
 # Rounds between two writes of the contacts to flash, and until the first: a box
 # that restarts soon after it joined must not need the controller again.
 SAVE_ROUNDS = const(720)
 FIRST_SAVE_ROUNDS = const(8)
+
+# How we came to ask a peer: its link, taken out of the view; its link, which
+# stays there; as one greeted before; as an old contact.
+LINK, KEPT, PARTNER, CONTACT = range(4)
+
+
+class Question:
+    """A shuffle that we began and that waits for its answer."""
+
+    __slots__ = ("exchange", "peer", "how", "sent", "message", "tries", "due")
+
+    def __init__(self, exchange, peer, how, sent, message, due):
+        self.exchange = exchange
+        self.peer = peer
+        self.how = how
+        self.sent = sent  # identities of the links that went along
+        self.message = message
+        self.tries = 1
+        self.due = due
 
 
 class Membership:
@@ -45,27 +84,38 @@ class Membership:
         self._node = node
         self.view = {}
         self.doors = {}  # identity: Descriptor of a box with a broker connection
-        self.contacts = []  # Descriptors remembered from earlier
+        self.remembered = Contacts(node)
         self.rounds = 0
+        self.partners = Partners()
         self._save_round = FIRST_SAVE_ROUNDS
-        self._asked = None  # (exchange id, peer, sent ids, tries)
-        self._retry_ms = 0
+        self._questions = {}  # exchange id: Question
         self._timeouts = 0
+        self._referrals = 0
         self._healing = 0
+        self._calm = 0
         self._answers = []  # [(peer id, exchange id, answer bytes)]
+        self._swapped = []  # ids that swapped links with us in this round
         self.due = node.now_ms + node.rng.below(node.config.busy_round_ms)
         self._round_ms = self.due
-        self._load()
 
     # -- the outside
+
+    @property
+    def contacts(self):
+        """List of the Descriptors remembered from earlier."""
+        return self.remembered.all()
+
+    def alone(self):
+        """True while no box is known that might answer."""
+        return not self.view and not self._questions
 
     def join(self, contacts):
         """Take Descriptors to begin with; only what the view has room for."""
         for contact in contacts:
             self._insert(contact, [])
-            self._remember(contact)
-        if self.contacts:
-            self._save()
+            self.remembered.met(contact)
+        if contacts:
+            self.remembered.save()
         self._node.news()
 
     def reachable(self):
@@ -80,6 +130,7 @@ class Membership:
         """Forget a box that does not answer."""
         self.view.pop(id, None)
         self.doors.pop(id, None)
+        self.partners.drop(id)
 
     def find(self, id):
         """Descriptor of a box in the view or among the doors, else None."""
@@ -92,14 +143,14 @@ class Membership:
     # -- rounds
 
     def tick(self, now_ms):
-        """Repeat an unanswered question, or begin a round."""
-        if self._asked and now_ms >= self._retry_ms:
-            self._again(now_ms)
+        """Repeat unanswered questions, and begin a round when it is time."""
+        for question in list(self._questions.values()):
+            if now_ms >= question.due:
+                self._again(question, now_ms)
         if now_ms >= self._round_ms:
             self._round_ms = now_ms + self._node.rng.jitter(self._node.round_ms())
-            if not self._asked:
-                self._round()
-        self.due = min(self._round_ms, self._retry_ms) if self._asked else self._round_ms
+            self._round()
+        self._reckon()
 
     def hurry(self):
         """Let the next round come no later than a busy round from now."""
@@ -108,71 +159,138 @@ class Membership:
             self._round_ms = soon
             self.due = min(self.due, soon)
 
+    def _reckon(self):
+        self.due = self._round_ms
+        for question in self._questions.values():
+            if question.due < self.due:
+                self.due = question.due
+
     def _round(self):
         self.rounds += 1
-        self._timeouts = 0
-        if self._healing:
-            self._healing -= 1
-        for descriptor in self.view.values():
-            descriptor.age += 1
+        self._timeouts = self._referrals = 0
+        self._swapped = []
+        self._healing = max(0, self._healing - 1)
+        self._calm = max(0, self._calm - 1)
+        for link in list(self.view.values()):
+            link.age += 1
+            if link.age > LIFE_ROUNDS:
+                del self.view[link.id]
         for door in list(self.doors.values()):
             door.age += 1
             if door.age > DOOR_ROUNDS:
                 del self.doors[door.id]
-        if self.contacts and self.rounds >= self._save_round:
+        contact = self.remembered.choose()
+        if contact and self.rounds >= self._save_round:
             self._save_round = self.rounds + SAVE_ROUNDS
-            self._save()
-        if self.contacts and (not self.view or self.rounds % CONTACT_ROUNDS == 0):
-            self._ask(self._node.rng.choice(self.contacts))
-        else:
-            self._ask_oldest()
+            self.remembered.save()
+        self._begin(False)
+        if contact and (self.alone() or self._node.rng.below(CONTACT_ROUNDS) == 0):
+            if len(self._questions) < QUESTIONS:
+                self._ask(contact, CONTACT)
 
-    def _ask_oldest(self):
+    def _begin(self, links_only):
+        """Ask somebody, if there is anybody to ask."""
+        if len(self._questions) >= QUESTIONS:
+            return
+        full = len(self.view) >= VIEW
+        if full and self.partners.full() and not links_only and not self._calm:
+            del self.view[self._oldest(self.view.values()).id]
+            self._ask_partner()
+            return
+        links = self.reachable()
+        if not links:
+            self._ask_partner()
+            return
+        oldest = self._oldest(self.view.values() if full else links)
+        del self.view[oldest.id]
+        if oldest.flags & REACHABLE:
+            self._ask(oldest, LINK)
+        else:
+            self._ask(self._node.rng.choice(links), KEPT)
+
+    def _oldest(self, links):
         # Ties are broken by lot: in a small fleet most ages are equal, and the
         # order of a dict would let some boxes speak with each other only.
         oldest = []
-        for descriptor in self.reachable():
-            if not oldest or descriptor.age > oldest[0].age:
-                oldest = [descriptor]
-            elif descriptor.age == oldest[0].age:
-                oldest.append(descriptor)
-        if oldest:
-            self._ask(self._node.rng.choice(oldest))
+        for link in links:
+            if not oldest or link.age > oldest[0].age:
+                oldest = [link]
+            elif link.age == oldest[0].age:
+                oldest.append(link)
+        return oldest[0] if len(oldest) == 1 else self._node.rng.choice(oldest)
 
-    def _ask(self, peer):
+    def _ask_partner(self):
+        partner = self.partners.next()
+        if partner:
+            self._ask(partner, PARTNER)
+
+    def _ask(self, peer, how):
         node = self._node
-        self.view.pop(peer.id, None)
-        sample = node.rng.sample(list(self.view.values()), SHUFFLE - 1)
+        sample = self._sample(peer.id, SHUFFLE - 1)
         exchange = int.from_bytes(node.rng.bytes(4), "big")
         message = self._message(ASK, exchange, [node.descriptor()] + sample)
-        self._asked = (exchange, peer, [d.id for d in sample], message)
-        self._tries = 1
-        self._retry_ms = node.now_ms + node.rng.jitter(RETRY_MS)
+        due = node.now_ms + node.rng.jitter(RETRY_MS)
+        question = Question(exchange, peer, how, [link.id for link in sample], message, due)
+        self._questions[exchange] = question
+        self.due = min(self.due, due)
         node.counters.bump("shuffles")
         node.send_packed(peer.id, peer.addr, message)
 
-    def _again(self, now_ms):
-        _, peer, _, message = self._asked
-        if self._tries < TRIES:
-            self._tries += 1
-            self._retry_ms = now_ms + self._node.rng.jitter(RETRY_MS << (self._tries - 1))
-            self._node.counters.bump("shuffle_retries")
-            self._node.send_packed(peer.id, peer.addr, message)
-            return
-        self._asked = None
-        self._node.counters.bump("shuffle_timeouts")
-        self._node.silent(peer.id)
-        self._healing = HEALING_ROUNDS
-        self._timeouts += 1
-        if self._timeouts < TIMEOUTS:
-            self._ask_oldest()
+    def _sample(self, peer_id, count):
+        """Links to give: none to the peer itself, none that another may be taking."""
+        out = [peer_id]
+        for question in self._questions.values():
+            out += question.sent
+        return self._node.rng.sample([d for d in self.view.values() if d.id not in out], count)
 
-    def _message(self, kind, exchange, descriptors):
+    def _again(self, question, now_ms):
+        if question.tries >= TRIES:
+            self._missed(question, True)
+            return
+        question.tries += 1
+        question.due = now_ms + self._node.rng.jitter(RETRY_MS)
+        self._node.counters.bump("shuffle_retries")
+        self._node.send_packed(question.peer.id, question.peer.addr, question.message)
+
+    def _missed(self, question, silent):
+        """No answer came: the next one, within the round's limit."""
+        del self._questions[question.exchange]
+        self._timeouts += 1
+        self._node.counters.bump("shuffle_timeouts")
+        if question.how == CONTACT:
+            return  # retried some day, for ever
+        if silent:
+            self._node.silent(question.peer.id)
+        if question.how != PARTNER:
+            self._healing = HEALING_ROUNDS
+            self._calm = min(CALM_MOST, self._calm + CALM_ROUNDS)
+        if self._timeouts + len(self._questions) < TIMEOUTS:
+            self._begin(True)
+
+    def unreachable(self, id):
+        """A greeting was given up: whom we asked has not heard us."""
+        for question in list(self._questions.values()):
+            if question.peer.id == id:
+                self._missed(question, False)
+        self._reckon()
+
+    def referred(self, id, others):
+        """A box that is too busy to greet us named others to ask: Descriptors."""
+        for question in list(self._questions.values()):
+            if question.peer.id != id or self._referrals >= REFERRALS:
+                continue
+            del self._questions[question.exchange]
+            self._referrals += 1
+            for other in others:
+                if len(self.view) < VIEW:
+                    self._insert(other, [])
+            self._begin(True)
+        self._reckon()
+
+    def _message(self, kind, exchange, links):
         node = self._node
-        doors = self.door_list()[:2]
-        if node.is_door():
-            doors = [node.descriptor()] + doors[:1]
-        return pack(kind, exchange, pack_all(descriptors), node.rumours.digest(), pack_all(doors), node.slicing.tell())
+        doors = [node.descriptor()] if node.is_door() else node.rng.sample(list(self.doors.values()), 1)
+        return pack(kind, exchange, pack_all(links), node.rumours.digest(), pack_all(doors), node.slicing.tell())
 
     # -- answers
 
@@ -187,31 +305,42 @@ class Membership:
         if not theirs or theirs[0].id != peer.id:
             raise RemoteError("a shuffle begins with its sender")
         self._hear(doors, slices)
-        sample = self._node.rng.sample([d for d in self.view.values() if d.id != peer.id], SHUFFLE)
+        sample = self._sample(peer.id, SHUFFLE)
         answer = self._message(TOLD, exchange, sample)
         self._answers.append((peer.id, exchange, answer))
         if len(self._answers) > SHUFFLE_ANSWERS:
             self._answers.pop(0)
         self._node.send_packed(peer.id, peer.addr, answer)
         self._node.counters.bump("shuffles_answered")
-        self._merge(theirs, [d.id for d in sample])
+        # One swap a peer and round, and a few in all: whoever asks more often
+        # is answered, and fills free places at most.
+        if peer.id in self._swapped or len(self._swapped) >= SWAPS:
+            self._node.counters.bump("swaps_limited")
+            sample = []
+        else:
+            self._swapped.append(peer.id)
+        self._merge(theirs, [link.id for link in sample])
         self._node.rumours.compare(peer, digest)
 
     def on_told(self, peer, message):
         """Take the answer to our shuffle."""
         _, exchange, packed, digest, doors, slices = message
-        if not self._asked or self._asked[0] != exchange or self._asked[1].id != peer.id:
+        question = self._questions.get(exchange)
+        if question is None or question.peer.id != peer.id:
             return
         theirs = unpack_all(packed, SHUFFLE)
         self._hear(doors, slices)
-        _, asked, sent, _ = self._asked
-        self._asked = None
-        self._merge(theirs, sent)
+        del self._questions[exchange]
+        replaceable = self._merge(theirs, question.sent)
+        asked = question.peer.copy()
         asked.age = 0
         asked.addr = peer.addr
-        if len(self.view) < VIEW:
-            self._insert(asked, [])
-        self._remember(asked)
+        if question.how != PARTNER:
+            self.remembered.met(asked)
+            self.partners.keep(asked.copy())
+        if self._healing or len(self.view) < VIEW:
+            self._insert(asked, replaceable)
+        self._reckon()
         self._node.rumours.compare(peer, digest)
         self._node.aggregate.exchange(peer)
 
@@ -233,62 +362,37 @@ class Membership:
 
     def _merge(self, incoming, sent):
         replaceable = [id for id in sent if id in self.view]
-        for descriptor in incoming:
-            self._insert(descriptor, replaceable)
+        for link in incoming:
+            self._insert(link, replaceable)
+        return replaceable
 
-    def _insert(self, descriptor, replaceable):
-        """Take a descriptor: into a free place, else for one we sent away.
+    def _insert(self, link, replaceable):
+        """Take a link: into a free place, else for one of those we sent away.
 
-        While healing it replaces the oldest instead, if that is older.
+        While healing the oldest goes instead, if it is older.
         """
-        id = descriptor.id
-        if id == self._node.id or self._node.is_tombstoned(id):
+        id = link.id
+        if id == self._node.id or link.age > LIFE_ROUNDS or self._node.is_tombstoned(id):
             return
         known = self.view.get(id)
         if known:
-            if descriptor.age < known.age:
-                known.age = descriptor.age
-                known.addr = descriptor.addr
-                known.flags = descriptor.flags
+            if link.age < known.age:
+                known.age = link.age
+                known.addr = link.addr
+                known.flags = link.flags
             return
         if len(self.view) >= VIEW:
+            if not replaceable:
+                return
+            out = replaceable[-1]
             if self._healing:
-                oldest = max(self.view.values(), key=lambda d: d.age)
-                if oldest.age < descriptor.age:
+                oldest = self._oldest(self.view.values())
+                if oldest.age < link.age:
                     return
                 out = oldest.id
-            elif replaceable:
-                out = replaceable.pop()
-            else:
-                return
             if out in replaceable:
                 replaceable.remove(out)
-            self.view.pop(out, None)
-        self.view[id] = descriptor
-
-    # -- memory of old contacts
-
-    def _remember(self, descriptor):
-        if not descriptor.flags & REACHABLE or descriptor.id == self._node.id:
-            return
-        for contact in self.contacts:
-            if contact.id == descriptor.id:
-                contact.addr = descriptor.addr
-                return
-        if len(self.contacts) < CONTACTS:
-            self.contacts.append(descriptor.copy())
-        elif self._node.rng.below(CONTACT_ROUNDS) == 0:
-            self.contacts[self._node.rng.below(CONTACTS)] = descriptor.copy()
-
-    def _save(self):
-        self._node.store.save_state("contacts", cbor.encode(pack_all(self.contacts)))
-
-    def _load(self):
-        data = self._node.store.load_state("contacts")
-        if data is None:
-            return
-        try:
-            packed = cbor.decode(data, 1, 1)
-            self.contacts = unpack_all(packed, CONTACTS) if isinstance(packed, bytes) else []
-        except RemoteError:
-            self._node.counters.bump("store_errors")
+            else:
+                replaceable.pop()
+            del self.view[out]
+        self.view[id] = link

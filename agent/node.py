@@ -273,7 +273,7 @@ class Node:
 
     def in_use(self, id):
         """True for boxes whose keys must not be dropped for a stranger."""
-        if self.membership.find(id) or id in self.ring.near:
+        if self.membership.find(id) or id in self.membership.partners or id in self.ring.near:
             return True
         return bool(self.ring.grant and self.ring.grant.box.id == id)
 
@@ -292,6 +292,7 @@ class Node:
     def unreachable(self, id):
         """A greeting was given up.  No burial: the box may only limit strangers."""
         self._forget(id)
+        self.membership.unreachable(id)
 
     def dead(self, id):
         """A ring neighbour or candidate is dead: every service forgets it."""
@@ -302,7 +303,7 @@ class Node:
     def _forget(self, id):
         self.membership.drop(id)
         self.slicing.forget(id)
-        if not self.membership.view:
+        if self.membership.alone():
             self.seeds.alone()
 
     def _bury(self, id):

@@ -37,7 +37,7 @@ class Seeds:
 
     def tick(self, now_ms):
         """Ask again if still alone."""
-        if not self.controller or self._node.membership.view or self._checking:
+        if not self.controller or not self._node.membership.alone() or self._checking:
             self._pause_ms = FIRST_MS
             self.due = now_ms + (FIRST_MS if self._checking else IDLE_MS)
             return
@@ -65,7 +65,7 @@ class Seeds:
 
     def receive(self, data, addr):
         """One piece of the list; pieces out of order are dropped."""
-        unasked = self._checking or self._node.membership.view
+        unasked = self._checking or not self._node.membership.alone()
         if not self.controller or addr != self.controller or len(data) <= HEAD or unasked:
             self._node.counters.bump("seeds_bad")
             return

@@ -1,7 +1,7 @@
-"""`python -m backfence.sim`: lists scenarios and runs one from a seed.
+"""`python -m backfence.sim`: lists scenarios, runs one from a seed, and takes the benches.
 
-Exit 0: every check held.  1: one did not; its seed and the command that repeats
-the run are printed.  2: the command was not understood.
+Exit 0: every check held, every aim was met.  1: one was not; a run's seed and
+the command that repeats it are printed.  2: the command was not understood.
 """
 
 import json
@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from . import bench as benches
 from . import run as runs
 from .lab import Lab
 from .speech import SPEECH
@@ -56,6 +57,53 @@ def run_scenario(scenario, nodes, seed, speech, form):
             click.echo("  " + line, err=True)
         click.echo("Error: %s" % report["failure"], err=True)
         click.echo("seed %d; repeat with: %s" % (seed, report["repeat"]), err=True)
+        sys.exit(1)
+
+
+class Sizes(click.ParamType):
+    """Numbers of boxes, separated by commas."""
+
+    name = "N,N,..."
+
+    def convert(self, value, param, ctx):
+        """A tuple of ints within what a run may have."""
+        try:
+            sizes = tuple(int(word) for word in value.split(","))
+        except ValueError:
+            self.fail("%r is not numbers separated by commas" % value, param, ctx)
+        if not all(2 <= size <= runs.NODES_MAX for size in sizes):
+            self.fail("a size is 2 to %d" % runs.NODES_MAX, param, ctx)
+        return sizes
+
+
+@main.command("bench")
+@click.argument("names", nargs=-1)
+@click.option("--nodes", type=Sizes(), default=None, help="Boxes; default: 1000,10000 or the bench's own.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of everything.")
+@click.option("--out", type=click.Path(file_okay=False), default="build/bench", show_default=True,
+              help="Where NAME.json goes.")
+@click.option("--format", "form", type=FORMATS, default="text", help="How to print.")
+def run_benches(names, nodes, seed, out, form):
+    """Takes the figures of the benches NAMES (all, if none is named), beside their references."""
+    known = benches.names()
+    for name in names:
+        if name not in known:
+            click.echo("Error: there is no bench %r; there are: %s" % (name, ", ".join(sorted(known))), err=True)
+            sys.exit(2)
+    reports = []
+    for report in benches.perform_all(names or sorted(known), nodes, seed, out):
+        reports.append(report)
+        if form == "text":
+            click.echo("\n".join(benches.table(report)))
+    reports.sort(key=lambda report: report["bench"])
+    if form == "json":
+        click.echo(json.dumps(reports, indent=2))
+    missed = [report["bench"] for report in reports if not report["held"]]
+    if missed:
+        click.echo("Error: aims were missed by: %s" % ", ".join(missed), err=True)
+        for report in reports:
+            if not report["held"]:
+                click.echo("repeat with: %s" % report["command"], err=True)
         sys.exit(1)
 
 

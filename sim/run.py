@@ -23,7 +23,7 @@ BOXES_A_LOOK = 24
 # How often a run reports its progress, seconds of the host.
 PROGRESS_S = 10
 # Nodes that a run may have: more would take hours on one core.
-NODES_MAX = 10_000
+NODES_MAX = 20_000
 
 
 class Failed(Exception):

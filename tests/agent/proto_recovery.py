@@ -48,6 +48,9 @@ class Asker:
         self.asked = []
         self.taken = None
 
+    def alone(self):
+        return not self.view
+
     def below(self, bound):
         return 0
 
