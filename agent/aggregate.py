@@ -20,14 +20,18 @@ from .pool import KEY_BYTES, whole
 from .report import report
 from .wire.messages import AVERAGE, AVERAGED, pack
 
-RETRY_MS = const(800)
-# A repeat of a question rarely comes later than this.
-KEEP_MS = const(10000)
-# Pauses between repeats grow up to this many first ones.
+RETRY_MS = const(500)
+# Repeats before the pauses grow, up to so many times the first.
+RETRY_EVEN = const(6)
 RETRY_GROWTH = const(16)
+# A repeat of a question rarely comes later than this.
+KEEP_MS = const(4000)
 # Busy rounds from a new query or slice to the quick epoch that counts it: time
 # for the manifest to be everywhere, and for a slice to fill.
 QUERY_ROUNDS = const(10)
+# Exchanges besides the shuffles' in an epoch's first round.  What a cell begins
+# with lies on one box: the sooner it is spread, the less a death can take away.
+KICKS = const(4)
 SLICE_ROUNDS = const(25)
 
 
@@ -66,6 +70,8 @@ class Aggregate:
         self.outcome = None
         self.asked = []
         self._answers = []  # [(peer id, exchange, packed answer, when)]
+        self._kicks = 0
+        self._kick_ms = 0
         self._told_size = None  # what others said, before we knew
         self.due = node.now_ms + 60000
 
@@ -102,7 +108,11 @@ class Aggregate:
         for asked in list(self.asked):
             if now_ms >= asked.due:
                 self._repeat(asked, now_ms)
+        if self._kicks and now_ms >= self._kick_ms:
+            self._kick(now_ms)
         self.due = max(now_ms + 1, epoch.due())
+        if self._kicks:
+            self.due = min(self.due, self._kick_ms)
         for asked in self.asked:
             self.due = min(self.due, asked.due)
 
@@ -110,7 +120,14 @@ class Aggregate:
         self.asked = []
         self._answers = []
         self.averages.begin(self.epoch.number, self.epoch.quick)
-        self.due = self._node.now_ms
+        self._kicks = KICKS
+        self._kick_ms = self.due = self._node.now_ms
+
+    def _kick(self, now_ms):
+        self._kicks -= 1
+        self._kick_ms = now_ms + self._node.rng.jitter(self.epoch.round_ms() // KICKS)
+        for peer in self._node.membership.some(1):
+            self.exchange(peer)
 
     # -- asking
 
@@ -144,7 +161,8 @@ class Aggregate:
         if self.epoch.number and not self.epoch.averaging() or asked.tries > 2 and not asked.parts:
             self.asked.remove(asked)
             return
-        asked.due = now_ms + node.rng.jitter(RETRY_MS * min(RETRY_GROWTH, 1 << min(asked.tries, 8)))
+        growth = min(RETRY_GROWTH, 1 << max(0, min(asked.tries - RETRY_EVEN, 8)))
+        asked.due = now_ms + node.rng.jitter(RETRY_MS * growth)
         asked.tries += 1
         node.counters.bump("averages_repeated")
         node.send_packed(asked.id, asked.addr, asked.message)

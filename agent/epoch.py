@@ -39,6 +39,7 @@ class Epoch:
         self.started_ms = node.now_ms
         self.taking_part = False
         self.joined_ms = None
+        self._up_ms = node.now_ms
         self._heard_start_ms = node.now_ms
         self._wanted_ms = None  # when to begin a quick epoch
         self._asked_ms = 0  # when that was asked for
@@ -114,7 +115,7 @@ class Epoch:
         self.number = number
         self.quick = quick
         self.started_ms = self._heard_start_ms = node.now_ms - elapsed_ms
-        self.taking_part = self.joined_ms is not None and self.joined_ms <= self.started_ms
+        self.taking_part = self._up_ms <= self.started_ms
         node.counters.bump("epochs")
         if quick:
             node.hurry()
