@@ -15,6 +15,7 @@ that sees news calls news(), which lets the next rounds come at busy_round_ms.
 """
 
 from .aggregate import Aggregate
+from .availability import Availability
 from .compat import const
 from .chunks import Chunks
 from .counters import Counters
@@ -83,11 +84,13 @@ class Node:
         self.ring = Ring(self)
         self.tasks = Tasks(self)
         self.aggregate = Aggregate(self)
+        self.availability = Availability(self)
         self.door = Door(self) if config.door else None
         self.seeds = Seeds(self, controller)
         self._services = [
             self.peers, self.membership, self.rumours, self.chunks,
-            self.slicing, self.ring, self.tasks, self.aggregate, self.seeds,
+            self.slicing, self.ring, self.tasks, self.aggregate, self.availability,
+            self.seeds,
         ]
         if self.door:
             self._services.append(self.door)
@@ -413,5 +416,12 @@ class Node:
                 "done": self.counters["tasks_done"],
                 "undelivered": len(self.tasks.waiting),
             },
+            "fleet": {
+                "size": self.aggregate.size(),
+                "epoch": self.aggregate.epoch.number,
+                "quick": self.aggregate.epoch.hurries(),
+                "complete": self.aggregate.outcome.number if self.aggregate.outcome else None,
+            },
+            "attributes": dict(self.attributes),
             "counters": self.counters.nonzero(),
         }

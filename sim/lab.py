@@ -22,7 +22,7 @@ from .world import WALL_START_S
 # What the edge of a small router would find out about itself.
 ATTRIBUTES = {
     "arch": "mipsel", "byteorder": "little", "word_bits": 32, "mem_total": 64 << 20, "mem_free": 32 << 20,
-    "class": "box", "region": "",
+    "load": 10, "class": "box", "region": "",
 }
 
 
@@ -108,7 +108,7 @@ class Lab(Run):
             config, self.fleet.identity(box.number), self.fleet.trust(box.number), store,
             rng.Rng(seed.encode()), now_ms, wall_s, address=box.address, controller=ADDRESS,
             ladder=self.fleet.ladder, speech=SPEECH[self.speech])
-        node.attributes = dict(ATTRIBUTES, door=int(box.door))
+        node.attributes.update(ATTRIBUTES, door=int(box.door))
         return node
 
     # -- chaos and healing

@@ -194,8 +194,10 @@ class Loop:
     def _look_at_box(self):
         node, limit = self._node, self._config.busy_load
         total, available = system.memory()
+        load = system.load()
         node.attributes["mem_free"] = available
-        self.jobs.busy = bool(limit) and system.load() > limit
+        node.attributes["load"] = load
+        self.jobs.busy = bool(limit) and load > limit
         node.available = system.has_room(total, available) and not self.jobs.busy
         node.set_wall(self._clock.wall())
 

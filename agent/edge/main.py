@@ -191,7 +191,7 @@ def make_loop(home):
     if settings.controller:
         controller = _look_up("controller", lambda: udp.resolve(settings.controller))
     node = Node(settings, identity, anchors, store, rng, clock.now(), clock.wall(), address, controller)
-    node.attributes = system.attributes(settings)
+    node.attributes.update(system.attributes(settings))
     link = make_link(settings, anchors, identity, Rng(system.entropy(32)), counters, poller, clock.now())
     return Loop(settings, node, clock, poller, socket, link, Stop(home + "/stop"), home)
 

@@ -85,6 +85,7 @@ def attributes(config):
         "word_bits": 64 if sys.maxsize > 1 << 32 else 32,
         "mem_total": total,
         "mem_free": available,
+        "load": load(),
         "version": __version__,
         "class": config.class_,
         "region": config.region,
