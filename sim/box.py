@@ -21,6 +21,19 @@ TORN = "torn"
 LOST = "lost"
 
 
+class Later:
+    """A stream of the seed that is made when it is first drawn from: most disks never lose a byte."""
+
+    def __init__(self, world, name):
+        self._world = world
+        self._name = name
+
+    def __getattr__(self, attribute):
+        stream = self._world.stream(self._name)
+        self.__dict__.update(random=stream.random, randrange=stream.randrange, shuffle=stream.shuffle)
+        return getattr(stream, attribute)
+
+
 class NodeRaised(Exception):
     """A node raised out of its own interface: always a bug, never the weather's."""
 
@@ -37,7 +50,7 @@ class Box:
         self.number = number
         self.address = address
         self.reachable = reachable
-        self.disk = Disk(world.stream("disk/%d" % number))
+        self.disk = Disk(Later(world, "disk/%d" % number))
         self.node = None
         self.starts = 0
         self.wanted = False
@@ -51,7 +64,6 @@ class Box:
         self.spoken = {}
         self.timers = 0
         self.inputs = 0
-        self._rng = world.stream("box/%d" % number)
         self._born_ms = 0
         self._clock_ms = 0
         self._wake_ms = None
@@ -79,7 +91,7 @@ class Box:
         self.starts += 1
         self.wanted = True
         self._born_ms = self.world.now_ms
-        self._clock_ms = self._rng.randrange(CLOCK_START_MAX_MS)
+        self._clock_ms = self.world.stream("box/%d/%d" % (self.number, self.starts)).randrange(CLOCK_START_MAX_MS)
         self._wake_ms = None
         self._stepping = False
         self.world.note(self.number, "start")

@@ -88,7 +88,8 @@ class Disk:
     def names(self, prefix):
         """All names with this prefix, in no order that a reader may rely on."""
         found = sorted(name for name in self._files if name.startswith(prefix))
-        self._rng.shuffle(found)
+        if len(found) > 1:
+            self._rng.shuffle(found)
         return found
 
     def used(self, *prefixes):

@@ -16,10 +16,12 @@ from ..agent import trust
 from ..agent.errors import RemoteError
 from ..agent.peers import Identity, identity_of
 from ..agent.wire import cbor, cose, hashes, merkle
-from ..bootstrap.operator import manifests
+from ..bootstrap.operator import enrol, manifests
 from .world import WALL_START_S
 
 PORT = 7000
+# Secrets kept for the other end's ladder, which comes soon after the first's.
+SECRETS = 20_000
 
 
 class Member:
@@ -28,8 +30,7 @@ class Member:
     def __init__(self, number, private, address):
         self.number = number
         self.private = private
-        self.key = X25519PrivateKey.from_private_bytes(private)
-        self.public = self.key.public_key().public_bytes_raw()
+        self.public = X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
         self.id = identity_of(self.public)
         self.address = address
 
@@ -65,15 +66,13 @@ class Fleet:
         self._rng = rng
         self._secrets = {}
         self._numbers = {}
-        # Private key -> the library's key object; public key -> private key.
-        self._keys = {}
+        # Public key -> private key.
         self._privates = {}
         self.members = []
         for number in range(count):
             member = Member(number, rng.randbytes(32), address_of(number, rng.random() < v6_share))
             self.members.append(member)
             self._privates[member.public] = member.private
-            self._keys[member.private] = member.key
         self._owner = X25519PrivateKey.from_private_bytes(rng.randbytes(32))
         self.owner_public = self._owner.public_key().public_bytes_raw()
         with self._seeded():
@@ -81,8 +80,8 @@ class Fleet:
         self.operator = self._signer.publicKey().serialize()
         self.id = trust.fleet_id(self.operator)
         leaves = [merkle.leaf(member.public) for member in self.members]
-        self._lot = self.sign(manifests.lot_manifest(self, "all", merkle.root(leaves), count, issued=WALL_START_S))
-        self._leaves = leaves
+        root, self._paths = enrol.tree(leaves)
+        self._lot = self.sign(manifests.lot_manifest(self, "all", root, count, issued=WALL_START_S))
         self._trust = None
 
     def boxes(self):
@@ -111,7 +110,7 @@ class Fleet:
         """The bytes of a box's trust.cbor."""
         return cbor.encode({
             "fleet": self.id, "operator": self.operator, "owner": self.owner_public, "lot": self._lot,
-            "index": number, "path": merkle.path(self._leaves, number), "lots": [],
+            "index": number, "path": self._paths[number], "lots": [],
         })
 
     def trust(self, number):
@@ -119,8 +118,7 @@ class Fleet:
         if self._trust is None:
             self._trust = trust.load(self.trust_file(0))
         first = self._trust
-        path = merkle.path(self._leaves, number)
-        return trust.Trust(first.operator, first.owner, dict(first.lots), first.lot, number, path)
+        return trust.Trust(first.operator, first.owner, dict(first.lots), first.lot, number, self._paths[number])
 
     def identity(self, number):
         """A box's Identity."""
@@ -132,13 +130,15 @@ class Fleet:
         return _Done(self.secret(private, bytes(peer_public)))
 
     def secret(self, private, peer_public):
-        """The X25519 secret of two keys, computed once for each pair."""
+        """The X25519 secret of two keys, computed once for both ends."""
         other = self._privates.get(peer_public)
         key = (min(private, other), max(private, other)) if other else (private, peer_public)
         if key not in self._secrets:
+            if len(self._secrets) >= SECRETS:
+                self._secrets.clear()
             try:
                 peer = X25519PublicKey.from_public_bytes(peer_public)
-                self._secrets[key] = self._keys[private].exchange(peer)
+                self._secrets[key] = X25519PrivateKey.from_private_bytes(private).exchange(peer)
             except ValueError:
                 self._secrets[key] = bytes(32)
         return self._secrets[key]
