@@ -124,6 +124,14 @@ PREDICATE_NODES = const(32)
 
 # Ring neighbours kept on each side: the ring survives 3 adjacent deaths.
 NEIGHBOURS = const(4)
+# Long links: one holder 2^i to 2^(i+1) seats away, on each side, for i = 2..11.
+# A fresher one replaces a stale one; the rest are dropped.
+LONG_LINKS = const(20)
+# Seat entries in one ring exchange, the sender's own included: T-Man's c = 20.
+RING_TOLD = const(21)
+# Lookups begun here, and lookups passed on and not yet confirmed.  Refused, or
+# dropped: "lookups_dropped"; who asked asks again.
+LOOKUPS = const(8)
 # Boxes declared dead or gone, so that gossip does not bring them back.  Oldest
 # dropped.
 TOMBSTONES = const(16)

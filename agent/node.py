@@ -23,6 +23,7 @@ from .descriptor import DOOR, REACHABLE, Descriptor
 from .door import Door
 from .errors import RemoteError
 from .limits import DATAGRAM_BYTES, EVENTS, TOMBSTONES, UNSENT_DATAGRAMS
+from .lookup import Lookup
 from .membership import Membership
 from .peers import Peers
 from .ring import Ring
@@ -82,6 +83,7 @@ class Node:
         self.membership = Membership(self)
         self.chunks = Chunks(self)
         self.ring = Ring(self)
+        self.lookup = Lookup(self)
         self.tasks = Tasks(self)
         self.aggregate = Aggregate(self)
         self.availability = Availability(self)
@@ -89,7 +91,7 @@ class Node:
         self.seeds = Seeds(self, controller)
         self._services = [
             self.peers, self.membership, self.rumours, self.chunks,
-            self.slicing, self.ring, self.tasks, self.aggregate, self.availability,
+            self.slicing, self.ring, self.lookup, self.tasks, self.aggregate, self.availability,
             self.seeds,
         ]
         if self.door:
@@ -102,11 +104,17 @@ class Node:
             messages.PULL: self.chunks.on_pull,
             messages.CHUNK: self.chunks.on_chunk,
             messages.LACK: self.chunks.on_lack,
-            messages.PROBE: self.ring.on_probe,
-            messages.ACK: self.ring.on_ack,
-            messages.GRANT: self.ring.on_grant,
-            messages.ANSWER: self.ring.on_answer,
+            messages.PROBE: self.ring.probes.on_probe,
+            messages.ACK: self.ring.probes.on_ack,
+            messages.PING: self.ring.probes.on_ping,
+            messages.PONG: self.ring.probes.on_pong,
+            messages.SUSPECT: self.ring.probes.on_suspect,
+            messages.GRANT: self.ring.grants.on_grant,
+            messages.ANSWER: self.ring.grants.on_answer,
             messages.LEAVE: self.ring.on_leave,
+            messages.FIND: self.lookup.on_find,
+            messages.PASSED: self.lookup.on_passed,
+            messages.FOUND: self.lookup.on_found,
             messages.RESULT: self._on_result,
             messages.TAKEN: self.tasks.on_taken,
             messages.PROGRESS: self.tasks.on_progress,

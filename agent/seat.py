@@ -13,6 +13,12 @@ from .wire.hashes import sha256
 
 HEAD = const(8)
 TERM_MOST = (1 << 32) - 1
+# No honest claim is this far above the terms that a holder knows: a slice would
+# have had to be filled this often behind its back.  What is further is a lie.
+TERM_JUMP = 1 << 16
+# Seats are compared on a circle of this many places, whatever the slice's size:
+# boxes that differ about the size still agree about who comes after whom.
+CIRCLE = const(65536)
 
 
 class SeatEntry:
@@ -24,6 +30,8 @@ class SeatEntry:
         self.box = box
         self.heard_ms = heard_ms
         self.misses = 0
+        self.met = 0  # full exchanges with it
+        self.seen = False  # counted as a change of the neighbourhood
 
     @property
     def id(self):
@@ -47,6 +55,17 @@ def beats(slice_id, term, id, other_term, other_id):
     if term != other_term:
         return term > other_term
     return rank(slice_id, id) < rank(slice_id, other_id)
+
+
+def ahead(seat, other):
+    """How many places clockwise from seat the other seat is."""
+    return (other - seat) % CIRCLE
+
+
+def apart(seat, other):
+    """How many places lie between two seats, the shorter way round."""
+    way = (other - seat) % CIRCLE
+    return min(way, CIRCLE - way)
 
 
 def unpack_entries(data, most, now_ms):

@@ -1,29 +1,52 @@
-"""Slices: who may sit, who offers to, and who begins.
+"""Slices: who may sit, which slice a free box offers itself to, and who begins.
 
 Seats do not search.  A box tests a slice's predicate on itself and, while it is
 free, lets gossip carry its offer; a holder with vacancies takes the freshest
-offer it has heard (ring.py).  Seat 0 begins: when no holder has been heard of
+offer it has heard (grants.py).  Seat 0 begins: when no holder has been heard of
 for a while, the candidate with the least hash(slice, box), found by an epidemic
 minimum, takes it.  Once a ring stands, a later and smaller hash moves nothing.
+
+Several slices that want the same boxes: a free box offers itself to the slice
+that comes first for it (choice.py), and to the next ones only after PATIENCE
+rounds in which the first has not taken it.  A holder never leaves for another
+slice.  So what is free is divided in proportion to the seats wanted, and who
+came first keeps what it has.
+
+A slice may have a share of the fleet: the holder of seat 0 reckons its size
+(sizes.py).  A slice may absorb others: their seats are seats of it, and what is
+bound to them stays where it is.
 """
 
+from .choice import preference
 from .compat import const
-from .descriptor import unpack_at
 from .errors import RemoteError
-from .limits import CANDIDATES, CANDIDATES_TOLD, SEAT_HINTS, SEATS_TOLD, SLICES_TOLD
+from .grants import first_term
+from .limits import ABSORBED, CANDIDATES_TOLD, SEAT_HINTS, SEATS_TOLD, SLICES_TOLD, VIEW
+from .offers import Offers, unpack_offers
 from .predicate import holds as predicate_holds
-from .seat import TERM_MOST, SeatEntry, pack_entries, rank, unpack_entries
+from .reshape import RESHAPE_MS, held
+from .seat import TERM_JUMP, SeatEntry, pack_entries, rank, unpack_entries
+from .sizes import Sizes
 from .wire.messages import holds
 
-# Rounds without word of a holder before the least candidate begins.
+# Rounds without word of a holder before the least candidate begins: in a fleet
+# that fits a view, and in one that may have a million boxes.
 ELECT_ROUNDS = const(6)
+ELECT_ROUNDS_FULL = const(10)
+# Exchanges to have heard about the slice by then; without any, so many times the rounds.
+ELECT_HEARD = const(5)
+ELECT_UNHEARD = const(5)
 # A hint older than this many rounds, and than HINT_LEAST_MS, is dropped.
 HINT_ROUNDS = const(20)
 HINT_LEAST_MS = const(15000)
+# Rounds for which a slice without a ring, or with vacancies, keeps gossip fast.
+EAGER_ROUNDS = const(60)
+# Rounds for which a free box waits for a slice before it offers itself to the next.
+PATIENCE = const(20)
+# A holder stays while it is among so many times the share of a slice of the top.
+TOP_SLACK = 1.25
 # Without a slice nothing is due; a manifest makes it sooner.
 IDLE_MS = const(600000)
-# Rounds for which a slice without a ring keeps its candidates gossiping fast.
-EAGER_ROUNDS = const(60)
 
 
 class Slice:
@@ -31,11 +54,20 @@ class Slice:
 
     def __init__(self, manifest, now_ms):
         self.manifest = manifest
-        self.since_ms = now_ms
+        self.changed_ms = now_ms  # when this version of the manifest came
         self.seats = {}  # seat: SeatEntry
-        self.candidates = {}  # identity: [Descriptor, heard_ms]
+        self.offers = Offers(manifest.id)
         self.high_term = 0
         self.lonely_ms = now_ms  # since when no holder was heard of
+        self.heard = 0  # exchanges about it since then
+        self.offered_ms = now_ms  # since when we offer ourselves
+        self.size = 1  # seats now, if the manifest gives a share
+        self.version = 0
+
+    @property
+    def candidates(self):
+        """{identity: offer} of the boxes that offer themselves."""
+        return self.offers.table
 
 
 class Slicing:
@@ -44,24 +76,30 @@ class Slicing:
     def __init__(self, node):
         self._node = node
         self.slices = {}  # slice id: Slice
+        self.sizes = Sizes(node, self)
         self._turn = 0
+        self._prefer = None  # ids of the slices we match, ours to offer to first
         self.due = node.now_ms + node.config.busy_round_ms
 
     # -- manifests
 
     def on_manifest(self, manifest):
         """A verified slice manifest, new or changed."""
+        now_ms = self._node.now_ms
         known = self.slices.get(manifest.id)
+        self._prefer = None
         if manifest.end:
             self.slices.pop(manifest.id, None)
         elif known:
             known.manifest = manifest
+            known.changed_ms = now_ms
         else:
-            self.slices[manifest.id] = Slice(manifest, self._node.now_ms)
-        self.due = min(self.due, self._node.now_ms + self._node.config.busy_round_ms)
+            self.slices[manifest.id] = Slice(manifest, now_ms)
+        self.due = min(self.due, now_ms + self._node.config.busy_round_ms)
 
     def on_expired(self, manifest):
         """A slice manifest that has expired."""
+        self._prefer = None
         self.slices.pop(manifest.id, None)
 
     def by_name(self, name):
@@ -71,14 +109,104 @@ class Slicing:
                 return slice
         return None
 
+    # -- merged and split slices
+
+    def absorber(self, name):
+        """[slice, first seat, count] if the slice of that name has been merged into another, else None."""
+        own = self.by_name(name)
+        for slice in self.slices.values():
+            for row in slice.manifest.fields.get("absorbs", ()):
+                if row[0] != name or slice is own:
+                    continue
+                # Split off again by a later word: it stands for itself.
+                again = own and own.manifest.fields.get("from")
+                if again and again[0] == slice.manifest.name and own.manifest.issued > slice.manifest.issued:
+                    continue
+                return [slice, row[1], row[2]]
+        return None
+
+    def where_is(self, name):
+        """(id, first, count): the ring in which the seats 0..count-1 of a slice are seats first...
+
+        For a slice that was merged into another this is a part of the other's
+        ring.  None if there is no such slice.
+        """
+        first, count = 0, None
+        for _ in range(ABSORBED + 1):
+            row = self.absorber(name)
+            if row is None:
+                break
+            name = row[0].manifest.name
+            first += row[1]
+            count = row[2] if count is None else min(count, row[2])
+        slice = self.by_name(name)
+        if slice is None:
+            return None
+        return slice.manifest.id, first, count or self.size(slice.manifest.id)
+
+    def holds(self, slice_id):
+        """[(low, high)]: seats of a slice that others are moving to or from just now."""
+        slice = self.slices.get(slice_id)
+        return held(self, slice, self._node.now_ms) if slice else []
+
+    # -- sizes
+
+    def size(self, slice_id):
+        """Seats that a slice has now, as far as this box knows."""
+        return self.sizes.size(self.slices.get(slice_id))
+
+    def told_size(self, slice_id):
+        """(version, size) to tell of a slice with a share, else (0, 0)."""
+        return self.sizes.told(self.slices.get(slice_id))
+
+    def hear_size(self, slice_id, version, size):
+        """What another says of the size of a slice with a share."""
+        self.sizes.hear(self.slices.get(slice_id), version, size)
+
+    # -- who may sit, and where
+
     def matches(self, manifest):
         """True if this box may sit in the slice of that manifest."""
         where = manifest.fields.get("where")
-        return where is None or predicate_holds(where, self._node.attributes)
+        if where is not None and not predicate_holds(where, self._node.attributes):
+            return False
+        return "top" not in manifest.fields or bool(self._node.aggregate.in_top(manifest))
+
+    def keeps(self, manifest):
+        """True if this box may stay in a slice of the top: a little below it is enough."""
+        # Unknown is no reason to leave.
+        return self._node.aggregate.in_top(manifest, TOP_SLACK) is not False
+
+    def on_free(self):
+        """We have stood up: our offers begin anew."""
+        for slice in self.slices.values():
+            slice.offered_ms = self._node.now_ms
+        self._node.news()
 
     def offers(self, slice):
         """True if this box offers itself to the slice now."""
-        return self._node.ring.seat is None and self._node.available and self.matches(slice.manifest)
+        if self._node.ring.seat is not None or not self._node.available:
+            return False
+        if self._prefer is None:
+            self._prefer = self._preferred()
+        if slice.manifest.id not in self._prefer or not self.matches(slice.manifest):
+            return False
+        patience_ms = PATIENCE * self._node.config.busy_round_ms
+        for id in self._prefer:
+            if id == slice.manifest.id:
+                return True
+            if self._node.now_ms - self.slices[id].offered_ms < patience_ms:
+                return False
+        return False
+
+    def _preferred(self):
+        """Ids of the slices that we match, in the order in which we offer ourselves."""
+        wanted = []
+        for slice in self.slices.values():
+            manifest = slice.manifest
+            if not self.absorber(manifest.name) and self.matches(manifest):
+                wanted.append((preference(manifest.id, self._node.id, self.size(manifest.id)), manifest.id))
+        return [id for _, id in sorted(wanted)]
 
     # -- gossip
 
@@ -86,12 +214,15 @@ class Slicing:
         return max(HINT_LEAST_MS, HINT_ROUNDS * self._node.round_ms())
 
     def tell(self):
-        """What a shuffle carries of slices: [[id, seats, candidates], ...]."""
+        """What a shuffle carries of slices: [[id, seats, candidates, size, version], ...]."""
         out = []
         ids = sorted(self.slices)
         for i in range(min(SLICES_TOLD, len(ids))):
             slice = self.slices[ids[(self._turn + i) % len(ids)]]
-            out.append([slice.manifest.id, self._tell_seats(slice), self._tell_candidates(slice)])
+            version, size = self.sizes.told(slice)
+            own = [self._node.descriptor()] if self.offers(slice) else []
+            offers = slice.offers.tell(self._node, own)
+            out.append([slice.manifest.id, self._tell_seats(slice), offers, size, version])
         self._turn += SLICES_TOLD
         return out
 
@@ -108,60 +239,46 @@ class Slicing:
                 entries.append(entry)
         return pack_entries(entries, node.now_ms)
 
-    def _tell_candidates(self, slice):
-        node = self._node
-        rows = sorted(slice.candidates.values(), key=lambda row: rank(slice.manifest.id, row[0].id))
-        rows = rows[:1] + node.rng.sample(rows[1:], CANDIDATES_TOLD - 1)
-        if self.offers(slice):
-            rows = [[node.descriptor(), node.now_ms]] + rows[: CANDIDATES_TOLD - 1]
-        out = b""
-        for box, heard_ms in rows:
-            out += min(65535, (node.now_ms - heard_ms + 999) // 1000).to_bytes(2, "big") + box.pack()
-        return out
-
     def hear(self, told):
         """Take what a shuffle carried; slices we do not know are passed over."""
         if len(told) > SLICES_TOLD:
             raise RemoteError("too many slices")
+        now_ms = self._node.now_ms
         heard = []
         for row in told:
-            if not holds(("h", "b", "b"), row):
+            if not holds(("h", "b", "b", "u", "u"), row):
                 raise RemoteError("slice gossip")
-            seats = unpack_entries(row[1], SEATS_TOLD, self._node.now_ms)
-            heard.append((row[0], seats, self._unpack_candidates(row[2])))
-        for id, seats, candidates in heard:
-            slice = self.slices.get(id)
+            seats = unpack_entries(row[1], SEATS_TOLD, now_ms)
+            heard.append((row, seats, unpack_offers(row[2], CANDIDATES_TOLD, now_ms)))
+        for row, seats, offers in heard:
+            slice = self.slices.get(row[0])
             if slice:
+                slice.heard += 1
+                self.sizes.hear(slice, row[4], row[3])
                 for entry in seats:
                     self.hear_seat(slice, entry)
-                for box, heard_ms in candidates:
+                for box, heard_ms in offers:
                     self._hear_candidate(slice, box, heard_ms)
-
-    def _unpack_candidates(self, data):
-        out = []
-        start = 0
-        while start < len(data):
-            if len(out) == CANDIDATES_TOLD or len(data) - start < 2:
-                raise RemoteError("candidates")
-            age = data[start] << 8 | data[start + 1]
-            box, start = unpack_at(data, start + 2)
-            out.append((box, self._node.now_ms - 1000 * age))
-        return out
 
     def hear_seat(self, slice, entry):
         """Keep a SeatEntry that is fresh and better than what we know."""
         node = self._node
         fresh = node.now_ms - entry.heard_ms < self._hint_ms()
-        if not fresh or entry.seat >= slice.manifest.fields["seats"] or node.is_tombstoned(entry.id):
+        if not fresh or entry.seat >= self.sizes.most(slice) or node.is_tombstoned(entry.id):
             node.counters.bump("hints_dropped")
             return
+        if slice.high_term and entry.term > slice.high_term + TERM_JUMP:
+            node.counters.bump("terms_refused")
+            return
         slice.high_term = max(slice.high_term, entry.term)
-        slice.candidates.pop(entry.id, None)
+        slice.offers.drop(entry.id)
         if entry.id == node.id:
             return
         known = slice.seats.get(entry.seat)
         if known and (known.term, known.heard_ms) > (entry.term, entry.heard_ms):
             return
+        if not slice.seats and slice.manifest.id != node.ring.slice_id:
+            node.news()  # it has begun: offers must travel fast once more
         slice.seats[entry.seat] = SeatEntry(entry.seat, entry.term, entry.box, entry.heard_ms)
         if len(slice.seats) > SEAT_HINTS:
             node.counters.bump("hints_dropped")
@@ -175,36 +292,30 @@ class Slicing:
         for entry in slice.seats.values():
             if entry.id == box.id and entry.heard_ms >= heard_ms:
                 return
-        known = slice.candidates.get(box.id)
-        if known and known[1] >= heard_ms:
-            return
-        slice.candidates[box.id] = [box, heard_ms]
-        if len(slice.candidates) > CANDIDATES:
-            # The least hash stays, for the election; of the rest the stalest goes.
-            rows = sorted(slice.candidates.values(), key=lambda row: rank(slice.manifest.id, row[0].id))
-            stalest = min(rows[1:], key=lambda row: row[1])
-            del slice.candidates[stalest[0].id]
+        if not slice.offers.hear(box, heard_ms):
             node.counters.bump("hints_dropped")
 
     def candidate(self, slice_id):
         """The Descriptor of the freshest candidate, else None."""
         slice = self.slices.get(slice_id)
-        best = None
-        for row in slice.candidates.values() if slice else []:
-            if best is None or row[1] > best[1]:
-                best = row
-        return best[0] if best else None
+        return slice.offers.freshest() if slice else None
 
     def spent(self, slice_id, id):
         """A candidate that sits, is busy or does not answer is one no more."""
         slice = self.slices.get(slice_id)
         if slice:
-            slice.candidates.pop(id, None)
+            slice.offers.drop(id)
+
+    def hungry(self, slice_id):
+        """A holder of that slice has vacancies and knows no candidate."""
+        slice = self.slices.get(slice_id)
+        if slice and self._node.now_ms - slice.changed_ms < EAGER_ROUNDS * self._node.config.busy_round_ms:
+            self._node.news()
 
     def forget(self, id):
         """A box that was found dead."""
         for slice in self.slices.values():
-            slice.candidates.pop(id, None)
+            slice.offers.drop(id)
             for entry in list(slice.seats.values()):
                 if entry.id == id:
                     del slice.seats[entry.seat]
@@ -214,27 +325,39 @@ class Slicing:
     def tick(self, now_ms):
         """Drop stale hints; begin a slice if it is ours to begin."""
         self.due = now_ms + (self._node.rng.jitter(self._node.round_ms()) if self.slices else IDLE_MS)
+        # Attributes and ranks vary.
+        self._prefer = None
         limit = now_ms - self._hint_ms()
         for slice in self.slices.values():
             for entry in list(slice.seats.values()):
                 if entry.heard_ms < limit:
                     del slice.seats[entry.seat]
-            for id in list(slice.candidates):
-                if slice.candidates[id][1] < limit:
-                    del slice.candidates[id]
+            slice.offers.expire(limit)
+            self.sizes.decide(slice)
+            if not self.matches(slice.manifest):
+                slice.offered_ms = now_ms
             if slice.seats or self._node.ring.own_entry(slice.manifest.id):
-                slice.lonely_ms = now_ms
+                slice.lonely_ms, slice.heard = now_ms, 0
             elif self.offers(slice):
                 self._consider_beginning(slice, now_ms)
 
     def _consider_beginning(self, slice, now_ms):
-        round_ms = self._node.round_ms()
-        if now_ms - slice.lonely_ms < EAGER_ROUNDS * self._node.config.busy_round_ms:
-            self._node.news()
-        if now_ms - slice.lonely_ms < ELECT_ROUNDS * round_ms:
+        node = self._node
+        lonely_ms = now_ms - slice.lonely_ms
+        if lonely_ms < EAGER_ROUNDS * node.config.busy_round_ms:
+            node.news()
+        if "from" in slice.manifest.fields and lonely_ms < RESHAPE_MS:
             return
-        mine = rank(slice.manifest.id, self._node.id)
-        for id in slice.candidates:
-            if rank(slice.manifest.id, id) < mine:
-                return
-        self._node.ring.take(slice.manifest, 0, min(TERM_MOST, slice.high_term + 1), [])
+        rounds = ELECT_ROUNDS
+        if node.membership.view:
+            if len(node.membership.view) >= VIEW:
+                rounds = ELECT_ROUNDS_FULL
+            # Greetings may take longer than rounds: without word there is no minimum.
+            if slice.heard < ELECT_HEARD:
+                rounds *= ELECT_UNHEARD
+        if lonely_ms < rounds * node.round_ms():
+            return
+        mine = rank(slice.manifest.id, node.id)
+        if slice.offers.least() is not None and slice.offers.least() < mine:
+            return
+        node.ring.take(slice.manifest, 0, first_term(slice.high_term), [])

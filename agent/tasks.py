@@ -42,6 +42,7 @@ class Workload:
         self.done = Bitmap(bits)
         self.mine = Bitmap(bits)
         self.scanned = 0
+        self.place = None  # (our seat, seats we answer for, seats of the ring, first, count)
         self.refused = False
 
     def live(self, wall_s):
@@ -94,7 +95,6 @@ class Tasks:
         self.waiting = {}  # job key: Result
         self.job = None
         self.receipts = Receipts(node)
-        self._span = None
         self._vacant_ms = 0
         self._turn = 0
         self._dirty = False
@@ -121,18 +121,24 @@ class Tasks:
         self._adopt_workloads()
         self.due = self._node.now_ms
 
+    def _here(self, manifest):
+        """True if a workload's slice, or what it was merged into, is the ring we sit in."""
+        where = self._node.slicing.where_is(manifest.fields["slice"])
+        return where is not None and where[0] == self._node.ring.slice_id
+
     def _adopt_workloads(self):
         node = self._node
-        mine = node.ring.manifest.name if node.ring.seat is not None else None
         for id in list(self.workloads):
-            if self.workloads[id].manifest.fields["slice"] != mine:
-                self._drop(id)
+            manifest = self.workloads[id].manifest
+            if not self._here(manifest):
+                # Who has moved to another slice finishes what it runs.
+                self._drop(id, node.ring.seat is None or not node.slicing.by_name(manifest.fields["slice"]))
         for manifest in node.rumours.of_kind("workload"):
-            if manifest.fields["slice"] == mine and manifest.id not in self.workloads:
+            if manifest.id not in self.workloads and self._here(manifest):
                 self.workloads[manifest.id] = Workload(manifest)
 
-    def _drop(self, id):
-        if self.workloads.pop(id, None) and self.job and self.job.workload_id == id:
+    def _drop(self, id, cancel=True):
+        if self.workloads.pop(id, None) and cancel and self.job and self.job.workload_id == id:
             self._node.event(("cancel", self.job.key))
 
     def _current_span(self):
@@ -149,29 +155,30 @@ class Tasks:
         """Place tasks, fetch what the next ones need, start one, offer results."""
         self.due = now_ms + (TICK_MS if self.workloads or self.waiting else IDLE_MS)
         span = self._current_span()
-        if span != self._span:
-            self._span = span
-            for workload in self.workloads.values():
+        for workload in self.workloads.values():
+            where = span and self._node.slicing.where_is(workload.manifest.fields["slice"])
+            place = span + where[1:] if where else None
+            if place != workload.place:
+                workload.place = place
                 workload.mine.clear()
-                workload.scanned = 0
-        if span:
-            for workload in self.workloads.values():
-                if workload.scanned < workload.tasks:
-                    self._scan(workload, span)
-                    self.due = now_ms
+                workload.scanned = 0 if place else workload.tasks
+            if workload.scanned < workload.tasks:
+                self._scan(workload)
+                self.due = now_ms
         self._offer(now_ms)
         if span and not self.due == now_ms:
             self._advance()
         if self._dirty:
             self._tell_neighbours()
 
-    def _scan(self, workload, span):
-        first, count, seats = span
+    def _scan(self, workload):
+        seat, span, seats, first, count = workload.place
         until = min(workload.tasks, workload.scanned + SCAN_STEP)
         for task in range(workload.scanned, until):
-            seat = seat_of(workload.manifest.id, task, seats)
+            home = seat_of(workload.manifest.id, task, count)
             for replica in range(workload.replicas):
-                if (seat + replica - first) % seats < count:
+                place = first + (home + replica) % count
+                if (place - seat) % seats < span:
                     workload.mine.set(task * workload.replicas + replica)
         workload.scanned = until
 

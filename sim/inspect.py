@@ -5,6 +5,7 @@ of itself in status().  When a table in agent/ is renamed, this file follows.
 """
 
 from ..agent import limits, store
+from ..agent.seat import CIRCLE
 
 
 class Seat:
@@ -76,13 +77,12 @@ def seats(node):
     ring = node.ring
     if ring.seat is None:
         return []
-    fields = ring.manifest.fields
     after = None
     for entry in ring.near.values():
-        ahead = (entry.seat - ring.seat) % fields["seats"]
+        ahead = (entry.seat - ring.seat) % CIRCLE
         if after is None or ahead < after[0]:
             after = (ahead, entry.seat, entry.id)
-    return [Seat(fields["name"], ring.seat, ring.term, after[1:] if after else None)]
+    return [Seat(ring.manifest.name, ring.seat, ring.term, after[1:] if after else None)]
 
 
 # Every bounded table of the core: its name, how to reach it, its cap.
@@ -112,6 +112,9 @@ TABLES = (
     ("slicing seats of one slice", lambda node: _longest(s.seats for s in node.slicing.slices.values()), limits.SEAT_HINTS),
     ("slicing candidates of one slice", lambda node: _longest(s.candidates for s in node.slicing.slices.values()), limits.CANDIDATES),
     ("ring.near", lambda node: len(node.ring.near), 2 * limits.NEIGHBOURS),
+    ("ring.links.far", lambda node: len(node.ring.links.far), limits.LONG_LINKS),
+    ("lookup.asking", lambda node: len(node.lookup.asking), limits.LOOKUPS),
+    ("lookup.passing", lambda node: len(node.lookup.passing), limits.LOOKUPS + 1),
     ("ring._gone", lambda node: len(node.ring._gone), limits.TOMBSTONES),
     ("tasks.waiting", lambda node: len(node.tasks.waiting), limits.RESULTS_WAITING),
     ("door.carried", lambda node: len(node.door.carried) if node.door else 0, limits.DOOR_RESULTS),

@@ -29,6 +29,12 @@ TAKEN = const(14)
 PROGRESS = const(15)
 AVERAGE = const(16)
 AVERAGED = const(17)
+PING = const(20)
+PONG = const(21)
+SUSPECT = const(22)
+FIND = const(23)
+PASSED = const(24)
+FOUND = const(25)
 
 FORMS = {
     # exchange id, descriptors, digest of manifests, doors, slice gossip
@@ -44,10 +50,10 @@ FORMS = {
     CHUNK: ("s", "u", "u", "b"),
     # blob, 1 if it may come later
     LACK: ("s", "u"),
-    # exchange id, slice, sender's seat, term, ring entries
-    PROBE: ("u", "h", "u", "u", "b"),
-    # exchange id, slice, answerer's seat or null, term, ring entries
-    ACK: ("u", "h", "?u", "u", "b"),
+    # exchange id, slice, sender's seat, term, ring entries, size heard of, its version
+    PROBE: ("u", "h", "u", "u", "b", "u", "u"),
+    # exchange id, slice, answerer's seat or null, term, ring entries, size, version
+    ACK: ("u", "h", "?u", "u", "b", "u", "u"),
     # exchange id, slice, manifest seq, seat, term, ring entries
     GRANT: ("u", "h", "U", "u", "u", "b"),
     # exchange id, one of the codes below
@@ -60,6 +66,18 @@ FORMS = {
     TAKEN: ("h", "U", "u"),
     # workload, manifest seq, bitmap of (task, replica) that seem done
     PROGRESS: ("h", "U", "b"),
+    # exchange id, slice, sender's seat, term
+    PING: ("u", "h", "u", "u"),
+    # exchange id, slice, answerer's seat or null, term
+    PONG: ("u", "h", "?u", "u"),
+    # slice, who is suspected, its accuser's seat entry
+    SUSPECT: ("h", "h", "b"),
+    # exchange id, slice, seat looked for, hops so far, who asks (descriptor)
+    FIND: ("u", "h", "u", "u", "b"),
+    # exchange id of a FIND that was passed on to us
+    PASSED: ("u",),
+    # exchange id, slice, hops, entry of the holder nearest to the seat
+    FOUND: ("u", "h", "u", "b"),
     # exchange id, epoch, 1 if it is quick, ms it has lasted, averages
     AVERAGE: ("u", "U", "u", "u", "b"),
     # likewise, but differences or null, and the fleet's size if known

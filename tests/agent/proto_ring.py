@@ -110,14 +110,14 @@ def test_an_answer_of_no_meaning_is_refused_whole():
     seats = holders(lan, "edge")
     lan.push(0, slice_(3, 2))
     node = lan.nodes[seats[0]]
-    lose_first(lan, messages.ANSWER)
+    lose_first(lan, messages.GRANT)
     lan.run_until(lambda: node.ring.grant or lan.nodes[seats[1]].ring.grant, 20000)
     number = seats[0] if node.ring.grant else seats[1]
     ring = lan.nodes[number].ring
     grant = ring.grant
     peer = Descriptor(grant.box.id, grant.box.addr)
     try:
-        ring.on_answer(peer, [messages.ANSWER, grant.exchange, 77])
+        ring.grants.on_answer(peer, [messages.ANSWER, grant.exchange, 77])
         raise ValueError("taken")
     except Exception as problem:
         assert "answer code" in str(problem)

@@ -1,7 +1,7 @@
 """What others say about seats: hearsay, forged claims, and how much is remembered."""
 
 from backfence.agent.descriptor import Descriptor
-from backfence.agent.limits import NEIGHBOURS, TOMBSTONES
+from backfence.agent.limits import NEIGHBOURS, RING_TOLD, TOMBSTONES
 from backfence.agent.seat import TERM_MOST, SeatEntry, pack_entries
 from backfence.agent.wire import messages
 from lan import Lan
@@ -15,7 +15,7 @@ def probe(lan, liar, target, seat, term, entries=None):
     packed = pack_entries([own] + (entries or []), lan.now_ms)
     slice_id = lan.nodes[target].rumours.get("slice", "edge").id
     lan.nodes[liar].send(
-        lan.nodes[target].id, lan.address(target), messages.PROBE, 1, slice_id, seat, term, packed)
+        lan.nodes[target].id, lan.address(target), messages.PROBE, 1, slice_id, seat, term, packed, 0, 0)
 
 
 def test_hearsay_of_a_rival_moves_nobody():
@@ -57,7 +57,7 @@ def test_malformed_claims_and_grants_are_refused_whole():
     other = pack_entries([SeatEntry(1, 9, lan.descriptor(seats[0]), lan.now_ms)], lan.now_ms)
     bad = node.counters["messages_bad"]
     send = lan.nodes[liar].send
-    for entries in (b"", other, own[:-1], own * 10, own + b"x"):
+    for entries in (b"", other, own[:-1], own * (RING_TOLD + 1), own + b"x"):
         send(node.id, lan.address(target), messages.GRANT, 7, id, 1, 1, 99, entries)
         lan.run(50)
     assert node.counters["messages_bad"] == bad + 5 and node.ring.seat is None
@@ -70,8 +70,8 @@ def test_malformed_claims_and_grants_are_refused_whole():
     holder = lan.nodes[seats[1]]
     bad = holder.counters["messages_bad"]
     near = sorted(holder.ring.near)
-    for seat, term, entries in ((2, 9, own), (1, 8, own), (1, 9, b""), (1, 9, other), (1, 9, own * 10)):
-        send(holder.id, lan.address(seats[1]), messages.PROBE, 1, id, seat, term, entries)
+    for seat, term, entries in ((2, 9, own), (1, 8, own), (1, 9, b""), (1, 9, other), (1, 9, own * (RING_TOLD + 1))):
+        send(holder.id, lan.address(seats[1]), messages.PROBE, 1, id, seat, term, entries, 0, 0)
         lan.run(50)
     assert holder.counters["messages_bad"] == bad + 5 and holder.ring.seat == 1 and sorted(holder.ring.near) == near
 
@@ -87,7 +87,7 @@ def test_the_neighbours_kept_are_the_nearest_and_few():
     every = sorted([entry.seat for entry in entries])
     assert near == every[:NEIGHBOURS] + every[-NEIGHBOURS:]
     for i in range(1, 60):
-        ring._lose(b"%16d" % i, i)
+        ring.lose(b"%16d" % i, i)
     assert not ring.near and len(ring._gone) == TOMBSTONES
 
 

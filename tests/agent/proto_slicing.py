@@ -80,7 +80,7 @@ def test_what_is_told_fits_its_caps_and_is_heard():
     for _ in range(4):
         told = node.slicing.tell()
         assert len(told) == SLICES_TOLD
-        for id, seats, candidates in told:
+        for id, seats, _, _, _ in told:
             seen.add(id)
             entries = unpack_entries(seats, SEATS_TOLD, node.now_ms)
             assert len({e.seat for e in entries}) == len(entries)

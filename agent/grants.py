@@ -1,0 +1,177 @@
+"""Grants: how a ring's vacancies are filled.
+
+A holder answers for the vacancies between itself and its successor.  It grants
+the middle one to a candidate, who thereby answers for the second half: N seats
+fill in O(log N) grants.  A grant is repeated to the same box until that answers,
+sits there, or is dead; only then another box is asked, under a higher term.  So
+a lost answer never gives one seat to two boxes for longer than it takes the two
+to hear of each other.
+"""
+
+from .compat import const
+from .errors import RemoteError
+from .limits import RING_TOLD
+from .seat import TERM_JUMP, TERM_MOST, SeatEntry, pack_entries, unpack_entries
+from .wire.messages import ACCEPT, ANSWER, BUSY, GRANT, UNKNOWN
+
+GRANT_TRIES = const(6)
+
+
+class Grant:
+    """A grant under way to one candidate."""
+
+    def __init__(self, exchange, box, seat, term):
+        self.exchange = exchange
+        self.box = box
+        self.seat = seat
+        self.term = term
+        self.tries = 0
+
+
+def middle(seat, count, seats, holds):
+    """The middle of the vacant seats after `seat`, None if there is none to give.
+
+    count: seats from `seat` to the next holder; holds: [(low, high)] ranges in
+    which nothing may be granted now.
+    """
+    if not holds:
+        return (seat + count // 2) % seats if count > 1 else None
+    free = []
+    for way in range(1, count):
+        place = (seat + way) % seats
+        for low, high in holds:
+            if low <= place < high:
+                break
+        else:
+            free.append(place)
+    return free[len(free) // 2] if free else None
+
+
+class Grants:
+    """The grants of this box's seat, and the answers to those of others."""
+
+    def __init__(self, node):
+        self._node = node
+        self.grant = None
+
+    def clear(self):
+        """Our seat has changed: what was under way is void."""
+        self.grant = None
+
+    def tick(self):
+        """Repeat the grant under way, or begin one."""
+        if self.grant:
+            self._repeat()
+        else:
+            self.fill()
+
+    def check(self):
+        """The neighbourhood changed: a grant for a seat that is taken is void."""
+        grant = self.grant
+        if grant:
+            for entry in self._node.ring.near.values():
+                if entry.seat == grant.seat and entry.id != grant.box.id:
+                    self.grant = None
+                    return
+
+    def fill(self):
+        """Grant the middle of our vacancies to the freshest candidate."""
+        node = self._node
+        ring = node.ring
+        if self.grant or node.now_ms < ring.refill_ms or ring.high_term >= TERM_MOST:
+            return
+        seat, count = ring.span()
+        if count < 2:
+            return
+        seat = middle(seat, count, ring.seats(), node.slicing.holds(ring.manifest.id))
+        if seat is None:
+            return
+        box = node.slicing.candidate(ring.manifest.id)
+        while box is not None and box.id in ring.near:
+            node.slicing.spent(ring.manifest.id, box.id)
+            box = node.slicing.candidate(ring.manifest.id)
+        if box is None:
+            node.slicing.hungry(ring.manifest.id)
+            return
+        ring.high_term += 1
+        exchange = int.from_bytes(node.rng.bytes(4), "big")
+        self.grant = Grant(exchange, box, seat, ring.high_term)
+        self._repeat()
+
+    def _repeat(self):
+        grant = self.grant
+        node = self._node
+        grant.tries += 1
+        if grant.tries > GRANT_TRIES:
+            node.counters.bump("grants_dead")
+            self.grant = None
+            node.dead(grant.box.id)
+            return
+        ring = node.ring
+        entries = ring.probes.entries(grant.seat, grant.box.id, RING_TOLD - 1)
+        node.send(
+            grant.box.id, grant.box.addr, GRANT, grant.exchange, ring.manifest.id, ring.manifest.seq,
+            grant.seat, grant.term, pack_entries(entries, node.now_ms),
+        )
+
+    def on_grant(self, peer, message):
+        """A holder grants us a seat: take it if we are free and may."""
+        _, exchange, slice_id, seq, seat, term, packed = message
+        node = self._node
+        ring = node.ring
+        slice = node.slicing.slices.get(slice_id)
+        if slice is None or slice.manifest.seq < seq:
+            code = UNKNOWN
+        elif ring.slice_id == slice_id and ring.seat == seat and ring.term == term:
+            code = ACCEPT
+        elif not node.slicing.offers(slice) or seat >= node.slicing.size(slice_id):
+            code = BUSY
+        else:
+            entries = unpack_entries(packed, RING_TOLD, node.now_ms)
+            if not entries or entries[0].id != peer.id:
+                raise RemoteError("a granter tells of itself first")
+            ring.take(slice.manifest, seat, term, entries)
+            code = ACCEPT
+        node.send(peer.id, peer.addr, ANSWER, exchange, code)
+
+    def on_answer(self, peer, message):
+        """The candidate takes the seat, or will not."""
+        _, exchange, code = message
+        grant = self.grant
+        node = self._node
+        if node.ring.seat is None or not grant or grant.exchange != exchange or grant.box.id != peer.id:
+            return
+        if code not in (ACCEPT, BUSY, UNKNOWN):
+            raise RemoteError("answer code")
+        if code == ACCEPT:
+            self._accepted(peer.addr)
+        else:
+            self.grant = None
+            node.slicing.spent(node.ring.manifest.id, peer.id)
+            node.counters.bump("grants_refused")
+        self.fill()
+
+    def heard(self, id, seat, term):
+        """A holder speaks; if it is our candidate in its seat, its answer was lost."""
+        grant = self.grant
+        if grant and grant.box.id == id:
+            if (grant.seat, grant.term) == (seat, term):
+                self._accepted(grant.box.addr)
+            else:
+                self.grant = None
+                self._node.slicing.spent(self._node.ring.manifest.id, id)
+
+    def _accepted(self, addr):
+        grant, self.grant = self.grant, None
+        node = self._node
+        node.slicing.spent(node.ring.manifest.id, grant.box.id)
+        node.counters.bump("grants_made")
+        grant.box.addr = addr
+        node.ring.merge([SeatEntry(grant.seat, grant.term, grant.box, node.now_ms)])
+        node.tasks.tell_progress(grant.box)
+        node.on_seat()
+
+
+def first_term(high_term):
+    """The term under which a slice begins anew, above what was heard of; absurd hearsay counts for nothing."""
+    return high_term + 1 if high_term < TERM_MOST - TERM_JUMP else 1

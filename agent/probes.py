@@ -1,0 +1,240 @@
+"""Probes: how holders keep in touch, and how they find the dead.
+
+Once a cycle (probe_ms) a holder exchanges entries with one near neighbour
+(PROBE, ACK): each tells what is nearest to the other.  In a ring that has not
+changed for a while only every fourth exchange is such a full one.  Besides, it
+pings the two next holders on either side, another of the near in turn, and all
+whom it suspects (PING, PONG: a few bytes).
+
+Three unanswered cycles make a suspect (SWIM: Das, Gupta, Motivala 2002).  All
+near neighbours are told (SUSPECT): whoever heard the suspect lately passes the
+word on to it, and it answers the accuser directly; the others begin to ask it
+at once.  So several that die together are found in the time of one, and all
+neighbours know within eight cycles.  Five unanswered cycles are death.
+"""
+
+from .compat import const
+from .errors import RemoteError
+from .limits import NEIGHBOURS, RING_TOLD
+from .links import for_partner
+from .reshape import redirect
+from .seat import pack_entries, unpack_entries
+from .wire.messages import ACK, PING, PONG, PROBE, SUSPECT
+
+SUSPECT_MISSES = const(3)
+DEAD_MISSES = const(5)
+# A long link that does not answer so often is dropped.
+FAR_MISSES = const(3)
+# Neighbours next to us that are pinged every cycle, on either side.
+CLOSE = const(2)
+# In a steady ring, cycles between two full exchanges, and between two pings of
+# long links.
+STEADY_CYCLES = const(4)
+
+
+class Probes:
+    """Questions to holders of our ring, and the answers to theirs."""
+
+    def __init__(self, node):
+        self._node = node
+        self._asked = {}  # exchange id: identity
+        self._turn = 0
+
+    def clear(self):
+        """Our seat has changed: what was asked is void."""
+        self._asked = {}
+
+    # -- asking
+
+    def tick(self, starved, ticks):
+        """Count who has not answered, then ask again."""
+        asked, self._asked = self._asked, {}
+        if not starved:
+            for id in set(asked.values()):
+                self._missed(id)
+        ring = self._node.ring
+        order = ring.successors()
+        if not order:
+            self._seek()
+            return
+        pinged = order[:CLOSE] + order[-CLOSE:]
+        others = order[CLOSE:-CLOSE]
+        if others:
+            self._turn += 1
+            pinged.append(others[self._turn % len(others)])
+        partner = None
+        if not ring.steady() or ticks % STEADY_CYCLES == 0:
+            partner = self._partner(order)
+            self._probe(partner)
+        for entry in order:
+            if entry is not partner and (entry in pinged or entry.misses):
+                self.ping(entry.id, entry.box.addr)
+        far = list(ring.links.far.values())
+        if far and ticks % STEADY_CYCLES == 0:
+            entry = far[ticks // STEADY_CYCLES % len(far)]
+            self.ping(entry.id, entry.box.addr)
+
+    def _seek(self):
+        """Alone in the ring as far as we know: ask a long link, if there is one."""
+        far = list(self._node.ring.links.far.values())
+        if far:
+            self._probe(self._node.rng.choice(far))
+
+    def _partner(self, order):
+        """Whom to exchange with: one of those we know least, by lot."""
+        least = min([entry.met for entry in order])
+        return self._node.rng.choice([entry for entry in order if entry.met == least])
+
+    def entries(self, seat, id, most):
+        """List of our SeatEntry and up to `most` others, nearest to the holder `id` of `seat`."""
+        node = self._node
+        ring = node.ring
+        slice = node.slicing.slices.get(ring.manifest.id)
+        known = ring.links.all()
+        if slice and most > 2 * NEIGHBOURS:
+            fresh = ring.stale_before()
+            known += [entry for entry in slice.seats.values() if entry.heard_ms >= fresh and entry.id != node.id]
+        return [ring.own_entry(ring.manifest.id)] + for_partner(known, seat, id, most)
+
+    def _packed(self, seat, id):
+        most = 2 * NEIGHBOURS if self._node.ring.steady() else RING_TOLD - 1
+        return pack_entries(self.entries(seat, id, most), self._node.now_ms)
+
+    def _exchange(self, id):
+        exchange = int.from_bytes(self._node.rng.bytes(4), "big")
+        self._asked[exchange] = id
+        self._node.counters.bump("probes")
+        return exchange
+
+    def _probe(self, entry):
+        node = self._node
+        ring = node.ring
+        entry.met += 1
+        version, size = node.slicing.told_size(ring.manifest.id)
+        node.send(
+            entry.id, entry.box.addr, PROBE, self._exchange(entry.id), ring.manifest.id, ring.seat, ring.term,
+            self._packed(entry.seat, entry.id), size, version,
+        )
+
+    def ping(self, id, addr):
+        """Ask a holder for a sign of life."""
+        ring = self._node.ring
+        self._node.send(id, addr, PING, self._exchange(id), ring.manifest.id, ring.seat, ring.term)
+
+    # -- silence
+
+    def _missed(self, id):
+        node = self._node
+        ring = node.ring
+        entry = ring.near.get(id)
+        if not entry:
+            for far in list(ring.links.far.values()):
+                if far.id == id:
+                    far.misses += 1
+                    if far.misses >= FAR_MISSES:
+                        ring.links.drop_far(id)
+            return
+        entry.misses += 1
+        if entry.misses == SUSPECT_MISSES:
+            node.counters.bump("ring_suspects")
+            self._accuse(entry)
+        if entry.misses >= DEAD_MISSES:
+            node.counters.bump("ring_deaths")
+            node.log("info", "seat %d of %s is dead" % (entry.seat, ring.manifest.name))
+            node.dead(id)
+
+    def _accuse(self, suspect):
+        node = self._node
+        ring = node.ring
+        own = pack_entries([ring.own_entry(ring.manifest.id)], node.now_ms)
+        for entry in ring.near.values():
+            if entry is not suspect:
+                node.send(entry.id, entry.box.addr, SUSPECT, ring.manifest.id, suspect.id, own)
+
+    def on_suspect(self, peer, message):
+        """A neighbour suspects a holder: us, one that we heard lately, or one to be asked now."""
+        _, slice_id, id, packed = message
+        node = self._node
+        ring = node.ring
+        if ring.slice_id != slice_id or peer.id not in ring.near:
+            return
+        accusers = unpack_entries(packed, 1, node.now_ms)
+        if len(accusers) != 1:
+            raise RemoteError("one accuser")
+        if id == node.id:
+            self.ping(accusers[0].id, accusers[0].box.addr)
+            return
+        entry = ring.near.get(id)
+        if entry is None or entry.misses >= SUSPECT_MISSES:
+            return
+        if not entry.misses and node.now_ms - entry.heard_ms < 2 * node.config.probe_ms:
+            if accusers[0].id == peer.id:  # passed on once only
+                node.send(id, entry.box.addr, SUSPECT, slice_id, id, packed)
+            return
+        entry.misses = max(entry.misses, SUSPECT_MISSES - 1)
+        self.ping(id, entry.box.addr)
+
+    # -- answers
+
+    def on_probe(self, peer, message):
+        """Answer a holder of some slice: with our seat there, or none."""
+        _, exchange, slice_id, seat, term, packed, size, version = message
+        node = self._node
+        ring = node.ring
+        if ring.slice_id == slice_id:
+            ring.hear_entries(peer, seat, term, packed)
+            node.slicing.hear_size(slice_id, version, size)
+        if ring.slice_id == slice_id:
+            version, size = node.slicing.told_size(slice_id)
+            node.send(
+                peer.id, peer.addr, ACK, exchange, slice_id, ring.seat, ring.term,
+                self._packed(seat, peer.id), size, version,
+            )
+        elif not redirect(node, peer, slice_id):
+            node.send(peer.id, peer.addr, ACK, exchange, slice_id, None, 0, b"", 0, 0)
+
+    def on_ping(self, peer, message):
+        """The same without entries."""
+        _, exchange, slice_id, seat, term = message
+        node = self._node
+        ring = node.ring
+        if ring.slice_id == slice_id:
+            ring.hear_direct(peer, seat, term)
+        if ring.slice_id == slice_id:
+            node.send(peer.id, peer.addr, PONG, exchange, slice_id, ring.seat, ring.term)
+        elif not redirect(node, peer, slice_id):
+            node.send(peer.id, peer.addr, PONG, exchange, slice_id, None, 0)
+
+    def _answered(self, peer, exchange, slice_id, seat):
+        """True if a holder's answer to our question is to be heard."""
+        ring = self._node.ring
+        if self._asked.get(exchange) != peer.id or ring.slice_id != slice_id:
+            return False
+        del self._asked[exchange]
+        if seat is not None:
+            return True
+        entry = ring.near.get(peer.id)
+        if ring.moving():
+            # It lives, but has not moved yet.
+            if entry:
+                entry.misses = 0
+                entry.heard_ms = self._node.now_ms
+        else:
+            ring.lose(peer.id, entry.term if entry else 0)
+        return False
+
+    def on_ack(self, peer, message):
+        """A probed box answers with its seat, or says that it has none."""
+        _, exchange, slice_id, seat, term, packed, size, version = message
+        ring = self._node.ring
+        if self._answered(peer, exchange, slice_id, seat):
+            ring.hear_entries(peer, seat, term, packed)
+            if ring.seat is not None:
+                self._node.slicing.hear_size(slice_id, version, size)
+                ring.grants.fill()
+
+    def on_pong(self, peer, message):
+        """The same without entries."""
+        _, exchange, slice_id, seat, term = message
+        if self._answered(peer, exchange, slice_id, seat):
+            self._node.ring.hear_direct(peer, seat, term)
