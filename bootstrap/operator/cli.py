@@ -2,7 +2,8 @@
 
 Exit codes: 0 done, 1 not done, 2 the command was written wrongly.  Errors go
 to stderr as "Error: ...", with a hint.  The verbs that push work are in
-cli_work.py, those that look in cli_show.py.
+cli_work.py, those that look in cli_show.py, those of slices and queries in
+cli_slice.py.
 """
 
 import importlib
@@ -214,15 +215,15 @@ def _contact(fleet, text):
     except (ValueError, LocalError):
         raise OperatorError(f"{text!r} is not a contact", "Write ID@HOST:PORT, ID in hexadecimal.") from None
     if identity not in fleet.boxes():
-        raise OperatorError(f"no box {name} is enrolled", "See `backfence describe fleet`.")
+        raise OperatorError(f"no box {name} is enrolled", "See `backfence describe`.")
     return identity, enrolment.pack_address(address)
 
 
 def _load_verbs():
     """The other files add their verbs to `main`."""
-    from . import cli_show, cli_work  # they import this module
+    from . import cli_show, cli_slice, cli_work  # they import this module
 
-    return cli_show, cli_work
+    return cli_show, cli_slice, cli_work
 
 
 _load_verbs()

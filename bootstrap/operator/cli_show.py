@@ -1,15 +1,17 @@
-"""The verbs that only look: describe, watch."""
+"""The verbs that only look: describe, watch, monitor."""
 
 import json
 import time
 
 import click
 
+from . import census as censuses
+from . import monitor as monitoring
 from . import picture, results
 from .cli import broker_option, fleet_option, format_option, main, show
 from .errors import OperatorError
+from .manifests import PUSHED
 from .settle import Settlement
-from .watch import census_age_s
 from .watch import watch as follow
 
 
@@ -22,97 +24,133 @@ def _look(fleet, broker, offline):
     return picture.Picture(fleet)
 
 
-def _manifest(fleet, seen, label):
-    """The newer of what the broker retains and what this fleet signed."""
-    found = seen.manifests.get(label)
-    try:
-        signed = fleet.signed(label)[1]
-    except OperatorError:
-        if found is None:
-            raise
-        return found
-    return signed if found is None or signed["seq"] > found["seq"] else found
+def newer(fleet, seen, label):
+    """The newer manifest of what the broker retains and what this fleet signed, or None."""
+    found = seen.manifests.get(label) if seen else None
+    signed = fleet.signed(label)[1] if label in fleet.labels() else None
+    if signed is None or found is None:
+        return signed or found
+    return signed if signed["seq"] > found["seq"] else found
 
 
-def offline_option(command):
-    """Adds --offline."""
-    return click.option("--offline", is_flag=True, help="Only the fleet's directory; ask no broker.")(command)
+def find(fleet, seen, words, kinds=PUSHED):
+    """Returns the newest manifest that [KIND] NAME means; OperatorError if it is none or several."""
+    kind, name = words if len(words) == 2 else (None, words[0])
+    if kind is not None and kind not in kinds:
+        raise OperatorError(f"{kind!r} is not one of {', '.join(kinds)}", "Write a kind and a name, or a name alone.")
+    found = [newer(fleet, seen, f"{each}-{name}") for each in kinds if kind in (None, each)]
+    found = [payload for payload in found if payload]
+    if kind is None and len(found) > 1:
+        found = [payload for payload in found if not _over(payload)] or found
+    if not found:
+        what = kind or (kinds[0] if len(kinds) == 1 else " or ".join(kinds))
+        raise OperatorError(f"this fleet never signed a {what} {name!r}", "See `backfence describe`.")
+    if len(found) > 1:
+        both = " and a ".join(payload["kind"] for payload in found)
+        raise OperatorError(f"{name!r} is a {both}", f"Say which, as in `{found[0]['kind']} {name}`.")
+    return found[0]
 
 
-@main.group()
-def describe():
-    """Show the fleet, a slice or a workload."""
+def _over(payload):
+    return bool(payload.get("end")) or payload["expires"] <= time.time()
 
 
-@describe.command(name="fleet")
+@main.command()
 @fleet_option
 @broker_option
-@offline_option
+@click.option("--offline", is_flag=True, help="Only the fleet's directory; ask no broker.")
 @format_option
-def describe_fleet(fleet, broker, offline, style):
-    """Keys, boxes, manifests, and the census that a door published."""
+@click.argument("words", metavar="[KIND] [NAME]", nargs=-1)
+def describe(fleet, broker, offline, style, words):
+    """Show the fleet, or one slice, query or workload by its name.
+
+    KIND is slice, query or workload, and needed only where two have one name.
+    """
+    if len(words) > 2:
+        raise click.UsageError("write at most a kind and a name")
     seen = _look(fleet, broker, offline)
+    if words in ((), ("fleet",)):
+        return _describe_fleet(fleet, seen, offline, style)
+    payload = find(fleet, seen, words)
+    {"slice": _describe_slice, "query": _describe_query, "workload": _describe_workload}[payload["kind"]](
+        fleet, seen, payload, style
+    )
+
+
+def _describe_fleet(fleet, seen, offline, style):
     value = {
         "fleet": fleet.id.hex(), "operator": fleet.operator.hex(), "owner": fleet.owner_public.hex(),
         "signatures_left": fleet.signer.remaining(), "boxes": len(fleet.boxes()), "lots": len(fleet.lots()),
-        "manifests": fleet.labels(), "doors": seen.doors, "census": seen.census,
-        "census_age_s": census_age_s(seen),
-        "slices": seen.slices(), "workloads": seen.workloads(),
+        "manifests": fleet.labels(), "doors": seen.doors,
+        "census": censuses.view(seen.census) if seen.census else None,
+        "slices": seen.slices(), "queries": seen.queries(), "workloads": seen.workloads(),
     }
     lines = [
-        f"fleet {value['fleet']}: {value['boxes']} boxes in {value['lots']} lots, "
+        f"fleet {value['fleet']}: {value['boxes']} boxes enrolled in {value['lots']} lots, "
         f"{value['signatures_left']:,} signatures left",
         "signed: " + (", ".join(value["manifests"]) or "nothing yet"),
     ]
     lines += [f"door {box} {state}" for box, state in sorted(seen.doors.items())]
-    lines += [f"slice {row['name']}: {row['seats']} seats {row['where']}" for row in value["slices"]]
+    lines += [f"slice {row['name']}: {row['share'] or row['seats']} seats {row['where']}" for row in value["slices"]]
+    lines += [f"query {row['name']}: {row['choice']}" for row in value["queries"]]
     lines += [f"workload {row['name']}: {_states(row)}" for row in value["workloads"]]
     if seen.census:
-        lines.append(f"census, {value['census_age_s']} s old:")
-    lines += [f"  {key}: {json.dumps(inner)}" for key, inner in sorted(seen.census.items())]
+        first, *rest = monitoring.lines(seen.census)
+        lines += [first, *("  " + line for line in rest)]
+    elif not offline:
+        lines.append(". ".join(monitoring.none_yet(seen)))
     show(style, value, "\n".join(lines))
 
 
-@describe.command(name="slice")
-@fleet_option
-@broker_option
-@offline_option
-@format_option
-@click.argument("name", metavar="SLICE")
-def describe_slice(fleet, broker, offline, style, name):
-    """A slice's manifest, and what the census says of it."""
-    seen = _look(fleet, broker, offline)
-    value = picture.slice_row(_manifest(fleet, seen, f"slice-{name}"))
-    value["census"] = _of(seen.census, "slices", name)
-    lines = [f"{key}: {_text(inner)}" for key, inner in value.items()]
+def _describe_slice(_fleet, seen, payload, style):
+    value = picture.slice_row(payload)
+    row = _counted(seen, "slices", payload)
+    value["census"] = _aged(seen, row)
+    if row and not value["ended"]:
+        value["short"], value["says"] = censuses.short_by(row), censuses.filling(payload["name"], row)
+    lines = [f"{key}: {_text(inner)}" for key, inner in value.items() if key not in ("census", "says")]
+    show(style, value, "\n".join([*lines, *_told(seen, value.get("says"))]))
+
+
+def _describe_query(_fleet, seen, payload, style):
+    value = picture.query_row(payload)
+    found = monitoring.answer(payload, seen.census)
+    value["answer"] = found
+    lines = [f"{key}: {_text(inner)}" for key, inner in value.items() if key != "answer"]
+    lines += monitoring.answer_lines(found, seen.census)[1:] if found else _told(seen, None)
     show(style, value, "\n".join(lines))
 
 
-@describe.command(name="workload")
-@fleet_option
-@broker_option
-@offline_option
-@format_option
-@click.argument("name", metavar="WORKLOAD")
-def describe_workload(fleet, broker, offline, style, name):
-    """A workload's manifest, the states of its tasks, and what the census says of it."""
-    seen = _look(fleet, broker, offline)
-    payload = _manifest(fleet, seen, f"workload-{name}")
-    settlement = seen.settlements.get(name)
+def _describe_workload(fleet, seen, payload, style):
+    settlement = seen.settlements.get(payload["name"])
     if settlement is None:
         try:
-            settlement = results.Work.newest(fleet, name).settlement
+            settlement = results.Work.newest(fleet, payload["name"]).settlement
         except OperatorError:
             settlement = Settlement(payload, fleet)
     value = picture.workload_row(payload, settlement)
-    value["census"] = _of(seen.census, "workloads", name)
-    lines = [f"{key}: {_text(inner)}" for key, inner in value.items() if key != "states"]
+    row = _counted(seen, "workloads", payload)
+    value["census"] = _aged(seen, row)
+    lines = [f"{key}: {_text(inner)}" for key, inner in value.items() if key not in ("states", "census")]
     show(style, value, "\n".join([*lines, f"states: {_states(value)}"]))
 
 
-def _of(census, key, name):
-    part = census.get(key)
-    return part.get(name) if isinstance(part, dict) else None
+def _counted(seen, key, payload):
+    return seen.census[key].get(payload["name"]) if seen.census else None
+
+
+def _aged(seen, row):
+    """A row of the census with what says how old it is, or None."""
+    if row is None:
+        return None
+    return {**row, **{key: censuses.view(seen.census)[key] for key in ("epoch", "age_s", "quick", "told_s")}}
+
+
+def _told(seen, says):
+    """Lines: what the census says, and how old it is; or why there is none."""
+    if seen.census is None:
+        return [". ".join(monitoring.none_yet(seen))]
+    return [says or "not in the census yet", censuses.when(seen.census)]
 
 
 def _states(row):
@@ -137,3 +175,26 @@ def watch(fleet, broker, seconds, style):
         click.echo("", err=True)
     finally:
         session.close()
+
+
+@main.command()
+@fleet_option
+@broker_option
+@click.option("--seconds", type=float, metavar="S", help="Stop after S seconds.  [default: on Ctrl-C]")
+@format_option
+def monitor(fleet, broker, seconds, style):
+    """Show what gossip counted: size, slices, queries, versions, jobs, each with its age.
+
+    A live view on a terminal, lines elsewhere; with --format json one JSON
+    object a line for each census.  Exit 1 if none came.
+    """
+    seen, session = picture.open_picture(fleet, broker or fleet.broker, results=False)
+    shown = 1
+    try:
+        shown = monitoring.monitor(seen, session, style, None if seconds is None else time.monotonic() + seconds)
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+    finally:
+        session.close()
+    if not shown:
+        raise OperatorError(*monitoring.none_yet(seen))

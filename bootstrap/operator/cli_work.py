@@ -1,4 +1,4 @@
-"""The verbs that send work out and bring results back: sign, push, run, results, cancel, end."""
+"""The verbs that send work out and bring results back: sign, push, run, results, cancel."""
 
 import hashlib
 import os
@@ -21,12 +21,22 @@ PLAIN_EVERY_S = 5.0
 GRACE_S = 5.0
 
 
+def _seats(_ctx, _parameter, value):
+    """The int of "8"; a share such as "10 %" stays text."""
+    if value is None or "%" in value:
+        return value
+    if not value.isascii() or not value.isdigit():
+        raise click.BadParameter("a number such as 8, or a share of the fleet such as 10%")
+    return int(value)
+
+
 def source_options(command):
     """Adds SOURCE and the options that override its keys, as `path` and `overrides`."""
     options = (
         click.option("--name", help="Override the name."),
-        click.option("--seats", type=int, help="Slice: override the number of seats."),
-        click.option("--where", help="Slice: override the predicate."),
+        click.option("--seats", callback=_seats, metavar="N|P%", help="Slice: override the number of seats, or their share."),
+        click.option("--where", help="Slice: override which boxes."),
+        click.option("--choice", help="Query: override what is asked."),
         click.option("--slice", help="Workload: override the slice it runs on."),
         click.option("--program", type=click.Path(), help="Workload: override the program."),
         click.option("--input", type=click.Path(), help="Workload: override the input."),
@@ -42,7 +52,7 @@ def source_options(command):
 
 def overridden(options):
     """Returns those of a verb's options that override keys of SOURCE."""
-    names = ("name", "seats", "where", "slice", "program", "input", "split", "replicas", "quorum", "deadline")
+    names = ("name", "seats", "where", "choice", "slice", "program", "input", "split", "replicas", "quorum", "deadline")
     return {name: options[name] for name in names}
 
 
@@ -52,7 +62,7 @@ def overridden(options):
 @click.option("-o", "--out", required=True, metavar="FILE", help="Where the signed manifest goes.")
 @click.option("--blobs", metavar="DIR", help="Workload: where program, inputs and index go.  [default: FILE.blobs]")
 def sign(fleet, source, out, blobs, **options):
-    """Sign a slice or workload into a file, for any MQTT client to publish.
+    """Sign a slice, query or workload into a file, for any MQTT client to publish.
 
     Prints the commands that do what `backfence push` does.
     """
@@ -104,7 +114,7 @@ def _load_signed(fleet, path, blobs):
 @click.option("--deadline-s", type=float, default=60.0, show_default=True, help="Seconds the broker has to take it.")
 @format_option
 def push_command(fleet, broker, source, blobs, wait, deadline_s, style, **options):
-    """Sign and publish a slice or workload: a TOML file, or one that `sign` made."""
+    """Sign and publish a slice, query or workload: a TOML file, or one that `sign` made."""
     broker = broker or fleet.broker
     given = overridden(options)
     if source.endswith(".toml"):
@@ -234,7 +244,8 @@ def run_command(fleet, broker, source, out, each, keep, style, **options):
 def _workload(path, options):
     settings = sources.load(path, overridden(options))
     if settings["kind"] != "workload":
-        raise OperatorError(f"{path} is a slice, and only a workload runs", "Push a slice with `backfence push`.")
+        kind = settings["kind"]
+        raise OperatorError(f"{path} is a {kind}, and only a workload runs", f"Push a {kind} with `backfence push`.")
     return settings
 
 
@@ -312,20 +323,12 @@ def _say_done(work, each, style, summary):
 @click.argument("name", metavar="WORKLOAD")
 def cancel(fleet, broker, name):
     """End a workload: boxes drop its tasks, open ones become CANCELED."""
-    _end(fleet, broker, f"workload-{name}")
+    end_label(fleet, broker, f"workload-{name}")
     run.forget_session(fleet, name, broker or fleet.broker)
 
 
-@main.command()
-@fleet_option
-@broker_option
-@click.argument("name", metavar="SLICE")
-def end(fleet, broker, name):
-    """End a slice: its boxes leave their seats."""
-    _end(fleet, broker, f"slice-{name}")
-
-
-def _end(fleet, broker, label):
+def end_label(fleet, broker, label):
+    """Publishes the end of KIND-NAME and says so."""
     report = run.end(fleet, label, broker or fleet.broker)
     warn(fleet)
     click.echo(f"{label} {report.sequence}: ended")

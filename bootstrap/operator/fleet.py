@@ -127,7 +127,7 @@ class Fleet:
         except FileNotFoundError:
             kind, _, name = label.partition("-")
             raise OperatorError(
-                f"this fleet never signed a {kind} {name!r}", "See `backfence describe fleet`."
+                f"this fleet never signed a {kind} {name!r}", "See `backfence describe`."
             ) from None
         return signed, manifests.read(signed, self.operator, now_s=0)
 

@@ -16,12 +16,18 @@ import time
 from ...agent import limits, manifest, trust
 from ...agent.errors import LocalError, RemoteError
 from ...agent.wire import cbor
-from . import predicate
+from . import choice
 from .errors import OperatorError
 
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 DAY_S = 86400
 SLICE_VALID_S = 30 * DAY_S
+# A question that nobody took back is forgotten after this time.
+QUERY_VALID_S = 30 * DAY_S
+# Attributes whose distribution boxes always count.
+BUILT_IN = ("load", "mem_free", "availability")
+# Kinds that are pushed; the others travel in files.
+PUSHED = ("slice", "query", "workload")
 # Boxes of a lot are believed for as long as homes keep them.
 LOT_VALID_S = 3650 * DAY_S
 SEEDS_VALID_S = 365 * DAY_S
@@ -73,15 +79,45 @@ def _within(what, value, least, most):
     return value
 
 
-def slice_manifest(fleet, name, seats, where=None, valid_s=SLICE_VALID_S, issued=None):
-    """Returns the Manifest of a slice of exactly `seats` boxes.
+def slice_manifest(fleet, name, seats, where=None, valid_s=SLICE_VALID_S, issued=None, absorbs=None, origin=None):
+    """Returns the Manifest of a slice.
 
-    where: the text of a predicate over the boxes' attributes, or None for any.
+    seats: how many boxes, an int, or their share of the fleet as text, "10 %".
+    where: the text of a choice of boxes (choice.py), or None for any.  absorbs,
+    origin: the fields "absorbs" and "from" of a slice that was merged or split.
     """
-    rest = {"seats": _within("seats", seats, 1, limits.SEATS)}
+    if isinstance(seats, str):
+        rest = {"share": choice.parse_share(seats, "share")}
+    else:
+        rest = {"seats": _within("seats", seats, 1, limits.SEATS)}
     if where:
-        rest["where"] = predicate.parse(where)
+        rest.update(choice.of_slice(where).fields())
+        _counted_name(name, "top" in rest)
+    if absorbs:
+        rest["absorbs"] = absorbs
+    if origin:
+        rest["from"] = origin
     return Manifest({**_common(fleet, "slice", name, valid_s, issued), **rest})
+
+
+def query_manifest(fleet, name, asked, valid_s=QUERY_VALID_S, issued=None):
+    """Returns the Manifest of a standing query; asked: the text of a choice (choice.py)."""
+    rest = choice.parse(asked).fields()
+    _counted_name(name, True)
+    return Manifest({**_common(fleet, "query", name, valid_s, issued), **rest})
+
+
+def _counted_name(name, counted):
+    """A census names what is counted for every fleet, queries and ranked slices alike."""
+    if counted and name in BUILT_IN:
+        raise OperatorError(f"{name!r} is counted in every fleet already", "Choose another name.")
+
+
+def next_manifest(fleet, payload, issued=None, **changes):
+    """Returns the Manifest that comes after `payload`, changed; a change to None leaves the field out."""
+    issued = int(time.time()) if issued is None else issued
+    following = {**payload, "seq": fleet.next_sequence(label(payload)), "issued": issued, **changes}
+    return Manifest({key: value for key, value in following.items() if value is not None})
 
 
 def workload_manifest(
@@ -168,24 +204,22 @@ def seeds_manifest(fleet, contacts, name="seeds", valid_s=SEEDS_VALID_S, issued=
 
 
 def end_manifest(fleet, payload, issued=None):
-    """Returns the Manifest which ends a slice or cancels a workload for good."""
+    """Returns the Manifest which ends a slice or a query, or cancels a workload, for good."""
     issued = int(time.time()) if issued is None else issued
-    sequence = fleet.next_sequence(label(payload))
     # It lives as long as what it ends could, or an old copy would come back.
     expires = max(payload["expires"], issued + WORKLOAD_GRACE_S)
-    return Manifest({**payload, "seq": sequence, "issued": issued, "expires": expires, "end": True})
+    return next_manifest(fleet, payload, issued, expires=expires, end=True)
 
 
 def more_replicas(fleet, payload, issued=None):
     """Returns the Manifest of the same workload with one more replica of each task."""
     issued = int(time.time()) if issued is None else issued
-    more = {
-        "replicas": _within("replicas", payload["replicas"] + 1, 1, limits.REPLICAS),
-        "seq": fleet.next_sequence(label(payload)),
+    return next_manifest(
+        fleet, payload, issued,
+        replicas=_within("replicas", payload["replicas"] + 1, 1, limits.REPLICAS),
         # The deadline is counted from `issued`: what is left of it is left.
-        "deadline_s": max(payload["issued"] + payload["deadline_s"] - issued, 1), "issued": issued,
-    }
-    return Manifest({**payload, **more})
+        deadline_s=max(payload["issued"] + payload["deadline_s"] - issued, 1),
+    )
 
 
 def read(signed, operator, now_s=None):

@@ -9,20 +9,16 @@ import collections
 import time
 
 from ...agent import limits
-from ...agent.errors import RemoteError
-from ...agent.wire import cbor
-from . import predicate, push, results
+from . import census as censuses
+from . import choice, push, results
 from .errors import OperatorError
-from .manifests import label, read
+from .manifests import PUSHED, label, read
 from .settle import Settlement
 
 # Doors shown; a fleet needs a handful, and anybody at the broker could claim more.
 DOORS = 256
 # Refusals kept for the view.
 REFUSALS = 8
-# Values in a census that are shown, and how deep they nest.
-CENSUS_ITEMS = 1024
-CENSUS_DEPTH = 6
 # The broker has sent what it retains when it is silent for so long.
 QUIET_S = 0.5
 
@@ -30,27 +26,30 @@ QUIET_S = 0.5
 class Picture:
     """A fleet as the broker shows it.
 
-    doors: {box hex: "online" or "offline"}; census: map of plain values;
-    manifests: {KIND-NAME: payload}; settlements: {name: Settlement};
+    doors: {box hex: "online" or "offline"}; censuses: {box hex: what that door
+    counted}, as census.read gives it; told: how many of them came; manifests: {KIND-NAME: payload}; settlements: {name: Settlement};
     refused: the newest refusals; odd: messages that were not what their topic says.
     """
 
     def __init__(self, fleet):
         self.fleet = fleet
         self.doors = {}
-        self.census = {}
-        self.census_s = None
+        self.censuses = {}
+        self.told = 0
         self.manifests = {}
         self.settlements = {}
         self.refused = collections.deque(maxlen=REFUSALS)
         self.odd = 0
 
-    def topics(self):
-        """Returns what to subscribe to."""
-        return [
-            self.fleet.topic("manifest", "+"), self.fleet.topic("census"), self.fleet.topic("door", "+"),
-            self.fleet.topic("refused", "+"), self.fleet.topic("result", "+", "+", "+"),
-        ]
+    @property
+    def census(self):
+        """The census to believe, None while no door has told one."""
+        return censuses.newest(self.censuses, self.doors)
+
+    def topics(self, results=True):
+        """Returns what to subscribe to, with or without the results of workloads."""
+        counted = [self.fleet.topic(kind, "+") for kind in ("manifest", "census", "door", "refused")]
+        return counted + ([self.fleet.topic("result", "+", "+", "+")] if results else [])
 
     def offer(self, message):
         """Takes one push.Message."""
@@ -69,7 +68,7 @@ class Picture:
             payload = read(message.payload, self.fleet.operator, now_s=0)
         except OperatorError:
             return False
-        if payload["kind"] not in ("slice", "workload") or len(self.manifests) >= 4 * limits.MANIFESTS:
+        if payload["kind"] not in PUSHED or len(self.manifests) >= 4 * limits.MANIFESTS:
             return False
         known = self.manifests.get(label(payload))
         if known is None or payload["seq"] > known["seq"]:
@@ -91,14 +90,17 @@ class Picture:
             settlement.cancel()
         self.settlements[name] = settlement
 
-    def _census(self, message, _parts):
-        try:
-            census = cbor.decode(message.payload, CENSUS_DEPTH, CENSUS_ITEMS)
-        except RemoteError:
+    def _census(self, message, parts):
+        if len(parts) != 1 or len(self.censuses) >= DOORS and parts[0] not in self.censuses:
             return False
-        if not isinstance(census, dict):
+        if not message.payload:
+            self.censuses.pop(parts[0], None)  # the door has left
+            return True
+        census = censuses.read(message.payload)
+        if census is None or census["door"] != parts[0]:
             return False
-        self.census, self.census_s = plain(census), time.time()
+        self.censuses[parts[0]] = census
+        self.told += 1
         return True
 
     def _door(self, message, parts):
@@ -120,9 +122,9 @@ class Picture:
             settlement.offer(message.topic, message.payload)
         return True
 
-    def load(self, session):
+    def load(self, session, results=True):
         """Takes everything that the broker retains."""
-        session.subscribe(*self.topics())
+        session.subscribe(*self.topics(results))
         while (message := session.receive(QUIET_S)) is not None:
             session.done(message)
             self.offer(message)
@@ -130,6 +132,10 @@ class Picture:
     def slices(self):
         """Returns a JSON-able row for each slice, ended ones left out."""
         return [slice_row(payload) for payload in self._live("slice")]
+
+    def queries(self):
+        """Returns a JSON-able row for each standing query, ended ones left out."""
+        return [query_row(payload) for payload in self._live("query")]
 
     def workloads(self):
         """Returns a JSON-able row for each workload, ended ones too."""
@@ -146,45 +152,50 @@ class Picture:
         ]
 
 
-def plain(value):
-    """Returns a CBOR value with bytes as hexadecimal and text cleaned, JSON-able."""
-    if isinstance(value, dict):
-        return {str(plain(key)): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    if isinstance(value, bytes):
-        return value.hex()
-    return push.clean(value) if isinstance(value, str) else value
+def common_row(payload):
+    """Returns what all manifests have, for people, JSON-able."""
+    return {
+        "name": payload["name"], "sequence": payload["seq"], "issued": payload["issued"],
+        "expires": payload["expires"], "ended": bool(payload.get("end")),
+    }
 
 
 def slice_row(payload):
-    """Returns a slice's manifest for people, JSON-able."""
+    """Returns a slice's manifest for people, JSON-able; "seats" is None for a share of the fleet."""
     return {
-        "name": payload["name"], "sequence": payload["seq"], "seats": payload["seats"],
-        "where": predicate.show(payload["where"]) if "where" in payload else "",
-        "issued": payload["issued"], "expires": payload["expires"], "ended": bool(payload.get("end")),
+        **common_row(payload), "seats": payload.get("seats"),
+        "share": choice.show_share(payload["share"]) if "share" in payload else None,
+        "where": choice.show(choice.of(payload)),
+        "absorbs": [row[0] for row in payload.get("absorbs", [])], "from": payload.get("from", [None])[0],
     }
+
+
+def query_row(payload):
+    """Returns a query's manifest for people, JSON-able."""
+    return {**common_row(payload), "choice": choice.show(choice.of(payload)) or "count"}
 
 
 def workload_row(payload, settlement):
     """Returns a workload's manifest and state for people, JSON-able."""
     return {
-        "name": payload["name"], "sequence": payload["seq"], "slice": payload["slice"],
+        **common_row(payload), "slice": payload["slice"],
         "program": payload["program"].hex(), "tasks": payload["tasks"], "replicas": payload["replicas"],
         "quorum": payload["quorum"], "limits": payload["limits"], "args": payload["args"],
-        "deterministic": payload["deterministic"], "issued": payload["issued"],
-        "deadline": payload["issued"] + payload["deadline_s"], "expires": payload["expires"],
-        "ended": bool(payload.get("end")), "states": settlement.counts(),
+        "deterministic": payload["deterministic"], "deadline": payload["issued"] + payload["deadline_s"],
+        "states": settlement.counts(),
         "messages": dict(settlement.verdicts),
     }
 
 
-def open_picture(fleet, broker):
-    """Returns (Picture, open Session) with everything retained already in it."""
+def open_picture(fleet, broker, results=True):
+    """Returns (Picture, open Session) with everything retained already in it.
+
+    results: whether workloads' results are followed too.
+    """
     session = push.Session(broker)
     picture = Picture(fleet)
     try:
-        picture.load(session)
+        picture.load(session, results)
     except BaseException:
         session.close()
         raise

@@ -236,8 +236,8 @@ def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, se
     {"box", "what", "why"}.  session: an open Session to use instead of a new one.
     """
     payload = manifests.read(signed, fleet.operator)
-    if payload["kind"] not in ("slice", "workload"):
-        raise OperatorError(f"a {payload['kind']} manifest is not pushed", "Only slices and workloads are.")
+    if payload["kind"] not in manifests.PUSHED:
+        raise OperatorError(f"a {payload['kind']} manifest is not pushed", "Only slices, queries and workloads are.")
     topic = fleet.topic("manifest", manifests.label(payload))
     messages = [(fleet.topic("blob", digest.hex()), data) for digest, data in (blobs or {}).items()]
     messages.append((topic, signed))

@@ -64,7 +64,7 @@ class Work:
         """Opens the newest run of a workload; OperatorError if there is none."""
         folders = runs(fleet, name)
         if not folders:
-            raise OperatorError(f"this fleet never ran a workload {name!r}", "See `backfence describe fleet`.")
+            raise OperatorError(f"this fleet never ran a workload {name!r}", "See `backfence describe`.")
         return cls(fleet, folders[-1])
 
     def _load(self):

@@ -120,7 +120,7 @@ class Collector:
 
 
 def end(fleet, label, broker, session=None):
-    """Publishes the end of a slice or workload (KIND-NAME) and takes back its blobs.
+    """Publishes the end of a slice, query or workload (KIND-NAME) and takes back its blobs.
 
     Returns the push.Report.  A workload's open tasks become CANCELED.
     """

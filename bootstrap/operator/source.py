@@ -1,4 +1,4 @@
-"""Slices and workloads from small TOML files.
+"""Slices, queries and workloads from small TOML files.
 
     kind = "slice"            kind = "workload"
     name = "edge"             name = "words"
@@ -6,6 +6,10 @@
     where = 'mem_free >= 1 MiB'   program = "words.wasm"
                               input = "text.txt"
                               split = "words"
+
+    kind = "query"
+    name = "best"
+    choice = 'top 10 % by availability where arch == "mipsel"'
 
 Paths are relative to the file.  Every key is in KEYS; an unknown one is refused.
 """
@@ -15,7 +19,7 @@ import re
 import tomllib
 
 from ...agent import container, limits
-from . import manifests, results
+from . import manifests, reshape, results
 from .errors import OperatorError
 from .split import split
 
@@ -27,14 +31,15 @@ INPUT_BYTES = limits.TASKS * limits.BLOB_BYTES
 # kind: {key: type}; types that a key may have.
 COMMON = {"kind": str, "name": str, "valid": (str, int)}
 KEYS = {
-    "slice": {**COMMON, "seats": int, "where": str},
+    "slice": {**COMMON, "seats": (int, str), "where": str},
+    "query": {**COMMON, "choice": str},
     "workload": {
         **COMMON, "slice": str, "program": str, "input": str, "inputs": list, "split": str,
         "task_bytes": int, "args": list, "replicas": int, "quorum": int, "deadline": (str, int),
         "deterministic": bool, "limits": dict, "merge": str,
     },
 }
-NEEDED = {"slice": ("name", "seats"), "workload": ("name", "slice", "program")}
+NEEDED = {"slice": ("name", "seats"), "query": ("name", "choice"), "workload": ("name", "slice", "program")}
 LIMITS = ("fuel", "pages", "output")
 
 
@@ -57,7 +62,7 @@ def load(path, overrides=None):
         raise OperatorError(f"{path} is not TOML: {error}", "See examples/ and docs/cli.md.") from None
     kind = settings.get("kind")
     if kind not in KEYS:
-        raise OperatorError(f'{path}: kind must be "slice" or "workload", not {kind!r}')
+        raise OperatorError(f'{path}: kind must be "slice", "query" or "workload", not {kind!r}')
     folder = os.path.dirname(os.path.abspath(path))
     for key in ("program", "input"):
         if isinstance(settings.get(key), str):
@@ -91,6 +96,11 @@ def check(settings, path):
     for key in NEEDED[kind]:
         if key not in settings:
             raise OperatorError(f"{path}: {key} is missing")
+    if kind == "slice" and isinstance(settings["seats"], str) and "%" not in settings["seats"]:
+        raise OperatorError(
+            f"{path}: seats must be a number or a share of the fleet, not {settings['seats']!r}",
+            'Write it as 8, or as "10 %".',
+        )
     if kind == "workload":
         if ("input" in settings) == ("inputs" in settings):
             raise OperatorError(f"{path}: give either input (one file, split) or inputs (one file a task)")
@@ -107,9 +117,14 @@ def build(fleet, settings):
     """Returns the Manifest that checked settings describe."""
     valid_s = duration(settings["valid"]) if "valid" in settings else None
     if settings["kind"] == "slice":
+        name, seats = settings["name"], settings["seats"]
         return manifests.slice_manifest(
-            fleet, settings["name"], settings["seats"], settings.get("where"),
-            valid_s or manifests.SLICE_VALID_S,
+            fleet, name, seats, settings.get("where"), valid_s or manifests.SLICE_VALID_S,
+            absorbs=reshape.carried(fleet, name, seats),
+        )
+    if settings["kind"] == "query":
+        return manifests.query_manifest(
+            fleet, settings["name"], settings["choice"], valid_s or manifests.QUERY_VALID_S
         )
     chosen = {key: settings[key] for key in ("replicas", "quorum", "deterministic", "args") if key in settings}
     if "deadline" in settings:

@@ -5,13 +5,14 @@ import time
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
+
+from . import census as censuses
+from .monitor import add, doors, headline, table
 
 REFRESH_HZ = 4
 # Without a terminal: a line when something changed, but not more often.
 PLAIN_EVERY_S = 1.0
-CENSUS_ROWS = 12
 
 
 def watch(picture, session, style="text", until_s=None, console=None):
@@ -47,9 +48,10 @@ def _follow(picture, session, until_s, tell):
 def snapshot(picture):
     """Returns all of a Picture, JSON-able."""
     return {
-        "fleet": picture.fleet.id.hex(), "doors": picture.doors, "census": picture.census,
-        "census_age_s": census_age_s(picture),
-        "slices": picture.slices(), "workloads": picture.workloads(), "refused": list(picture.refused),
+        "fleet": picture.fleet.id.hex(), "doors": picture.doors,
+        "census": censuses.view(picture.census) if picture.census else None,
+        "slices": picture.slices(), "queries": picture.queries(), "workloads": picture.workloads(),
+        "refused": list(picture.refused),
     }
 
 
@@ -57,8 +59,10 @@ def summary(picture):
     """Returns one plain line."""
     online = sum(state == "online" for state in picture.doors.values())
     parts = [f"doors {online}/{len(picture.doors)}"]
-    for row in picture.slices():
-        parts.append(f"slice {row['name']}: {heard(picture, row['name'])}/{row['seats']} seats heard of")
+    if picture.census:
+        size = picture.census["size"]
+        parts.append(f"{size:,} boxes" if size is not None else "not counted yet")
+    parts += [f"slice {row['name']}: {heard(picture, row)}" for row in picture.slices()]
     for row in picture.workloads():
         if not row["ended"]:
             states = ", ".join(f"{count} {state}" for state, count in row["states"].items() if count)
@@ -67,55 +71,34 @@ def summary(picture):
     return "; ".join(parts)
 
 
-def census_age_s(picture):
-    """Returns how old the last census is by its door's clock, in seconds, or None."""
-    told_s = picture.census.get("wall_s")
-    return max(0, int(time.time()) - told_s) if isinstance(told_s, int) else None
-
-
-def heard(picture, name):
-    """Returns how many of a slice's seats the last census had heard of."""
-    part = picture.census.get("slices")
-    part = part.get(name) if isinstance(part, dict) else None
-    seats = part.get("heard") if isinstance(part, dict) else None
-    return len(seats) if isinstance(seats, list) else 0
+def heard(picture, row):
+    """Returns "3/8 seats heard of" for a slice's row: how many of them the last census had."""
+    counted = picture.census["slices"].get(row["name"]) if picture.census else None
+    seats = len(counted["heard"]) if counted else 0
+    wanted = row["share"] or row["seats"]
+    if row["seats"] is None and counted and counted["seats"] is not None:
+        wanted = counted["seats"]
+    return f"{seats}/{wanted} seats heard of"
 
 
 def render(picture):
     """Returns the live view for rich."""
-    parts = [Text(f"fleet {picture.fleet.id.hex()}", style="bold"), _doors(picture)]
+    parts = [Text(f"fleet {picture.fleet.id.hex()}", style="bold"), doors(picture)]
     slices, workloads = picture.slices(), picture.workloads()
     if slices:
-        table = _table("slice", "seats", "heard of", "where")
+        rows = table("slice", "", "where")
         for row in slices:
-            table.add_row(row["name"], str(row["seats"]), str(heard(picture, row["name"])), row["where"])
-        parts.append(table)
+            add(rows, row["name"], heard(picture, row), row["where"])
+        parts.append(rows)
     if workloads:
-        table = _table("workload", "slice", "tasks", "done", "states")
+        rows = table("workload", "slice", "tasks", "done", "states")
         for row in workloads:
             states = ", ".join(f"{count} {state}" for state, count in row["states"].items() if count)
             done = f"{row['states']['SUCCEEDED']}/{row['tasks']}"
-            table.add_row(row["name"], row["slice"], str(row["tasks"]), done, states)
-        parts.append(table)
+            add(rows, row["name"], row["slice"], str(row["tasks"]), done, states)
+        parts.append(rows)
     if picture.census:
-        table = _table(f"census, {census_age_s(picture)} s old", "")
-        for key, value in sorted(picture.census.items())[:CENSUS_ROWS]:
-            table.add_row(key, json.dumps(value)[:200])
-        parts.append(table)
+        parts.append(Text("census: " + headline(picture.census)))
     for each in picture.refused:
         parts.append(Text(f"refused by {each['box'][:8]}: {each['what']}: {each['why']}", style="red"))
     return Group(*parts)
-
-
-def _doors(picture):
-    text = Text("doors ")
-    for box, state in sorted(picture.doors.items()):
-        text.append(box[:8] + " ", style="green" if state == "online" else "red")
-    return text if picture.doors else Text("no door has said anything yet", style="yellow")
-
-
-def _table(*columns):
-    table = Table(box=None, header_style="dim")
-    for column in columns:
-        table.add_column(column)
-    return table

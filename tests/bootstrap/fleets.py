@@ -64,6 +64,19 @@ def hands(fleet):
     return [BoxHand(fleet, box) for box in fleet.boxes().values()]
 
 
+def census_of(box, epoch=3, **changes):
+    """A census as a door makes it: {key: value}, CBOR it with `cbor.encode`."""
+    spread = {"count": 8, "attribute": "load", "mean": 50, "sd": 29, "least": 0, "most": 100,
+              "cdf": [[25, 2500], [50, 5000], [75, 7500]], "top": None, "threshold": None}
+    edge = {"seats": 8, "filled": 5, "matching": 6, "heard": [[0, 1, box], [1, 1, box]], "candidates": 1}
+    census = {
+        "door": box, "wall_s": int(time.time()), "epoch": epoch, "age_s": 40, "quick": False, "size": 8,
+        "rounds_ms": 60000, "slices": {"edge": edge}, "queries": {"load": spread}, "versions": {"1.0": 8},
+        "jobs": {"running": 1, "open": 2}, "workloads": {}, "carrying": 0, "published": 0,
+    }
+    return {**census, **changes}
+
+
 class Broker(str):
     """A broker's "host:port", with its pid."""
 

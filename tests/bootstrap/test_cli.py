@@ -184,9 +184,9 @@ def test_the_nearing_end_of_the_key_is_said(tmp_path, sources):
     (["seeds", "-o", "/no/such/seeds"], 1, "No such file or directory: /no/such/seeds", ""),
     (["push", "text.txt"], 1, "not a signed manifest", "backfence sign"),
     (["push", "broken.toml"], 1, "is not TOML", ""),
-    (["push", "kindless.toml"], 1, 'kind must be "slice" or "workload"', ""),
+    (["push", "kindless.toml"], 1, 'kind must be "slice", "query" or "workload"', ""),
     (["push", "unknown.toml"], 1, "a slice has no key 'seat'", "seats"),
-    (["push", "typed.toml"], 1, "seats must be int, not '3'", ""),
+    (["push", "typed.toml"], 1, "seats must be a number or a share of the fleet, not '3'", "10 %"),
     (["push", "short.toml"], 1, "seats is missing", ""),
     (["push", "slice.toml", "--seats", "0"], 1, "seats is 0", ""),
     (["push", "slice.toml", "--where", "arch = 3"], 1, "column 6", ""),
@@ -200,10 +200,10 @@ def test_the_nearing_end_of_the_key_is_said(tmp_path, sources):
     (["push", "words.toml", "--split", "letters"], 1, "'letters'", "words"),
     (["push", "words.toml", "--deadline", "soon"], 1, "'soon' is not a duration", "15m"),
     (["push", "words.toml", "--quorum", "2"], 1, "quorum is 2", ""),
-    (["results", "nothing"], 1, "never ran a workload 'nothing'", "describe fleet"),
+    (["results", "nothing"], 1, "never ran a workload 'nothing'", "backfence describe"),
     (["results", "../.."], 1, "never ran a workload", ""),
     (["cancel", "nothing"], 1, "never signed a workload 'nothing'", ""),
-    (["end", "nothing"], 1, "never signed a slice 'nothing'", ""),
+    (["end", "nothing"], 1, "never signed a slice or query 'nothing'", "describe"),
     (["describe", "slice", "nothing", "--offline"], 1, "never signed a slice 'nothing'", ""),
     (["nonsense"], 2, "No such command 'nonsense'", ""),
 ], ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else "")
@@ -325,7 +325,7 @@ def test_the_documented_topics_are_the_ones_used(home):
         assert fleet.topic(part).replace(fleet.id.hex(), "F") in text
 
 
-@pytest.mark.parametrize("name", ["slice.toml", "words.toml"])
+@pytest.mark.parametrize("name", ["slice.toml", "query.toml", "words.toml"])
 def test_the_examples_are_taken(home, tmp_path, name):
     done = call("sign", "--fleet", home, os.path.join(ROOT, "examples", name), "-o", tmp_path / "x.cose")
     assert done.exit_code == 0, done.output

@@ -11,7 +11,7 @@ import pytest
 from backfence.bootstrap.operator import manifests, picture, push, results, run, watch
 from backfence.bootstrap.operator.errors import OperatorError
 
-from fleets import FleetHands, count_words, free_port, make_fleet, mosquitto, hands, workload
+from fleets import FleetHands, census_of, count_words, free_port, hands, make_fleet, mosquitto, workload
 
 
 @pytest.fixture(scope="module")
@@ -234,15 +234,13 @@ def test_the_picture_shows_what_is_retained_and_what_comes(fleet, broker):
     for each in (slice_, plan):
         push.publish(broker, fleet, fleet.sign(each), each.blobs, listen_s=0)
     box = next(iter(fleet.boxes()))
-    heard = {"edge": {"seats": 8, "heard": [[0, 1, box], [1, 1, box]]}}
-    census = {"members_heard": 4, "slices": heard, "evil": "\x1b[2J"}
     with push.Session(broker) as session:
-        census = cbor2.dumps(census, canonical=True)
-        session.publish([(fleet.topic("door", box.hex()), b"online"), (fleet.topic("census"), census)], 5)
+        census = cbor2.dumps(census_of(box, versions={"\x1b[2J": 8}), canonical=True)
+        session.publish([(fleet.topic("door", box.hex()), b"online"), (fleet.topic("census", box.hex()), census)], 5)
     seen, session = picture.open_picture(fleet, broker)
     with session:
         assert seen.doors == {box.hex(): "online"} and seen.odd == 0
-        assert seen.slices()[0]["where"] == "mem_free >= 1048576"
+        assert seen.slices()[0]["where"] == "mem_free >= 1 MiB"
         say(broker, *hands(fleet)[0].result(plan, 0, b"x"))
         say(broker, fleet.topic("manifest", "slice-evil"), b"not signed")
         refuse(fleet, broker, "manifest/slice-evil", "not a manifest")
@@ -250,7 +248,7 @@ def test_the_picture_shows_what_is_retained_and_what_comes(fleet, broker):
         assert seen.workloads()[0]["states"]["SUCCEEDED"] == 1
         assert seen.odd == 1 and seen.refused[0]["why"] == "not a manifest"
         line = watch.summary(seen)
-    assert "doors 1/1" in line and "slice edge: 2/8 seats" in line and "1 SUCCEEDED" in line
+    assert "doors 1/1" in line and "8 boxes; slice edge: 2/8 seats" in line and "1 SUCCEEDED" in line
     assert "\x1b" not in str(watch.snapshot(seen))
 
 
