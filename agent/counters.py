@@ -19,7 +19,7 @@ NAMES = {
     "hello_bad": "hello or welcome that does not hold: proof, length, tag",
     "hello_unencrypted": "peer refused: this fleet demands encryption",
     "hellos": "handshakes completed",
-    "strangers_limited": "hello dropped by the token bucket",
+    "strangers_limited": "hello not answered, or only with other boxes' names, by the token bucket",
     "resets": "peers that forgot our session and were greeted anew",
     "peers_evicted": "pair keys dropped for a newer peer",
     "peers_full": "newcomer refused, every peer was in use",

@@ -58,6 +58,9 @@ WORK = const(12)
 # Ladders run for strangers: this many at once, then one per interval.
 STRANGER_BURST = const(24)
 STRANGER_INTERVAL_MS = const(250)
+# Other boxes named to a stranger for whom there is no token: one datagram, no
+# longer than his hello.
+REFERRED = const(6)
 # Enrolment lots a box believes in; 10^6 boxes in lots of 10^5 need ten.
 LOTS = const(16)
 # Merkle path of a lot of 2^20 boxes: 640 bytes, the largest part of a hello.
@@ -103,11 +106,11 @@ FETCH_SOURCES = const(6)
 # Boxes that served something bad or nothing in time, from whom nothing is taken
 # for a while.  The first to be free is dropped.
 SHUNNED = const(16)
-# Chunks served at once, then each second (1.2 Mbit/s with headers: a tenth of a
-# modest uplink), and to one box a second while those are short.  Not answered:
+# Chunks served at once, then one an interval (1.1 Mbit/s with headers: a tenth of
+# a modest uplink), and to one box a second while those are short.  Not answered:
 # "chunks_limited"; the asker slows down.
 SERVE_BURST = const(128)
-SERVE_PER_S = const(128)
+SERVE_INTERVAL_MS = const(8)
 SERVE_PER_PEER = const(32)
 
 # Slices whose gossip a box carries.  Bounded by MANIFESTS.

@@ -1,33 +1,45 @@
 """Dissemination: rumours of manifests, and anti-entropy for who missed them.
 
-A rumour says (id, sequence, hash, size).  The signed body is fetched from who
-told, checked, and only then counts and is told on: an unverified announcement
-never displaces a verified manifest.  New manifests are told to a few boxes at
-once for some rounds (rumour mongering, Demers et al. 1987); every shuffle
-compares a digest of all manifests, and boxes that differ compare ranges.
+A rumour says (id, sequence, hash, size).  A box that has verified a new manifest
+tells many boxes at once, once; those that lack it fetch the signed body from who
+told them, check it, and only then tell on.  So a body crosses to each box about
+once (the lazy push of Plumtree: Leitao, Pereira, Rodrigues 2007), and feedback
+keeps the telling down (Demers et al. 1987): the more boxes told us of it, the
+fewer we tell.  It goes to boxes whose session stands: a greeting costs more than
+ten announcements.
+
+Whoever is missed so is found by anti-entropy: every shuffle compares a digest of
+all manifests, and boxes that differ compare ranges.  What a box learns thus is no
+news to most, so it tells hardly anybody.  An unverified announcement never
+displaces a verified manifest; wanted.py shares the fetch slots fairly.
 """
 
 from .compat import const
 from .errors import RemoteError
 from .limits import (
-    FLOORS,
-    MANIFEST_BYTES,
-    MANIFESTS,
-    MESSAGE_BYTES,
-    RUMOUR_FANOUT,
-    RUMOUR_FETCHES,
-    RUMOUR_FETCHES_PER_PEER,
+    FLOORS, MANIFEST_BYTES, MANIFESTS, MESSAGE_BYTES, RUMOUR_ASKED, RUMOUR_FANOUT, RUMOUR_FEEDBACK,
+    RUMOUR_LEAST, RUMOUR_LISTENERS, RUMOURS_REFUSED,
 )
 from .manifest import SEQ_MOST
+from .wanted import Entry, Wanted
 from .wire import cbor
 from .wire.hashes import sha256
 from .wire.messages import DIGEST, HAVE, holds, pack
+from .wire.seal import FLAG_REACHABLE
 
-# Pushes of a new manifest, one a busy round: log2 of a large fleet over fanout.
-HOT_ROUNDS = const(6)
-SWEEP_MS = const(5000)
-# Without a manifest there is nothing to sweep; taking one makes it sooner.
-IDLE_MS = const(600000)
+# Expiry is looked at when the first is due by our clock, and this often anyway.
+SWEEP_LEAST_MS = const(1000)
+SWEEP_MS = const(60000)
+# What could not begin (no slot of chunks.py, no room for work) is tried again.
+RETRY_MS = const(300)
+# A box whose body came too slowly to keep its slot is not asked for this long.
+SHUN_SLOW_MS = const(10000)
+# A body refused for its time or number, not for its signature, may count later.
+REFUSED_MS = const(60000)
+# An answer to our ranges comes within this.
+ASKED_MS = const(5000)
+# A NAT forgets us after 30 s of silence; later we need not try.
+NAT_MS = const(25000)
 RANGES = const(16)
 RANGE_BYTES = const(4)
 # Entries of (id 16, seq, hash 32, size) that surely fit one message.
@@ -42,18 +54,19 @@ REFUSED_FULL = "the fleet holds its limit of live manifests; end one first"
 
 
 class Rumours:
-    """Verified manifests by id, sequence floors, and rumours being fetched."""
+    """Verified manifests by id, sequence floors, and announcements being followed."""
 
     def __init__(self, node):
         self._node = node
         self.manifests = {}  # id: Manifest
-        self.floors = {}  # id: [sequence, expires]
-        self._hot = {}  # id: pushes left
-        self._fetching = {}  # hash: (id, seq, peer id)
+        self.floors = {}  # id: [sequence, expires, hash]
+        self.wanted = Wanted()
+        self._refused = {}  # hash: until
+        self._asked = {}  # id of a box that got our ranges: until
         self._digest = None
+        self._sweep_ms = node.now_ms + SWEEP_MS
+        self.due = self._sweep_ms
         self._load()
-        self.due = node.now_ms + SWEEP_MS
-        self._sweep_ms = self.due
 
     def get(self, kind, name):
         """The live Manifest of that kind and name, else None."""
@@ -69,19 +82,34 @@ class Rumours:
     # -- taking a manifest
 
     def offer(self, signed, why=None):
-        """Check signed bytes and take them; False if no work slot is free.
+        """Check an operator's signed bytes and take them; False if no work slot is free.
 
         why(text or None) is called at the end, None meaning taken.
         """
 
         def done(check, error):
-            reason = str(error) if error else self._accept(check.manifest, signed)
             if error:
                 self._node.counters.bump("manifests_bad")
+                reason = str(error)
+            elif self._is_full(check.manifest):
+                self._node.counters.bump("manifests_full")
+                reason = REFUSED_FULL
+            else:
+                reason = self._accept(check.manifest, signed, None)
             if why:
                 why(reason)
 
         return self._node.work.add(self._node.trust.check(signed), done)
+
+    def _is_full(self, manifest):
+        return manifest.id not in self.manifests and len(self.manifests) >= MANIFESTS
+
+    def _last(self):
+        """The manifest that gives way when two parts of a fleet hold too many together.
+
+        All boxes must choose alike: the one issued last goes.
+        """
+        return max(self.manifests.values(), key=lambda m: (m.issued, m.id))
 
     def _refusal(self, manifest):
         node = self._node
@@ -96,19 +124,19 @@ class Rumours:
         if floor and manifest.seq < floor[0]:
             node.counters.bump("manifests_old")
             return REFUSED_OLD
-        if floor and manifest.seq == floor[0] and (not known or manifest.digest <= known.digest):
-            if known and manifest.digest == known.digest:
-                return None
-            # After a restart the floor is known and the manifest is not.
-            if known:
-                node.counters.bump("manifests_old")
-                return REFUSED_OLD
-        if not known and len(self.manifests) >= MANIFESTS:
+        # After a restart the floor is known and the manifest is not.
+        if known and (manifest.seq, manifest.digest) < (known.seq, known.digest):
+            node.counters.bump("manifests_old")
+            return REFUSED_OLD
+        if self._is_full(manifest):
+            last = self._last()
             node.counters.bump("manifests_full")
-            return REFUSED_FULL
+            if (manifest.issued, manifest.id) > (last.issued, last.id):
+                return REFUSED_FULL
         return None
 
-    def _accept(self, manifest, signed):
+    def _accept(self, manifest, signed, entry):
+        """Take a verified manifest; a reason if it does not count.  entry: who told us."""
         refusal = self._refusal(manifest)
         if refusal:
             return refusal
@@ -120,23 +148,26 @@ class Rumours:
         if known:
             self._node.store.unpin(known.digest)
             self._node.store.forget(known.digest)
+        elif self._is_full(manifest):
+            self._drop(self._last())
         self.manifests[manifest.id] = manifest
         self._digest = None
-        self._hot[manifest.id] = HOT_ROUNDS
         self._raise_floor(manifest)
+        self._sweep_ms = min(self._sweep_ms, self._next_sweep())
+        self.due = min(self.due, self._sweep_ms)
         self._node.counters.bump("manifests_accepted")
         self._node.raise_wall(manifest.issued)
         self._node.on_manifest(manifest)
-        self._push()
-        self.due = min(self.due, self._node.now_ms + self._node.rng.jitter(self._node.config.busy_round_ms))
+        self._tell_new(manifest, entry)
         self._node.news()
         return None
 
     def _raise_floor(self, manifest):
         old = self.floors.get(manifest.id)
-        if old and old[0] == manifest.seq and old[1] >= manifest.expires:
+        row = [manifest.seq, max(manifest.expires, old[1] if old else 0), manifest.digest]
+        if old == row:
             return
-        self.floors[manifest.id] = [manifest.seq, max(manifest.expires, old[1] if old else 0)]
+        self.floors[manifest.id] = row
         if len(self.floors) > FLOORS:
             first = min(self.floors, key=lambda id: self.floors[id][1])
             del self.floors[first]
@@ -147,41 +178,61 @@ class Rumours:
     def _entry(self, manifest):
         return [manifest.id, manifest.seq, manifest.digest, manifest.size]
 
-    def _push(self):
-        """Tell a few boxes of what is new; the hottest first."""
-        entries = []
-        for id in list(self._hot):
-            self._hot[id] -= 1
-            if self._hot[id] < 0 or id not in self.manifests:
-                del self._hot[id]
-            elif len(entries) < HAVE_ENTRIES:
-                entries.append(self._entry(self.manifests[id]))
-        if entries:
-            for peer in self._node.membership.some(RUMOUR_FANOUT):
-                self._node.send(peer.id, peer.addr, HAVE, entries)
+    def _tell_new(self, manifest, entry):
+        """Tell others of what we took: many, unless many told us."""
+        tellers = [source[0] for source in entry.sources] if entry else []
+        count = max(RUMOUR_LEAST, RUMOUR_FANOUT - RUMOUR_FEEDBACK * max(0, len(tellers) - 1))
+        if entry and entry.quiet:
+            count = RUMOUR_LEAST
+        message = pack(HAVE, [self._entry(manifest)])
+        for box in self._node.rng.sample(self._listeners(tellers), count):
+            self._node.counters.bump("rumours_told")
+            self._node.send_packed(box.id, box.addr, message)
+
+    def _listeners(self, tellers):
+        """Boxes last heard whose session stands; of the view if there are none."""
+        now = self._node.now_ms
+        near = []
+        for peer in self._node.peers.table.values():
+            if peer.current and (peer.flags & FLAG_REACHABLE or now - peer.heard_ms < NAT_MS):
+                near.append(peer)
+        near = sorted(near, key=lambda peer: -peer.heard_ms)[:RUMOUR_LISTENERS] or self._node.membership.reachable()
+        return [box for box in near if box.id not in tellers and not self._node.is_tombstoned(box.id)]
 
     def tick(self, now_ms):
-        """Push what is hot; drop what has expired."""
-        if self._hot:
-            self._push()
+        """Drop what has expired; go on with what waits."""
         if now_ms >= self._sweep_ms:
-            self._sweep_ms = now_ms + SWEEP_MS
             self._sweep()
-        self.due = self._sweep_ms if self.manifests else now_ms + IDLE_MS
-        if self._hot:
-            self.due = min(self.due, now_ms + self._node.rng.jitter(self._node.config.busy_round_ms))
+            self._sweep_ms = self._next_sweep()
+        for entry in self.wanted.stale(now_ms):
+            self.wanted.remove(entry)
+            self._node.counters.bump("rumours_busy")
+        self._follow()
+        self.due = self._sweep_ms
+        if len(self.wanted):
+            self.due = min(self.due, now_ms + RETRY_MS)
+
+    def _next_sweep(self):
+        wait = SWEEP_MS
+        wall = self._node.wall_s()
+        for manifest in self.manifests.values():
+            wait = min(wait, (manifest.expires - wall) * 1000)
+        return self._node.now_ms + max(wait, SWEEP_LEAST_MS)
 
     def _sweep(self):
         wall = self._node.wall_s()
         for manifest in list(self.manifests.values()):
             if manifest.expires <= wall:
                 self._node.counters.bump("manifests_expired")
-                del self.manifests[manifest.id]
-                self._digest = None
-                self._node.store.unpin(manifest.digest)
-                self._node.store.forget(manifest.digest)
-                self._node.on_expired(manifest)
+                self._drop(manifest)
         # The floors stay: an older version may live longer than its successor.
+
+    def _drop(self, manifest):
+        del self.manifests[manifest.id]
+        self._digest = None
+        self._node.store.unpin(manifest.digest)
+        self._node.store.forget(manifest.digest)
+        self._node.on_expired(manifest)
 
     # -- anti-entropy
 
@@ -207,6 +258,9 @@ class Rumours:
     def compare(self, peer, digest):
         """After a shuffle: if the peer's manifests differ, tell it our ranges."""
         if digest != self.digest():
+            self._asked[peer.id] = self._node.now_ms + ASKED_MS
+            if len(self._asked) > RUMOUR_ASKED:
+                del self._asked[min(self._asked, key=lambda id: self._asked[id])]
             self._node.send(peer.id, peer.addr, DIGEST, self._ranges())
 
     def on_digest(self, peer, message):
@@ -223,63 +277,140 @@ class Rumours:
         for start in range(0, len(entries), HAVE_ENTRIES):
             self._node.send(peer.id, peer.addr, HAVE, entries[start : start + HAVE_ENTRIES])
 
+    # -- following what we are told
+
     def on_have(self, peer, message):
         """Fetch what is newer than ours, from who told us."""
         entries = message[1]
         for entry in entries:
             if not holds(("h", "U", "s", "u"), entry) or not 0 < entry[3] <= MANIFEST_BYTES:
                 raise RemoteError("rumour form")
+        if self._node.chunks.shunned(peer.id):
+            self._node.counters.bump("rumours_shunned", len(entries))
+            return
         for id, seq, digest, size in entries:
             self._consider(peer, id, seq, digest, size)
+        self._follow()
 
     def _consider(self, peer, id, seq, digest, size):
+        now = self._node.now_ms
         known = self.manifests.get(id)
         floor = self.floors.get(id)
         if floor and seq < floor[0] or known and (seq, digest) <= (known.seq, known.digest):
+            self._node.counters.bump("rumours_known")
             return
-        if digest in self._fetching:
-            self._node.chunks.add_source(digest, peer.id, peer.addr)
+        if self._refused.get(digest, now) > now:
+            self._node.counters.bump("rumours_refused")
             return
-        by_peer = 0
-        for _, _, told_by in self._fetching.values():
-            by_peer += told_by == peer.id
-        if len(self._fetching) >= RUMOUR_FETCHES or by_peer >= RUMOUR_FETCHES_PER_PEER:
+        entry = self.wanted.get(digest)
+        if entry:
+            if entry.add(peer.id, peer.addr):
+                self._node.chunks.add_source(digest, peer.id, peer.addr)
+            return
+        entry = Entry(id, seq, digest, size, self._asked.get(peer.id, 0) > now, now)
+        entry.add(peer.id, peer.addr)
+        if self.wanted.add(entry):
             self._node.counters.bump("rumours_busy")
-            return
-        if self._node.chunks.fetch(digest, size, [(peer.id, peer.addr)], self._fetched):
-            self._fetching[digest] = (id, seq, peer.id)
+        self.due = min(self.due, now + RETRY_MS)
+
+    def _follow(self):
+        """Give free slots to what waits; a slow fetch makes way for another's word."""
+        for entry in self.wanted.active():
+            if not entry.checking and self._node.store.has(entry.digest):
+                self._check(entry)
+        while True:
+            entry = self.wanted.following()
+            if entry is None or not (self.wanted.has_slot() or self._make_way(entry)):
+                return
+            if self._node.store.has(entry.digest):
+                entry.since_ms = self._node.now_ms
+                self._check(entry)
+                continue
+            entry.sources = [source for source in entry.sources if not self._node.chunks.shunned(source[0])]
+            if not entry.sources:
+                self.wanted.remove(entry)
+                continue
+            entry.since_ms = self._node.now_ms
+            if not self._node.chunks.fetch(entry.digest, entry.size, entry.sources, self._fetched):
+                entry.since_ms = None
+                return
+
+    def _make_way(self, entry):
+        late = self.wanted.slowest(entry, self._node.now_ms)
+        if late is None:
+            return False
+        self._node.counters.bump("rumours_late")
+        chunks = self._node.chunks
+        slow = chunks.source(late.digest) or late.teller()
+        chunks.cancel(late.digest)
+        chunks.shun(slow, SHUN_SLOW_MS)
+        late.since_ms = None
+        late.sources = [source for source in late.sources if source[0] != slow]
+        if not late.sources:
+            self.wanted.remove(late)
+        return True
 
     def _fetched(self, digest, whole):
-        expected = self._fetching.pop(digest, None)
-        if not whole or expected is None:
+        entry = self.wanted.get(digest)
+        if entry is None:
             return
-        signed = self._node.store.get(digest)
+        entry.server = self._node.chunks.server
+        if whole:
+            self._check(entry)
+        else:
+            self.wanted.remove(entry)
+        self._follow()
+
+    def _check(self, entry):
+        """Verify a body that is here; if no work slot is free, the timer tries again."""
+        signed = self._node.store.get(entry.digest)
         if signed is None:
+            self.wanted.remove(entry)
             return
 
-        def why(reason):
-            manifest = self.manifests.get(expected[0])
-            if manifest is None or manifest.digest != digest:
-                self._node.store.forget(digest)
+        def done(check, error):
+            self.wanted.remove(entry)
+            now = self._node.now_ms
+            manifest = None if error else check.manifest
+            reason = str(error) if error else self._accept(manifest, signed, entry)
+            if error:
+                self._node.counters.bump("manifests_bad")
+            if reason:
+                self._refused[entry.digest] = now + REFUSED_MS
+                if len(self._refused) > RUMOURS_REFUSED:
+                    del self._refused[min(self._refused, key=lambda digest: self._refused[digest])]
+            if entry.server and (error or (manifest.id, manifest.seq) != (entry.id, entry.seq)):
+                self._node.chunks.shun(entry.server)
+            if entry.id not in self.manifests or self.manifests[entry.id].digest != entry.digest:
+                self._node.store.forget(entry.digest)
+            self._follow()
 
-        if not self.offer(signed, why):
-            self._node.store.forget(digest)
+        entry.checking = self._node.work.add(self._node.trust.check(signed), done)
 
     # -- memory of sequence numbers
 
     def _save(self):
-        rows = [[id, self.floors[id][0], self.floors[id][1]] for id in sorted(self.floors)]
+        rows = [[id] + self.floors[id] for id in sorted(self.floors)]
         self._node.store.save_state("floors", cbor.encode(rows))
 
     def _load(self):
+        """Take the floors, and check again the manifests whose bodies are still here."""
         data = self._node.store.load_state("floors")
         if data is None:
             return
         try:
-            rows = cbor.decode(data, 3, 4 * FLOORS + 1)
+            rows = cbor.decode(data, 3, 5 * FLOORS + 1)
             for row in rows if isinstance(rows, list) else []:
-                if not holds(("h", "U", "U"), row) or row[1] > SEQ_MOST:
+                if not holds(("h", "U", "U", "s"), row) or row[1] > SEQ_MOST:
                     raise RemoteError("floor")
-                self.floors[row[0]] = [row[1], row[2]]
+                self.floors[row[0]] = row[1:]
         except RemoteError:
             self._node.counters.bump("store_errors")
+        node = self._node
+        for id in sorted(self.floors):
+            seq, _, digest = self.floors[id]
+            if node.store.has(digest):
+                entry = Entry(id, seq, digest, node.store.size(digest), True, node.now_ms)
+                entry.add(node.id, node.address)
+                self.wanted.add(entry)
+                self.due = node.now_ms

@@ -8,8 +8,7 @@ def play(lab):
     lab.boot(doors=1, contacts=2)
     lab.until("overlay connected", lab.connected, 120)
     lab.go(20_000)
-    lab.operator.push_slice("first", 1)
-    lab.measure("first_s", lab.until("manifest everywhere", lab.informed, 120, every_ms=100))
-    lab.go(10_000)
-    lab.operator.push_slice("first", 2)
-    lab.measure("newer_s", lab.until("newer version everywhere", lab.informed, 120, every_ms=100))
+    for name, seats in (("first_s", 1), ("newer_s", 2)):
+        lab.operator.push_slice("first", seats)
+        lab.measure(name, lab.until(name + ": manifest everywhere", lab.informed, 2, every_ms=10))
+        lab.go(10_000)

@@ -1,6 +1,10 @@
 """Blobs between boxes: right bytes on disk in the end, and nothing else on the way."""
 
-from backfence.agent.limits import BLOB_BYTES, CHUNK_BYTES, FETCH_SOURCES, FETCH_WINDOW, FETCHES
+from backfence.agent.chunks import EMPTY, SHUN_MS, WINDOW_LEAST
+from backfence.agent.limits import (
+    BLOB_BYTES, CHUNK_BYTES, FETCH_SOURCES, FETCH_WINDOW, FETCHES, PEERS, SERVE_BURST, SERVE_INTERVAL_MS,
+    SERVE_PER_PEER, SHUNNED,
+)
 from backfence.agent.wire import messages
 from backfence.agent.wire.hashes import sha256
 from lan import Lan
@@ -70,8 +74,9 @@ def test_a_bad_blob_is_dropped_with_its_sender_and_the_next_is_used():
         lan, ended = world(3, [1, 2])
         spoil(lan, 1, at)
         fetch(lan, ended, [1, 2], len(BLOB))
-        lan.run_until(lambda: lan.nodes[0].counters["blobs_bad"] == 1, 5000)
-        assert on_disk(lan) == b"" and not ended
+        while not lan.nodes[0].counters["blobs_bad"]:
+            lan.run(10)
+        assert on_disk(lan) == b"" and not ended and lan.nodes[0].chunks.shunned(lan.nodes[1].id)
         lan.run(3000)
         assert ended == [True] and on_disk(lan) == BLOB and clean(lan)
 
@@ -85,6 +90,8 @@ def test_when_all_are_bad_nothing_is_on_disk_and_a_second_fetch_works():
     assert ended == [False] and on_disk(lan) == b"" and clean(lan)
     assert lan.nodes[0].counters["blobs_bad"] == 2 and lan.nodes[0].counters["fetches_failed"] == 1
     spoil(lan, 2)  # right again
+    assert not fetch(lan, ended, [2]) and len(lan.nodes[0].chunks._shunned) == 2
+    lan.now_ms += SHUN_MS
     assert fetch(lan, ended, [2])
     lan.run(3000)
     assert ended == [False, True] and on_disk(lan) == BLOB
@@ -230,5 +237,135 @@ def test_a_window_of_chunks_is_on_its_way_at_most():
     lan.nodes[0].peers.send(lan.nodes[1].id, lan.address(1), messages.pack(messages.LEAVE, bytes(16), 0, 0))
     lan.run(100)
     fetch(lan, ended, [1], BLOB_BYTES)
-    lan.run(300)
+    lan.run(200)
     assert asked == [i * CHUNK_BYTES for i in range(FETCH_WINDOW)]
+
+
+def test_the_window_shrinks_when_chunks_are_lost_and_grows_when_they_come():
+    lan, ended = world(2, [1])
+    big = bytes(BLOB_BYTES)
+    digest = lan.nodes[1].store.put(big)
+    fetch(lan, ended, [1], len(big), digest)
+    lan.drop = lambda data, source, target: source == 1 and len(data) > CHUNK_BYTES
+    lan.run(1500)
+    row = lan.nodes[0].chunks.fetches[digest]
+    assert row.window == WINDOW_LEAST
+    again = lan.nodes[0].counters["chunks_asked_again"]
+    lan.drop = None
+    while not ended:
+        lan.run(10)
+    assert ended == [True] and row.window > WINDOW_LEAST + 2
+    assert lan.nodes[0].counters["chunks_asked_again"] <= again + 1
+
+
+def test_the_wait_follows_the_round_trip():
+    waits = []
+    for delay in (5, 150):
+        lan, ended = world(2, [1], delays=lambda data, source, target: (delay,))
+        lan.nodes[0].send(lan.nodes[1].id, lan.address(1), messages.LEAVE, bytes(16), 0, 0)
+        lan.run(2000)
+        digest = lan.nodes[1].store.put(bytes(BLOB_BYTES))
+        fetch(lan, ended, [1], BLOB_BYTES, digest)
+        row = lan.nodes[0].chunks.fetches[digest]
+        lan.run(6000)
+        assert ended == [True] and lan.nodes[0].counters["chunks_asked_again"] <= (delay == 150)
+        waits.append(row.wait_ms)
+    assert waits[0] < 250 and waits[1] > 500
+
+
+def test_the_empty_blob_is_had_by_everybody():
+    for size in (0, None):
+        lan, ended = world(2, [])
+        assert fetch(lan, ended, [1], size, EMPTY) and not ended
+        lan.run(100)
+        assert ended == [True] and lan.nodes[0].store.get(EMPTY) == b"" and not lan.nodes[0].chunks.fetches
+    assert not fetch(lan, ended, [1], 0, DIGEST) and not fetch(lan, ended, [1], 5, EMPTY)
+
+
+def test_many_askers_get_a_bounded_share_and_all_of_it():
+    askers = 18
+    lan, ended = world(askers + 1, [0])
+    digest = lan.nodes[0].store.put(bytes(BLOB_BYTES))
+    for node in lan.nodes[1:]:
+        node.send(lan.nodes[0].id, lan.address(0), messages.LEAVE, bytes(16), 0, 0)
+    lan.run(3000)
+    for node in lan.nodes[1:]:
+        node.now_ms = lan.now_ms
+        node.chunks.fetch(digest, None, [(lan.nodes[0].id, lan.address(0))], lambda _, whole: ended.append(whole))
+    counters = lan.nodes[0].counters
+    begun, before = lan.now_ms, counters["chunks_out"]
+    while len(ended) < askers:
+        lan.run(500)
+        passed = lan.now_ms - begun
+        assert counters["chunks_out"] - before <= SERVE_BURST + passed // SERVE_INTERVAL_MS + 1
+        assert passed < 60000
+    assert ended == [True] * askers and counters["chunks_limited"] and not counters["datagrams_unsent"]
+    # Hardly a chunk was served twice: who was not answered slowed down.
+    assert counters["chunks_out"] - before <= askers * 32 * 11 // 10
+
+
+def test_a_greedy_box_leaves_something_for_the_others():
+    lan, ended = world(3, [0])
+    digest = lan.nodes[0].store.put(bytes(BLOB_BYTES))
+    node = lan.nodes[0]
+
+    class Asker:
+        addr = lan.address(1)
+
+        def __init__(self, id):
+            self.id = id
+
+    greedy, modest = Asker(lan.nodes[1].id), Asker(lan.nodes[2].id)
+    for _ in range(3 * SERVE_BURST):
+        node.chunks.on_pull(greedy, [messages.PULL, digest, 0])
+    assert node.counters["chunks_out"] == SERVE_BURST // 2 + 1
+    for _ in range(SERVE_PER_PEER):
+        node.chunks.on_pull(modest, [messages.PULL, digest, 0])
+    assert node.counters["chunks_out"] == SERVE_BURST // 2 + 1 + SERVE_PER_PEER
+    assert len(node.chunks._served) == 2 <= PEERS
+
+
+def test_a_slow_source_makes_way():
+    # It answers one pull in two seconds; the other source is as it should be.
+    lan, ended = world(3, [1, 2])
+    last = [0]
+
+    def drop(data, source, target):
+        if source == 1 and len(data) > CHUNK_BYTES:
+            if lan.now_ms - last[0] < 2000:
+                return True
+            last[0] = lan.now_ms
+        return False
+
+    lan.drop = drop
+    fetch(lan, ended, [1, 2], len(BLOB))
+    lan.run(6000)
+    assert ended == [True] and on_disk(lan) == BLOB and clean(lan)
+
+
+def test_a_slow_source_alone_is_given_up_in_the_end():
+    lan, ended = world(2, [1])
+    last = [0]
+
+    def drop(data, source, target):
+        if source == 1 and len(data) > CHUNK_BYTES:
+            if lan.now_ms - last[0] < 25000:
+                return True
+            last[0] = lan.now_ms
+        return False
+
+    lan.drop = drop
+    fetch(lan, ended, [1], len(BLOB))
+    lan.run(125000)
+    assert ended == [False] and clean(lan)
+
+
+def test_the_cap_of_shunned_boxes():
+    lan, ended = world(1, [])
+    chunks = lan.nodes[0].chunks
+    for i in range(SHUNNED + 3):
+        chunks.shun(b"%016d" % i, 1000 + i)
+    assert len(chunks._shunned) == SHUNNED and lan.nodes[0].counters["sources_shunned"] == SHUNNED + 3
+    assert not chunks.shunned(b"%016d" % 0) and chunks.shunned(b"%016d" % (SHUNNED + 2))
+    lan.nodes[0].now_ms += 2000
+    assert not chunks.shunned(b"%016d" % (SHUNNED + 2))

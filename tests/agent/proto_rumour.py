@@ -3,7 +3,7 @@
 from backfence.agent.limits import (
     FLOORS, MANIFEST_BYTES, MANIFESTS, RUMOUR_FETCHES, RUMOUR_FETCHES_PER_PEER, WORK,
 )
-from backfence.agent.rumour import HOT_ROUNDS, REFUSED_EXPIRED, REFUSED_FULL, REFUSED_OLD
+from backfence.agent.rumour import REFUSED_EXPIRED, REFUSED_FULL, REFUSED_OLD
 from backfence.agent.wire import messages
 from backfence.agent.wire.hashes import sha256
 from lan import WALL_S, Lan, sign
@@ -187,14 +187,15 @@ def test_a_liar_displaces_nothing_and_holds_his_slots_only():
     lan.run(300)
     rumours = lan.nodes[0].rumours
     assert held(lan) == (5, 3)
-    assert len(rumours._fetching) == RUMOUR_FETCHES_PER_PEER and lan.nodes[0].counters["rumours_busy"] == 4
+    assert len(rumours.wanted.active()) == RUMOUR_FETCHES_PER_PEER and len(rumours.wanted) == 6
+    assert lan.nodes[0].chunks.shunned(lan.nodes[2].id) and not lan.nodes[0].chunks.shunned(lan.nodes[1].id)
     lan.nodes[3].store.put(good)
     told(lan, 3, [[id, 6, sha256(good), len(good)]])
     lan.run(1000)
     assert held(lan) == (6, 7) and blobs(lan) == ["blob-" + sha256(good).hex()]
     assert lan.nodes[0].counters["manifests_bad"] == 1
     lan.run(40000)
-    assert not rumours._fetching and held(lan) == (6, 7) and len(blobs(lan)) == 1
+    assert not len(rumours.wanted) and held(lan) == (6, 7) and len(blobs(lan)) == 1
 
 
 def test_a_liar_s_size_does_not_keep_a_true_manifest_away():
@@ -216,8 +217,8 @@ def test_all_slots_together():
         lan.nodes[liar]._handlers[messages.PULL] = lambda peer, message: None
         told(lan, liar, [[bytes((liar,)) * 16, 1, sha256(b"%d %d" % (liar, i)), 9] for i in range(3)])
     lan.run(300)
-    assert len(lan.nodes[0].rumours._fetching) == RUMOUR_FETCHES
-    assert lan.nodes[0].counters["rumours_busy"] == 4 * 3 - RUMOUR_FETCHES
+    assert len(lan.nodes[0].rumours.wanted.active()) == RUMOUR_FETCHES
+    assert len(lan.nodes[0].rumours.wanted) == 4 * 3
 
 
 def test_announcements_that_break_a_bound():
@@ -229,7 +230,7 @@ def test_announcements_that_break_a_bound():
         lan.run(100)
     lan.nodes[1].send(lan.nodes[0].id, lan.address(0), messages.DIGEST, bytes(63))
     lan.run(100)
-    assert lan.nodes[0].counters["messages_bad"] == 10 and not lan.nodes[0].rumours._fetching
+    assert lan.nodes[0].counters["messages_bad"] == 10 and not len(lan.nodes[0].rumours.wanted)
 
 
 def test_whoever_missed_them_gets_them_all():
@@ -257,21 +258,3 @@ def test_more_checks_than_the_box_can_queue():
     while lan.nodes[0].step(lan.now_ms):
         pass
     assert verdicts == [None] * WORK
-
-
-def test_what_is_new_is_told_each_busy_round():
-    lan = Lan(5, busy_round_ms=300)
-    lan.nodes[0].membership.join([lan.descriptor(i) for i in range(1, 5)])
-    lan.run(1000)
-    told_at = []
-    send = lan.nodes[0].send
-
-    def noted(id, addr, kind, *fields):
-        if kind == messages.HAVE and lan.now_ms not in told_at:
-            told_at.append(lan.now_ms)
-        send(id, addr, kind, *fields)
-
-    lan.nodes[0].send = noted
-    push(lan, edge(1))
-    lan.run(3000)
-    assert HOT_ROUNDS <= len(told_at) and told_at[HOT_ROUNDS - 1] - told_at[0] <= HOT_ROUNDS * 340
