@@ -173,35 +173,30 @@ class Box:
             now = self.clock()
             if method is not None:
                 method(*arguments, now)
-            self._drain(now)
+            node = self.node
+            if not self._stepping and node.step(now):
+                self._stepping = True
+                self.world.after(STEP_MS, self._step, node)
+            for data, address in node.datagrams():
+                self.world.network.send(self, address, data)
+            for event in node.events():
+                self._handle(event)
+            # Nothing but a call moves a node's deadline, so an alarm need not ask again.
+            self._due_ms = due = node.deadline()
+            self._set_alarm(due - now)
         except PowerCut:
             self._power_cut()
         except Exception as error:
             raise NodeRaised(self.number, self.world.now_ms, error) from error
 
-    def _drain(self, now):
-        node = self.node
-        if not self._stepping and node.step(now):
-            self._stepping = True
-            self.world.after(STEP_MS, self._step, node)
-        for data, address in node.datagrams():
-            self.world.network.send(self, address, data)
-        for event in node.events():
-            self._handle(event)
-        # Nothing but a call moves a node's deadline, so an alarm need not ask again.
-        self._due_ms = due = node.deadline()
-        self._set_alarm(due - now)
-
     def _set_alarm(self, own_ms):
         # An alarm that comes too early looks at the deadline again, so only an
         # earlier deadline needs a new entry in the world's heap.
         wait = self._until(own_ms) if self.drift_ppm else own_ms
-        if wait < 1:
-            wait = 1
-        wake = self.world.now_ms + wait
+        wake = self.world.now_ms + (wait if wait > 1 else 1)
         if self._wake_ms is None or wake < self._wake_ms:
             self._wake_ms = wake
-            self.world.after(wait, self._wake, self.node, wake)
+            self.world.at(wake, self._wake, self.node, wake)
 
     def _until(self, own_ms):
         """How long until the box's own clock has gone on by `own_ms`."""

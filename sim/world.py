@@ -44,8 +44,12 @@ class World:
 
     def after(self, delay_ms, function, *arguments):
         """Calls function(*arguments) `delay_ms` from now; equal times keep their order."""
+        self.at(self.now_ms + delay_ms, function, *arguments)
+
+    def at(self, at_ms, function, *arguments):
+        """Calls function(*arguments) at `at_ms`; equal times keep their order."""
         self._order += 1
-        heapq.heappush(self._heap, (self.now_ms + delay_ms, self._order, function, arguments))
+        heapq.heappush(self._heap, (at_ms, self._order, function, arguments))
 
     def note(self, where, name, data=b""):
         """An event for the trace."""

@@ -58,8 +58,14 @@ def encode(value):
 
 
 def _put(out, value):
-    # bool first: on CPython True is an int too.
-    if value is None:
+    kind = type(value)
+    if kind is bytes:
+        _put_head(out, _BYTES, len(value))
+        out.extend(value)
+    elif kind is int and 0 <= value < 24:
+        out.append(value)
+    # bool before int: on CPython True is an int too.
+    elif value is None:
         out.append(0xF6)
     elif value is True:
         out.append(0xF5)
@@ -163,18 +169,25 @@ class _Reader:
         if self.items <= 0:
             raise RemoteError("cbor: too many items")
         self.items -= 1
-        major = self.data[pos]
-        number = major & 31
-        major >>= 5
-        self.pos = pos + 1
+        head = self.data[pos]
+        self.pos = pos = pos + 1
+        if head < 24:
+            return head
+        number = head & 31
+        major = head >> 5
         if major == _SIMPLE:
             return self._simple(number)
         if number >= 24:
             number = self._number(number)
+            pos = self.pos
         if major == _UINT:
             return number
         if major == _BYTES:
-            return self._take(number)
+            end = pos + number
+            if end > self.end:
+                raise RemoteError("cbor: longer than its bytes")
+            self.pos = end
+            return self.data[pos:end]
         if major == _TEXT:
             return self._text(number)
         if major == _NEGATIVE:
@@ -197,6 +210,11 @@ class _Reader:
         """Read the 1, 2, 4 or 8 bytes that follow a head, in shortest form."""
         if info > 27:
             raise RemoteError("cbor: indefinite length or reserved head")
+        if info == 24 and self.pos < self.end:
+            number = self.data[self.pos]
+            if number >= 24:
+                self.pos += 1
+                return number
         raw = self._take(1 << info - 24)
         number = int.from_bytes(raw, "big")
         if number < 24 or (info > 24 and number >> (4 << info - 24) == 0):
