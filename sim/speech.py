@@ -9,6 +9,7 @@ every timeout above the envelope are what they are with sealed speech.
 """
 
 from ..agent.errors import RemoteError
+from ..agent.limits import PEERS
 from ..agent.wire import seal
 
 PLAIN = 0x1F
@@ -20,18 +21,22 @@ NEVER_MS = 1 << 50
 
 
 class Speaker:
-    """Who sent a datagram: what the services read of a sessions.Peer."""
+    """Who speaks with us: what the services read of a sessions.Peer."""
 
-    __slots__ = ("id", "addr", "flags")
+    __slots__ = ("id", "addr", "flags", "heard_ms")
+    current = True
+    sessions = ()
 
-    def __init__(self, id, addr, flags):
+    def __init__(self, id):
         self.id = id
-        self.addr = addr
-        self.flags = flags
 
 
 class Plain:
-    """The interface of agent/peers.Peers, without keys."""
+    """The interface of agent/peers.Peers, without keys.
+
+    The table has who was heard last, longest silent first; without keys nobody
+    is kept for being in use.
+    """
 
     def __init__(self, node, identity, ladder, incarnation):
         self._node = node
@@ -54,7 +59,18 @@ class Plain:
         """(Speaker, body) of a plain datagram; RemoteError if it is none."""
         if data[0] != PLAIN or len(data) < _OVERHEAD:
             raise RemoteError("unknown kind of datagram")
-        return Speaker(data[1:17], addr, data[17]), data[_OVERHEAD:]
+        id = data[1:17]
+        table = self.table
+        peer = table.pop(id, None)
+        if peer is None:
+            if len(table) >= PEERS:
+                del table[next(iter(table))]
+            peer = Speaker(id)
+        table[id] = peer
+        peer.addr = addr
+        peer.flags = data[17]
+        peer.heard_ms = self._node.now_ms
+        return peer, data[_OVERHEAD:]
 
 
 SPEECH = {"sealed": None, "plain": Plain}

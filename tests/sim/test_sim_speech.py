@@ -3,6 +3,7 @@
 import pytest
 
 from backfence.agent.errors import RemoteError
+from backfence.agent.limits import PEERS
 from backfence.agent.wire import seal
 from backfence.sim import checkers
 from backfence.sim.lab import Lab
@@ -25,6 +26,15 @@ def test_a_plain_datagram_is_as_long_as_a_sealed_one_and_names_its_sender():
     assert len(data) == 100 + seal.SEALED_OVERHEAD and address == two.address
     peer, body = two.peers.receive(data, one.address)
     assert (peer.id, peer.addr, body) == (one.id, one.address, b"x" * 100)
+    assert peer.flags == seal.FLAG_REACHABLE and two.peers.table[one.id] is peer
+
+
+def test_the_longest_silent_makes_room():
+    peers = joined("plain", nodes=2).world.boxes[0].node.peers
+    peers.table.clear()
+    for number in list(range(PEERS)) + [0, PEERS]:
+        peers.receive(b"\x1f%16d" % number + bytes(10), b"\x0a\x00\x00\x01\x1b\x58")
+    assert len(peers.table) == PEERS and b"%16d" % 1 not in peers.table and b"%16d" % 0 in peers.table
 
 
 @pytest.mark.parametrize("data", [b"\x1f" + bytes(25), b"\x14" + bytes(40), b"\x00" * 60])
