@@ -357,12 +357,14 @@ class Rumours:
         entry.server = self._node.chunks.server
         if whole:
             self._check(entry)
-        else:
+        elif not entry.checking:
             self.wanted.remove(entry)
         self._follow()
 
     def _check(self, entry):
         """Verify a body that is here; if no work slot is free, the timer tries again."""
+        if entry.checking:  # the body came by another way meanwhile
+            return
         signed = self._node.store.get(entry.digest)
         if signed is None:
             self.wanted.remove(entry)
