@@ -49,12 +49,12 @@ class Census:
         """What makes a census worth publishing before its time, cheap to look at:
         an epoch was completed, a manifest came, a slice grew or filled."""
         node = self._node
-        age_ms = _aggregate(node).age_ms()
+        age_ms = node.aggregate.age_ms()
         return (
             None if age_ms is None else now_ms - age_ms,
             node.busy(),
             sorted((manifest.id, manifest.seq) for manifest in node.rumours.manifests.values()),
-            sorted((slice.manifest.id, _size(node, slice), len(self._heard(slice)))
+            sorted((slice.manifest.id, node.slicing.size(slice.manifest.id), len(self._heard(slice)))
                    for slice in node.slicing.slices.values()),
         )
 
@@ -66,7 +66,7 @@ class Census:
     def map(self):
         """dict as docs/wire.cddl has it."""
         node = self._node
-        census = _aggregate(node).report()
+        census = node.aggregate.report()
         counted = census["slices"]
         census["slices"] = {
             slice.manifest.name: self._slice(slice, counted) for slice in node.slicing.slices.values()
@@ -97,7 +97,7 @@ class Census:
         holders = self._heard(slice)
         row = counted.get(slice.manifest.name, {})
         return {
-            "seats": _size(self._node, slice),
+            "seats": self._node.slicing.size(slice.manifest.id),
             "filled": row.get("filled"),
             "matching": row.get("matching"),
             "heard": [[seat, holders[seat].term, holders[seat].id] for seat in sorted(holders)],
@@ -157,23 +157,3 @@ _CUTS = (
     ("queries", _without("queries")),
     ("slices", _without("slices")),
 )
-
-
-class _Uncounted:
-    """Where nothing is counted."""
-
-    def age_ms(self):
-        return None
-
-    def report(self):
-        return {"epoch": None, "age_s": None, "quick": False, "size": None, "rounds_ms": 0, "slices": {}, "queries": {}, "versions": {}, "jobs": {}}
-
-
-def _aggregate(node):
-    return getattr(node, "aggregate", None) or _Uncounted()
-
-
-def _size(node, slice):
-    if hasattr(node.slicing, "size"):
-        return node.slicing.size(slice.manifest.id)
-    return slice.manifest.fields.get("seats", 0)

@@ -28,7 +28,8 @@ _SHAPE = {
 }
 _SLICE = {"seats": _MAYBE, "filled": _MAYBE, "matching": _MAYBE, "heard": (list,), "candidates": _NUMBER}
 _QUERY = {
-    "count": _MAYBE, "attribute": (str, type(None)), "mean": _MAYBE, "sd": _MAYBE, "least": _MAYBE, "most": _MAYBE,
+    "count": _NUMBER, "attribute": (str, type(None)), "age_s": _NUMBER, "mean": _NUMBER, "sd": _NUMBER,
+    "least": _NUMBER, "most": _NUMBER,
     "cdf": (list,), "top": (list, type(None)), "threshold": _MAYBE,
 }
 _WORKLOAD = {"seq": _NUMBER, "tasks": _NUMBER, "slice": (str,)}
@@ -44,7 +45,7 @@ def _row(value, shape):
         raise ValueError
     out = {}
     for key, kinds in shape.items():
-        if not _is(value.get(key), kinds):
+        if key not in value or not _is(value[key], kinds):
             raise ValueError
         out[key] = push.clean(value[key], 64) if isinstance(value[key], str) else value[key]
     return out
@@ -124,9 +125,10 @@ def told_s(census, now_s=None):
     return max(0, int(time.time() if now_s is None else now_s) - census["wall_s"])
 
 
-def age_s(census, now_s=None):
-    """Returns the seconds since its epoch was complete, or None before the first one was."""
-    return None if census["age_s"] is None else census["age_s"] + told_s(census, now_s)
+def age_s(census, now_s=None, row=None):
+    """Returns the seconds since its epoch, or that of a query's row, was complete; None before the first was."""
+    counted = (row or census)["age_s"]
+    return None if counted is None else counted + told_s(census, now_s)
 
 
 def ago(seconds):
@@ -147,9 +149,7 @@ def when(census, now_s=None):
 
 
 def percentile(row, percent):
-    """Returns a percentile of a query's answer, interpolated between the points of its CDF, or None."""
-    if row["least"] is None or row["most"] is None:
-        return None
+    """Returns a percentile of a query's answer, interpolated between the points of its CDF."""
     wanted = percent * WHOLE / 100
     value, height = row["least"], 0
     for next_value, next_height in [*row["cdf"], [row["most"], WHOLE]]:
@@ -163,8 +163,9 @@ def percentile(row, percent):
 
 def percentiles(row):
     """Returns {"p5": value, ...} of a query's answer; {} if it has no distribution."""
-    found = {f"p{percent}": percentile(row, percent) for percent in PERCENTILES}
-    return {} if None in found.values() else found
+    if row["attribute"] is None or not row["count"]:
+        return {}
+    return {f"p{percent}": percentile(row, percent) for percent in PERCENTILES}
 
 
 def filling(name, row):
@@ -195,6 +196,9 @@ def view(census, now_s=None):
     slices = {
         name: {**row, "short": short_by(row), "says": filling(name, row)} for name, row in census["slices"].items()
     }
-    queries = {name: {**row, "percentiles": percentiles(row)} for name, row in census["queries"].items()}
+    queries = {
+        name: {**row, "age_s": age_s(census, now_s, row), "percentiles": percentiles(row)}
+        for name, row in census["queries"].items()
+    }
     ages = {"age_s": age_s(census, now_s), "told_s": told_s(census, now_s)}
     return {**census, **ages, "slices": slices, "queries": queries}

@@ -46,7 +46,7 @@ def lines(census, now_s=None):
     out = [f"census by door {census['door'][:8]}, told {censuses.ago(censuses.told_s(census, now_s))} ago: "
            + headline(census, now_s)]
     out += ["slice " + censuses.filling(name, row) for name, row in census["slices"].items()]
-    out += [_spread_line(name, row) for name, row in ordered(census["queries"]) if row["count"] is not None]
+    out += [_spread_line(name, row) for name, row in ordered(census["queries"])]
     if census["versions"]:
         out.append("versions: " + ", ".join(f"{name} on {count:,}" for name, count in census["versions"].items()))
     if census["jobs"]:
@@ -65,7 +65,7 @@ def ordered(queries):
 def _spread_line(name, row):
     said = f"{name}: {row['count']:,} boxes"
     found = censuses.percentiles(row)
-    if row["attribute"] and found:
+    if found:
         show = [f"{key} {rounded(row['attribute'], value)}" for key, value in found.items()]
         said += f", mean {rounded(row['attribute'], row['mean'])}, " + ", ".join(show)
     return said + _top(row)
@@ -87,13 +87,11 @@ def answer(payload, census, now_s=None):
     """
     row = census["queries"].get(payload["name"]) if census else None
     asked = choice.of(payload)
-    if row is None or row["count"] is None or row["top"] != asked.top:
-        return None
-    if asked.attribute and row["attribute"] != asked.attribute:
+    if row is None or row["top"] != asked.top or row["attribute"] != asked.attribute:
         return None
     return {
         "name": payload["name"], "choice": choice.show(asked) or "count", "epoch": census["epoch"],
-        "age_s": censuses.age_s(census, now_s), "quick": census["quick"], "size": census["size"], **row,
+        "quick": census["quick"], "size": census["size"], **row, "age_s": censuses.age_s(census, now_s, row),
         "percentiles": censuses.percentiles(row),
     }
 
@@ -101,9 +99,10 @@ def answer(payload, census, now_s=None):
 def answer_lines(found, census, now_s=None):
     """Returns an answer in plain lines."""
     of = "" if found["size"] is None else f" of {found['size']:,}"
-    out = [f"query {found['name']}: {found['choice']}", censuses.when(census, now_s), f"{found['count']:,}{of} boxes match"]
+    out = [f"query {found['name']}: {found['choice']}", censuses.when(census, now_s),
+           f"{found['count']:,}{of} boxes match, counted {censuses.ago(found['age_s'])} ago"]
     attribute = found["attribute"]
-    if attribute and found["percentiles"]:
+    if found["percentiles"]:
         show = {key: rounded(attribute, found[key]) for key in ("mean", "sd", "least", "most")}
         out.append(f"{attribute}: " + ", ".join(f"{key} {value}" for key, value in show.items()))
         out.append(", ".join(f"{key} {rounded(attribute, value)}" for key, value in found["percentiles"].items()))
@@ -179,7 +178,7 @@ def spread_table(census):
     """Returns a table of what is asked, with percentiles."""
     found = table("query", "boxes", "mean", *PERCENTILES, "top")
     for name, row in ordered(census["queries"]):
-        spread = censuses.percentiles(row) if row["attribute"] else {}
+        spread = censuses.percentiles(row)
         cells = [rounded(row["attribute"], spread.get(key)) for key in PERCENTILES]
         mean = rounded(row["attribute"], row["mean"]) if spread else "-"
         add(found, name, _count(row["count"]), mean, *cells, _top(row).removeprefix("; the top "))

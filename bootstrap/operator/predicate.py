@@ -114,6 +114,7 @@ class Parser:
         return self.join("and", self.negation)
 
     def negation(self):
+        """not-term, its nesting bounded."""
         start = self.at
         opening = self.take("not", "(")
         if opening is None:
@@ -145,6 +146,7 @@ class Parser:
         return name
 
     def comparison(self):
+        """[operator, attribute, constant], the constant of the attribute's type."""
         start = self.at
         attribute = self.attribute()
         operator = self.take(*COMPARISONS)
@@ -161,6 +163,7 @@ class Parser:
         return [operator, attribute, constant]
 
     def constant(self, attribute):
+        """A text, or a number in the attribute's own unit."""
         kind, token, end = self.peek()
         if kind == "text":
             if len(token[1:-1].encode()) > TEXT_BYTES:

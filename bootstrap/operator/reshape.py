@@ -93,24 +93,29 @@ def split(fleet, payload, count, name):
     """Returns the Manifests (of the new slice, of the smaller old one); publish them in that order.
 
     count: how many seats the new slice `name` takes, the highest of the old one.
+    A slice that was taken in is split off under its own name by its own seats.
     """
     check_live(payload)
     check_free(fleet, payload["name"])
-    check_free(fleet, name)
-    if name == payload["name"] or _is_live(fleet, name):
-        raise OperatorError(f"there is a slice {name!r} already", "Choose another name.")
     left = payload["seats"] - count
+    back = [name, left, count] in payload.get("absorbs", [])
+    if not back:
+        check_free(fleet, name)
+        if name == payload["name"] or _is_live(fleet, name):
+            raise OperatorError(f"there is a slice {name!r} already", "Choose another name.")
     if count < 1 or left < 1:
         raise OperatorError(
             f"{payload['name']!r} has {payload['seats']:,} seats: {count:,} cannot leave it",
             f"Take from 1 to {payload['seats'] - 1:,}." if payload["seats"] > 1 else "A slice of one seat stays whole.",
         )
     stay, go = _parted(payload, left)
+    # Later than the merger that it may undo, for boxes go by that.
+    issued = max(int(time.time()), payload["issued"] + 1)
     new = manifests.slice_manifest(
-        fleet, name, count, choice.show(choice.of(payload)), valid_s=max(1, payload["expires"] - int(time.time())),
-        absorbs=go, origin=[payload["name"], left],
+        fleet, name, count, choice.show(choice.of(payload)), max(1, payload["expires"] - issued), issued,
+        [row for row in go if row[0] != name], [payload["name"], left],
     )
-    return new, manifests.next_manifest(fleet, payload, seats=left, absorbs=stay or None)
+    return new, manifests.next_manifest(fleet, payload, issued, seats=left, absorbs=stay or None)
 
 
 def _parted(payload, left):

@@ -66,7 +66,7 @@ def hands(fleet):
 
 def census_of(box, epoch=3, **changes):
     """A census as a door makes it: {key: value}, CBOR it with `cbor.encode`."""
-    spread = {"count": 8, "attribute": "load", "mean": 50, "sd": 29, "least": 0, "most": 100,
+    spread = {"count": 8, "attribute": "load", "age_s": 40, "mean": 50, "sd": 29, "least": 0, "most": 100,
               "cdf": [[25, 2500], [50, 5000], [75, 7500]], "top": None, "threshold": None}
     edge = {"seats": 8, "filled": 5, "matching": 6, "heard": [[0, 1, box], [1, 1, box]], "candidates": 1}
     census = {
