@@ -28,6 +28,7 @@ from .descriptor import DOOR, REACHABLE, Descriptor, pack_all, unpack_all
 from .errors import RemoteError
 from .limits import DOORS, QUESTIONS, SHUFFLE, SHUFFLE_ANSWERS, SWAPS, VIEW
 from .partners import Partners
+from .question import CONTACT, KEPT, LINK, PARTNER, Question
 from .wire.messages import SHUFFLE as ASK
 from .wire.messages import SHUFFLED as TOLD
 from .wire.messages import pack
@@ -57,26 +58,6 @@ DOOR_ROUNDS = const(20)
 SAVE_ROUNDS = const(720)
 FIRST_SAVE_ROUNDS = const(8)
 
-# How we came to ask a peer: its link, taken out of the view; its link, which
-# stays there; as one greeted before; as an old contact.
-LINK, KEPT, PARTNER, CONTACT = range(4)
-
-
-class Question:
-    """A shuffle that we began and that waits for its answer."""
-
-    __slots__ = ("exchange", "peer", "how", "sent", "message", "tries", "due")
-
-    def __init__(self, exchange, peer, how, sent, message, due):
-        self.exchange = exchange
-        self.peer = peer
-        self.how = how
-        self.sent = sent  # identities of the links that went along
-        self.message = message
-        self.tries = 1
-        self.due = due
-
-
 class Membership:
     """The view: {identity: Descriptor}, at most VIEW of them, never ourselves."""
 
@@ -93,6 +74,7 @@ class Membership:
         self._referrals = 0
         self._healing = 0
         self._calm = 0
+        self._lonely = 0  # rounds in a row that began with nobody known
         self._answers = []  # [(peer id, exchange id, answer bytes)]
         self._swapped = []  # ids that swapped links with us in this round
         self.due = node.now_ms + node.rng.below(node.config.busy_round_ms)
@@ -148,8 +130,8 @@ class Membership:
             if now_ms >= question.due:
                 self._again(question, now_ms)
         if now_ms >= self._round_ms:
-            self._round_ms = now_ms + self._node.rng.jitter(self._node.round_ms())
             self._round()
+            self._round_ms = now_ms + self._node.rng.jitter(self._pause_ms())
         self._reckon()
 
     def hurry(self):
@@ -158,6 +140,14 @@ class Membership:
         if soon < self._round_ms:
             self._round_ms = soon
             self.due = min(self.due, soon)
+
+    def _pause_ms(self):
+        # While nobody is known (after a blackout, say) contacts are tried fast
+        # at first, then ever more slowly.
+        pause_ms = self._node.round_ms()
+        if self._lonely:
+            pause_ms = min(pause_ms, self._node.config.busy_round_ms << min(self._lonely, 10))
+        return pause_ms
 
     def _reckon(self):
         self.due = self._round_ms
@@ -183,8 +173,9 @@ class Membership:
         if contact and self.rounds >= self._save_round:
             self._save_round = self.rounds + SAVE_ROUNDS
             self.remembered.save()
+        self._lonely = 0 if self.view else self._lonely + 1
         self._begin(False)
-        if contact and (self.alone() or self._node.rng.below(CONTACT_ROUNDS) == 0):
+        if contact and (self._lonely or self._node.rng.below(CONTACT_ROUNDS) == 0):
             if len(self._questions) < QUESTIONS:
                 self._ask(contact, CONTACT)
 
@@ -275,17 +266,18 @@ class Membership:
         self._reckon()
 
     def referred(self, id, others):
-        """A box that is too busy to greet us named others to ask: Descriptors."""
+        """A box too busy to greet us named other Descriptors; True if we ask one of those instead."""
         for question in list(self._questions.values()):
-            if question.peer.id != id or self._referrals >= REFERRALS:
-                continue
-            del self._questions[question.exchange]
-            self._referrals += 1
-            for other in others:
-                if len(self.view) < VIEW:
-                    self._insert(other, [])
-            self._begin(True)
-        self._reckon()
+            if question.peer.id == id and self._referrals < REFERRALS:
+                del self._questions[question.exchange]
+                self._referrals += 1
+                for other in others:
+                    if len(self.view) < VIEW:
+                        self._insert(other, [])
+                self._begin(True)
+                self._reckon()
+                return True
+        return False
 
     def _message(self, kind, exchange, links):
         node = self._node
@@ -331,6 +323,9 @@ class Membership:
         theirs = unpack_all(packed, SHUFFLE)
         self._hear(doors, slices)
         del self._questions[exchange]
+        if self._lonely:
+            self._lonely = 0
+            self._node.news()
         replaceable = self._merge(theirs, question.sent)
         asked = question.peer.copy()
         asked.age = 0

@@ -305,6 +305,10 @@ class Node:
         self._forget(id)
         self.membership.unreachable(id)
 
+    def referred(self, id, others):
+        """A box too busy to greet us named other Descriptors; True if we ask those instead."""
+        return self.membership.referred(id, others)
+
     def dead(self, id):
         """A ring neighbour or candidate is dead: every service forgets it."""
         self._bury(id)

@@ -9,26 +9,23 @@ sides make each session's keys new.
 
 The answerer starts to use a new session when the first datagram has come in
 under it; until then the old one, if any, stays in use.
+
+When many join at once, a box that has no token left for an enrolled stranger
+names him others that it speaks with (REFER), so joiners spread over those who
+are in already.  What is named is hearsay: each must prove itself.
 """
 
 from .compat import const
-from .limits import (
-    DATAGRAM_BYTES,
-    HAILS,
-    PATH_NODES,
-    PENDING,
-    STRANGER_BURST,
-    STRANGER_INTERVAL_MS,
-)
+from .descriptor import Descriptor, V6_BYTES, pack_all, unpack_all
 from .errors import RemoteError
+from .gate import Gate
+from .limits import DATAGRAM_BYTES, HAILS, PATH_NODES, PENDING, REFERRED
 from .sessions import Peer, Sessions
 from .wire import seal, x25519
-from .wire.hashes import equal, hmac_sha256, sha256
+from .wire.hashes import equal, sha256
 
 HAIL_RETRY_MS = const(600)
 HAIL_TRIES = const(5)
-# Cookies hold for this long at least, twice this at most.
-COOKIE_MS = const(30000)
 
 
 def identity_of(key):
@@ -64,8 +61,8 @@ class Hail:
 class Peers:
     """Greetings, and sealed speech with whom we have greeted.
 
-    node gives rng, counters, work, trust, transmit(datagram, addr), in_use(id)
-    and unreachable(id).  ladder(private, public, blind) gives a computation
+    node gives rng, counters, work, trust, transmit(datagram, addr), in_use(id),
+    unreachable(id) and referred(id, others).  ladder(private, public, blind) gives a computation
     with step() and result.
     """
 
@@ -78,11 +75,8 @@ class Peers:
         self.table = self._sessions.table  # identity: Peer
         self.hails = {}  # identity: Hail
         self._answering = {}  # identity: hash of the HELLO being worked on
-        self._cookie_keys = [node.rng.bytes(32), node.rng.bytes(32)]
-        self._cookie_due = COOKIE_MS + node.now_ms
-        self._tokens = STRANGER_BURST
-        self._token_ms = node.now_ms
-        self.due = self._cookie_due
+        self.gate = Gate(node.rng, node.now_ms)
+        self.due = self.gate.due
 
     # -- sending
 
@@ -99,6 +93,8 @@ class Peers:
             hail = self._begin(id, addr)
             if hail is None:
                 return
+        if body in hail.pending:
+            return  # a question repeated while the greeting runs
         if len(hail.pending) >= PENDING:
             self._node.counters.bump("pending_full")
             return
@@ -137,10 +133,8 @@ class Peers:
                 if hail.tries == 3 and not hail.thinking:
                     hail.hello = None  # the cookie may have aged out
                 self._retry(hail)
-        if now_ms >= self._cookie_due:
-            self._cookie_keys = [self._node.rng.bytes(32), self._cookie_keys[0]]
-            self._cookie_due = now_ms + COOKIE_MS
-        self.due = self._cookie_due
+        self.gate.tick(now_ms)
+        self.due = self.gate.due
         for hail in self.hails.values():
             self.due = min(self.due, hail.due)
 
@@ -165,6 +159,8 @@ class Peers:
             self._on_welcome(data, addr)
         elif kind == seal.RESET:
             self._on_reset(data)
+        elif kind == seal.REFER:
+            self._on_refer(data)
         else:
             raise RemoteError("unknown kind of datagram")
         return None
@@ -195,7 +191,7 @@ class Peers:
         if len(data) != seal.HAIL_BYTES or data[5:9] != self._node.trust.fleet[:4]:
             raise RemoteError("hail of another fleet")
         length = self._welcome_bytes()
-        value = self._cookie(self._cookie_keys[0], addr, data[9:25])
+        value = self.gate.cookie(addr, data[9:25])
         self._node.transmit(seal.cookie(bytes(data[1:5]), value, length), addr)
 
     def _on_cookie(self, data):
@@ -215,12 +211,7 @@ class Peers:
         counters = self._node.counters
         if len(data) < seal.HELLO_HEAD or data[5:9] != self._node.trust.fleet[:4]:
             raise RemoteError("hello of another fleet")
-        nonce = bytes(data[9:25])
-        given = bytes(data[25:41])
-        if not (
-            equal(given, self._cookie(self._cookie_keys[0], addr, nonce))
-            or equal(given, self._cookie(self._cookie_keys[1], addr, nonce))
-        ):
+        if not self.gate.knows(bytes(data[25:41]), addr, bytes(data[9:25])):
             counters.bump("cookie_bad")
             return
         if len(data) < self._welcome_bytes():
@@ -241,9 +232,11 @@ class Peers:
             return
         if not self._sessions.has_room():
             counters.bump("peers_full")
+            self._refer(hello, addr)
             return
-        if not self._token():
+        if not self.gate.token(self._node.now_ms):
             counters.bump("strangers_limited")
+            self._refer(hello, addr)
             return
 
         def done(ladder, error):
@@ -255,6 +248,22 @@ class Peers:
 
         if self._think(party.key, done):
             self._answering[id] = asked
+
+    def _refer(self, hello, addr):
+        others = [p for p in self.table.values() if p.current and p.flags & seal.FLAG_REACHABLE and p.addr != addr]
+        count = min(REFERRED, (len(hello) - seal.REFER_HEAD) // V6_BYTES)
+        others = self._node.rng.sample(others, count)
+        if others:
+            named = pack_all([Descriptor(peer.id, peer.addr) for peer in others])
+            self._node.transmit(seal.refer(hello, named), addr)
+
+    def _on_refer(self, data):
+        hail = self._hail_of(data)
+        if hail is None or hail.hello is None or data[5:21] != hail.nonce:
+            return
+        others = unpack_all(data[seal.REFER_HEAD :], REFERRED)
+        if others and self._node.referred(hail.id, others):
+            del self.hails[hail.id]
 
     def _answer(self, party, id, hello, addr, secret):
         node = self._node
@@ -374,19 +383,6 @@ class Peers:
         peer.incarnation = party.incarnation
         peer.heard_ms = self._node.now_ms
         return peer
-
-    def _token(self):
-        passed = (self._node.now_ms - self._token_ms) // STRANGER_INTERVAL_MS
-        if passed > 0:
-            self._tokens = min(STRANGER_BURST, self._tokens + passed)
-            self._token_ms += passed * STRANGER_INTERVAL_MS
-        if self._tokens <= 0:
-            return False
-        self._tokens -= 1
-        return True
-
-    def _cookie(self, key, addr, nonce):
-        return hmac_sha256(key, addr, nonce)[:16]
 
     def _hail_of(self, data):
         index = bytes(data[1:5])

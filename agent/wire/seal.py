@@ -1,4 +1,4 @@
-"""The envelope: five kinds of datagram, and how a sealed one is made.
+"""The envelope: seven kinds of datagram, and how a sealed one is made.
 
     HAIL     10 | index a 4 | fleet 4 | nonce a 16
     COOKIE   11 | index a 4 | cookie 16 | welcome length 2
@@ -6,6 +6,7 @@
     WELCOME  13 | index a 4 | index b 4 | nonce b 16 | party | tag 16
     SEALED   14 | receiver's index 4 | counter 6 | body | tag 16
     RESET    15 | sender's index 4 | counter 6 | tag 16     (echoes a SEALED)
+    REFER    16 | index a 4 | nonce a 16 | descriptors      (instead of a WELCOME)
 
     party    key 32 | flags 1 | incarnation 4 | lot 8 | leaf 4 | n 1 | n * node 32
 
@@ -35,12 +36,14 @@ HELLO = const(0x12)
 WELCOME = const(0x13)
 SEALED = const(0x14)
 RESET = const(0x15)
+REFER = const(0x16)
 
 TAG_BYTES = const(16)
 NONCE_BYTES = const(16)
 HAIL_BYTES = const(25)
 COOKIE_BYTES = const(23)
 RESET_BYTES = const(27)
+REFER_HEAD = const(21)
 HELLO_HEAD = const(41)
 WELCOME_HEAD = const(25)
 PARTY_FIXED = const(50)
@@ -218,3 +221,8 @@ def welcome_untagged(their_index, our_index, nonce, party):
 def reset(sealed):
     """RESET datagram for a SEALED one whose index is unknown; no longer than it."""
     return bytes((RESET,)) + sealed[1:11] + sealed[len(sealed) - TAG_BYTES :]
+
+
+def refer(hello, named):
+    """REFER datagram for a HELLO that is not answered now; named: packed descriptors, to be no longer than it."""
+    return bytes((REFER,)) + hello[1:5] + hello[9:25] + named

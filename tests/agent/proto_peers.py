@@ -138,7 +138,7 @@ def test_a_cookie_that_aged_out_between_two_hellos_is_asked_for_again():
     lan.run(1000)
     lan.drop = None
     peers = lan.nodes[1].peers
-    peers._cookie_keys = [lan.rng.bytes(32), lan.rng.bytes(32)]
+    peers.gate._keys = [lan.rng.bytes(32), lan.rng.bytes(32)]
     lan.run(4000)
     assert heard[1] == [b"hello"]
 
@@ -280,8 +280,8 @@ def test_when_every_peer_is_in_use_the_newcomer_is_refused():
 def test_a_hello_that_is_not_answered_evicts_nobody():
     lan = Lan(2)
     ids = fill_table(lan)
-    lan.nodes[0].peers._tokens = 0
-    lan.nodes[0].peers._token_ms = lan.now_ms
+    lan.nodes[0].peers.gate._tokens = 0
+    lan.nodes[0].peers.gate._token_ms = lan.now_ms
     ask(lan.nodes[0], hello_of(lan, 1, 0, b"n" * 16, NOBODY), NOBODY, lan.now_ms)
     assert lan.nodes[0].counters["strangers_limited"] == 1
     assert sorted(lan.nodes[0].peers.table) == sorted(ids)
