@@ -27,9 +27,11 @@ DEAD_MISSES = const(5)
 FAR_MISSES = const(3)
 # Neighbours next to us that are pinged every cycle, on either side.
 CLOSE = const(2)
-# In a steady ring, cycles between two full exchanges, and between two pings of
-# long links.
+# In a steady ring, cycles between two full exchanges with neighbours, and between
+# two with long links.
 STEADY_CYCLES = const(4)
+# Long links by lot that an exchange carries, so that all find theirs.
+FAR_TOLD = const(3)
 
 
 class Probes:
@@ -50,7 +52,7 @@ class Probes:
         """Count who has not answered, then ask again."""
         asked, self._asked = self._asked, {}
         if not starved:
-            for id in set(asked.values()):
+            for id in sorted(set(asked.values())):
                 self._missed(id)
         ring = self._node.ring
         order = ring.successors()
@@ -70,9 +72,8 @@ class Probes:
             if entry is not partner and (entry in pinged or entry.misses):
                 self.ping(entry.id, entry.box.addr)
         far = list(ring.links.far.values())
-        if far and ticks % STEADY_CYCLES == 0:
-            entry = far[ticks // STEADY_CYCLES % len(far)]
-            self.ping(entry.id, entry.box.addr)
+        if far and ring.steady() and ticks % STEADY_CYCLES == 2:
+            self._probe(far[ticks // STEADY_CYCLES % len(far)])
 
     def _seek(self):
         """Alone in the ring as far as we know: ask a long link, if there is one."""
@@ -86,18 +87,20 @@ class Probes:
         return self._node.rng.choice([entry for entry in order if entry.met == least])
 
     def entries(self, seat, id, most):
-        """List of our SeatEntry and up to `most` others, nearest to the holder `id` of `seat`."""
+        """List of our SeatEntry and up to `most` others for the holder `id` of `seat`: near to it, and some far."""
         node = self._node
         ring = node.ring
         slice = node.slicing.slices.get(ring.manifest.id)
         known = ring.links.all()
-        if slice and most > 2 * NEIGHBOURS:
+        if slice and most == RING_TOLD - 1:
             fresh = ring.stale_before()
             known += [entry for entry in slice.seats.values() if entry.heard_ms >= fresh and entry.id != node.id]
-        return [ring.own_entry(ring.manifest.id)] + for_partner(known, seat, id, most)
+        told = for_partner(known, seat, id, most - FAR_TOLD)
+        far = [entry for entry in ring.links.far.values() if entry.id != id and entry not in told]
+        return [ring.own_entry(ring.manifest.id)] + told + node.rng.sample(far, FAR_TOLD)
 
     def _packed(self, seat, id):
-        most = 2 * NEIGHBOURS if self._node.ring.steady() else RING_TOLD - 1
+        most = 2 * NEIGHBOURS + FAR_TOLD if self._node.ring.steady() else RING_TOLD - 1
         return pack_entries(self.entries(seat, id, most), self._node.now_ms)
 
     def _exchange(self, id):
