@@ -75,7 +75,7 @@ def _top(row):
     if row["top"] is None:
         return ""
     share = choice.show_share(row["top"][0])
-    bound = "not known yet" if row["threshold"] is None else f"{rounded(row['top'][1], row['threshold'])} or more"
+    bound = "not known yet" if row["threshold"] is None else f"begins at {rounded(row['top'][1], row['threshold'])}"
     return f"; the top {share} by {row['top'][1]}: {bound}"
 
 

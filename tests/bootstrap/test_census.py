@@ -155,5 +155,5 @@ def test_an_answer_is_to_the_question_that_is_asked(tmp_path):
         assert ask(other) is None
     lines = monitor.answer_lines(ask("top 10 % by load"), found)
     assert lines[0] == "query best: top 10 % by load" and lines[2].startswith("3 of 8 boxes match, counted")
-    assert lines[-1] == "the top 10 % by load: 0.30 or more"
+    assert lines[-1] == "the top 10 % by load: begins at 0.30"
     assert monitor.answer(manifests.query_manifest(fleet, "best", "load").payload, None) is None
