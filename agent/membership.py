@@ -47,6 +47,8 @@ CALM_MOST = const(30)
 # No link lives longer: that of a box which vanished is gone from every view by
 # then.  In steady state the oldest is 24 rounds old (at c = 20, 10^4 boxes).
 LIFE_ROUNDS = const(64)
+# A link counts as fresher than another to the same box by more than this, rounds.
+AGE_SLACK = const(2)
 # Every so many rounds an old contact is asked as well, to heal partitions.
 CONTACT_ROUNDS = const(20)
 # Times that a busy contact may send us on to others, in one round.
@@ -371,7 +373,9 @@ class Membership:
             return
         known = self.view.get(id)
         if known:
-            if link.age < known.age:
+            # Not for less: boxes do not count rounds in step, and copies that
+            # set each other back would hardly age.
+            if link.age + AGE_SLACK < known.age:
                 known.age = link.age
                 known.addr = link.addr
                 known.flags = link.flags
