@@ -56,6 +56,9 @@ class Box:
         self.wanted = False
         self.drift_ppm = drift_ppm
         self.wall_off_s = wall_off_s
+        self.door = False
+        # An insider whose messages are altered (liar.py); no checker counts on it.
+        self.liar = False
         # Set by whoever gives the box a broker connection and a job cell.
         self.mqtt = None
         self.cell = None

@@ -38,6 +38,9 @@ class Faults:
     # Clocks: how fast they run, and how wrong the wall is.
     drift_ppm: int = 0
     wall_s: int = 0
+    # Shares of the boxes: behind NAT; insiders that lie.
+    nat: float = 0.0
+    liars: float = 0.0
 
     def as_dict(self):
         """For the report."""
@@ -72,6 +75,8 @@ def draw(rng, **fixed):
         "broker": maybe(0.1),
         "drift_ppm": rng.randrange(0, 500),
         "wall_s": rng.randrange(0, 120),
+        "nat": maybe(0.4),
+        "liars": maybe(0.15),
     }
     drawn.update(fixed)
     return Faults(**drawn)

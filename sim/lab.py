@@ -10,7 +10,7 @@ from ..agent.descriptor import Descriptor
 from ..agent.node import Node
 from ..agent.store import Store
 from ..bootstrap.operator import manifests
-from . import checkers, faults, jobs
+from . import checkers, faults, jobs, liar
 from .broker import Broker, Client
 from .controller import ADDRESS, Controller
 from .fleet import Fleet
@@ -44,23 +44,32 @@ class Lab(Run):
         self.operator = Operator(self.world, self.broker, self.fleet)
         self.controller = None
         self.chaos = None
+        # The share of their messages that liars alter.
+        self.lying = 0.5
         store_bytes = int(self.settings.get("store_kb", Config().store_kb)) * 1024
         self.always("stores within their size", lambda: checkers.disks_within(self.turn(), store_bytes))
 
     # -- making boxes
 
-    def boot(self, doors=2, contacts=1, spread_s=5, drift_ppm=0, wall_off_s=0):
+    def weather(self, **fixed):
+        """Faults drawn from the seed, for `boot` and `storm`; keyword arguments fix single ones."""
+        drawn = faults.draw(self.world.stream("faults"), **fixed)
+        self.measure("faults", drawn.as_dict())
+        return drawn
+
+    def boot(self, doors=2, contacts=1, spread_s=5, weather=faults.CALM):
         """Puts every box in the world and starts it within `spread_s`; box 0 first.
 
         The first `doors` boxes have a broker; the controller hands out the
-        first `contacts` boxes.
+        first `contacts` boxes.  Of the weather: how wrong clocks are, and the
+        shares of boxes behind NAT and of liars, never doors or contacts.
         """
         rng = self.world.stream("boot")
-        for box in self._place(doors, contacts, rng, drift_ppm, wall_off_s):
+        for box in self._place(doors, contacts, rng, weather):
             delay = 0 if box.number < contacts else rng.randrange(spread_s * 1000)
             self.world.after(delay, self._first_start, box)
 
-    def boot_joined(self, view=20, doors=0, contacts=4, spread_ms=0, drift_ppm=0, wall_off_s=0):
+    def boot_joined(self, view=20, doors=0, contacts=4, spread_ms=0, weather=faults.CALM):
         """Starts every box with `view` random others in its view, as the papers do ("random 20-out").
 
         `spread_ms`: the starts are spread over so much time; 0 is one round.
@@ -68,22 +77,25 @@ class Lab(Run):
         rng = self.world.stream("boot")
         spread_ms = spread_ms or int(self.settings["round_ms"])
         members = self.fleet.members
-        for box in self._place(doors, contacts, rng, drift_ppm, wall_off_s):
+        for box in self._place(doors, contacts, rng, weather):
             known = rng.sample(range(len(members)), min(view + 1, len(members)))
             known = [members[number] for number in known if number != box.number][:view]
             self.world.after(rng.randrange(spread_ms), self._first_start, box, known)
 
-    def _place(self, doors, contacts, rng, drift_ppm, wall_off_s):
+    def _place(self, doors, contacts, rng, weather):
         """Puts all boxes and the controller in the world; the boxes."""
         seeds = manifests.seeds_manifest(
             self.fleet, [(m.id, m.address) for m in self.fleet.members[:contacts]],
             valid_s=VALID_S, issued=WALL_START_S)
         self.controller = Controller(self.world, self.fleet.sign(seeds))
         for member in self.fleet.members:
-            drift = rng.randint(-drift_ppm, drift_ppm)
-            wall = rng.randint(-wall_off_s, wall_off_s)
+            drift = rng.randint(-weather.drift_ppm, weather.drift_ppm)
+            wall = rng.randint(-weather.wall_s, weather.wall_s)
             box = self.world.add_box(member.address, drift_ppm=drift, wall_off_s=wall)
             box.door = member.number < doors
+            plain = member.number >= max(doors, contacts)
+            box.reachable = not (rng.random() < weather.nat and plain)
+            box.liar = rng.random() < weather.liars and plain
             box.cell = jobs.Cell(box, self.runner)
             if box.door:
                 box.mqtt = Client(self.broker, box)
@@ -104,23 +116,25 @@ class Lab(Run):
         config.door = int(box.door)
         seed = "%s/node/%d/%d" % (self.world.seed, box.number, box.starts)
         store = Store(box.disk, config.store_kb * 1024, Counters())
+        speech = SPEECH[self.speech]
+        if box.liar:
+            speech = liar.speech(speech, self.world.stream(seed + "/lies"), lambda: self.lying)
         node = Node(
             config, self.fleet.identity(box.number), self.fleet.trust(box.number), store,
             rng.Rng(seed.encode()), now_ms, wall_s, address=box.address, controller=ADDRESS,
-            ladder=self.fleet.ladder, speech=SPEECH[self.speech])
+            ladder=self.fleet.ladder, speech=speech)
         node.attributes.update(ATTRIBUTES, door=int(box.door))
         return node
 
     # -- chaos and healing
 
-    def storm(self, spare=(), **fixed):
-        """Chaos from now on, as drawn from the seed; keyword arguments fix single faults."""
-        drawn = faults.draw(self.world.stream("faults"), **fixed)
-        self.measure("faults", drawn.as_dict())
+    def storm(self, spare=(), weather=None, **fixed):
+        """Chaos from now on, in this weather or one that is drawn; keyword arguments fix single faults."""
+        drawn = weather or self.weather(**fixed)
         self.chaos = faults.Chaos(self.world, drawn, self.world.stream("chaos"), self.broker, spare=spare)
 
     def heal(self):
-        """Ends the chaos."""
+        """Ends the chaos; liars go on."""
         self.chaos.heal()
         self.measure("crashes", self.chaos.crashes)
         self.measure("cuts", self.chaos.cuts)
@@ -132,6 +146,10 @@ class Lab(Run):
             for name, count in box.node.counters.nonzero().items():
                 total[name] = total.get(name, 0) + count
         return dict(sorted(total.items()))
+
+    def states(self):
+        """What inspect.py reads of every live box that is no liar."""
+        return [self.read(box) for box in self.world.live() if not box.liar]
 
     # -- checks, bound to this lab
 

@@ -10,6 +10,7 @@ every timeout above the envelope are what they are with sealed speech.
 
 from ..agent.errors import RemoteError
 from ..agent.limits import PEERS
+from ..agent.peers import Peers
 from ..agent.wire import seal
 
 PLAIN = 0x1F
@@ -73,4 +74,4 @@ class Plain:
         return peer, data[_OVERHEAD:]
 
 
-SPEECH = {"sealed": None, "plain": Plain}
+SPEECH = {"sealed": Peers, "plain": Plain}

@@ -8,12 +8,13 @@ SEATS = 6
 def play(lab):
     """Five minutes of chaos with work under way; then calm, and everything must come right."""
     lab.runner.duration_ms = (2_000, 60_000)
-    lab.boot(doors=3, contacts=3, drift_ppm=200, wall_off_s=60)
+    weather = lab.weather(liars=0.0)
+    lab.boot(doors=3, contacts=3, weather=weather)
     lab.until("overlay connected", lab.connected, 120)
     lab.operator.push_slice("edge", SEATS)
     lab.operator.push_workload("words", "edge", TASKS)
     lab.always("settled at most once", lab.settled_once("words"))
-    lab.storm(spare=())
+    lab.storm(weather=weather)
     lab.go(300_000)
     lab.heal()
     # A broker that lost what it retained needs its operator again.
