@@ -298,7 +298,6 @@ class Node:
         self._forget(id)
         if id not in self.ring.near:
             self._bury(id)
-            self.aggregate.forget(id)
 
     def unreachable(self, id):
         """A greeting was given up.  No burial: the box may only limit strangers."""

@@ -14,6 +14,8 @@ last distribution, at equal steps of its height, so that they close in on steep
 places.
 """
 
+from array import array
+
 from .compat import const
 from .errors import RemoteError
 from .limits import CDF_POINTS, CDF_SAMPLES, CDF_SAMPLES_TOLD
@@ -40,9 +42,10 @@ MOMENTS = const(3)
 
 class Distribution:
     """What an epoch found: match (share of the fleet), mean, variance, least,
-    most, and knots [(value, share of the matching at or below it)], rising."""
+    most, and the curve: at values[i] lie heights[i] (0..1) of the matching boxes
+    at or below; both rise."""
 
-    def __init__(self, epoch, at_ms, moments, least, most, knots):
+    def __init__(self, epoch, at_ms, moments, least, most, values, heights):
         match = moments[0]
         self.epoch = epoch
         self.at_ms = at_ms
@@ -51,29 +54,31 @@ class Distribution:
         self.variance = max(0.0, moments[2] / match - self.mean * self.mean) if match > 0 else 0.0
         self.least = least
         self.most = most
-        self.knots = knots
+        self.values = array("d", values)
+        self.heights = array("d", heights)
+
+    def knots(self):
+        """[(value, height)] of the curve; empty if nobody matched."""
+        return list(zip(self.values, self.heights))
 
     def below(self, value):
         """Share of the matching boxes whose value is at or below `value`."""
-        if not self.knots or value < self.knots[0][0]:
-            return 0.0
-        last_value, last_share = self.knots[0]
-        for knot, share in self.knots[1:]:
-            if value < knot:
-                return last_share + (share - last_share) * (value - last_value) / (knot - last_value)
-            last_value, last_share = knot, share
-        return 1.0
+        return _along(self.values, self.heights, value, 0.0)
 
     def value_at(self, share):
         """The value below which `share` (0..1) of the matching boxes lie."""
-        if not self.knots:
-            return 0.0
-        last_value, last_share = self.knots[0]
-        for knot, height in self.knots[1:]:
-            if share < height:
-                return last_value + (knot - last_value) * (share - last_share) / (height - last_share)
-            last_value, last_share = knot, height
-        return last_value
+        return _along(self.heights, self.values, share, self.values[0] if len(self.values) else 0.0)
+
+
+def _along(ups, outs, up, least):
+    """The piecewise linear curve through (ups[i], outs[i]) at up; least before it."""
+    count = len(ups)
+    if not count or up < ups[0]:
+        return least
+    for i in range(1, count):
+        if up < ups[i]:
+            return outs[i - 1] + (outs[i] - outs[i - 1]) * (up - ups[i - 1]) / (ups[i] - ups[i - 1])
+    return outs[count - 1]
 
 
 class Query:
@@ -87,6 +92,7 @@ class Query:
         self.result = None  # the Distribution of the last epoch that had this query
         self.match = False
         self.value = 0.0
+        self.samples = []  # values heard of, in this epoch and until the next
 
     def begin(self, number, id, attributes):
         """Start epoch `number` with our own answer; id: our identity."""
@@ -99,38 +105,73 @@ class Query:
         self.moments = [1.0, self.value, self.value * self.value] if self.match else [0.0, 0.0, 0.0]
         self.least = self.value if self.match else NOTHING
         self.most = self.value if self.match else -NOTHING
-        self.samples = [self.value] if self.match and self.attribute else []
         self._seed = sha256(id, self.key, number.to_bytes(8, "big"))[:4]
         self._exchanges = 0
         self.rank = None
-        self.points = []
-        self.shares = []
-        if self.result and self.attribute and len(self.result.knots) > 1:
+        self.points = array("f")
+        self.shares = array("d")
+        if self.result and self.attribute and len(self.result.values) > 1:
             self._adopt(b"\0" + self._seed, self._refined())
+        self.samples = [self.value] if self.match and self.attribute else []
 
     # -- thresholds
 
     def _refined(self):
-        """Thresholds at equal steps of the last distribution's height.
+        """Thresholds that follow the last distribution, as many as fit."""
+        steps = CDF_POINTS - 1
+        while True:
+            out = _rounded(sorted(self._steps(steps)))
+            if len(out) <= CDF_POINTS:
+                return out
+            steps -= len(out) - CDF_POINTS
 
-        Attributes are whole numbers, so nothing is lost between them.
-        """
-        out = [self.result.least]
-        for i in range(CDF_POINTS - 1):
-            out.append(max(out[-1], float(int(self.result.value_at((i + 0.5) / (CDF_POINTS - 1))))))
-        return _rounded(out)
+    def _steps(self, steps):
+        # Equal steps along the curve, height and width counting alike (Adam2's
+        # LCut).  Where the height alone rises by more than a step both ends stay, so
+        # that what is known of a jump is not lost, and values heard of go in between.
+        knots = self.result.knots()
+        width = max(knots[-1][0] - knots[0][0], 1.0)
+        out = [knots[0][0]]
+        way = 0.0
+        for (low, below), (high, above) in zip(knots, knots[1:]):
+            rise = above - below
+            before = way
+            way += (rise + (high - low) / width) / 2
+            count = int(way * steps) - int(before * steps)
+            if rise * steps > 2:
+                out.append(low)
+                out.append(high)
+                out += self._between(low, high, count - 1)
+            else:
+                out += [low + (high - low) * i / count for i in range(1, count + 1)]
+        # Attributes are whole numbers: nothing is lost between them.
+        return [float(int(point)) for point in out]
+
+    def _between(self, low, high, count):
+        """Up to count values strictly between: heard of, each with the value just
+        below it, so that a jump shows its exact place and height; else even steps."""
+        heard = sorted(set([value for value in self.samples if low < value < high]))
+        out = []
+        for i in range(min(len(heard), count // 2)):
+            value = heard[i * len(heard) // min(len(heard), count // 2)]
+            out += [_before(value), value]
+        rest = count - len(out)
+        return out + [low + (high - low) * i / (rest + 1) for i in range(1, rest + 1)]
 
     def _sampled(self):
         """Thresholds from values heard of, filled up between them."""
-        out = sorted(set(self.samples))
-        while 1 < len(out) <= CDF_POINTS // 2:
-            out = sorted(out + [(a + b) / 2 for a, b in zip(out, out[1:])])
-        return _rounded(out[:CDF_POINTS])
+        heard = sorted(set(self.samples))[: CDF_POINTS // 2]
+        out = heard + [_before(value) for value in heard]
+        while 1 < len(heard) and len(out) + len(heard) <= CDF_POINTS:
+            between = [(a + b) / 2 for a, b in zip(heard, heard[1:])]
+            out += between
+            heard = sorted(heard + between)
+        return _rounded(sorted(out)[:CDF_POINTS])
 
     def _adopt(self, rank, points):
         self.rank = rank
-        self.points = points
-        self.shares = [1.0 if self.match and self.value <= point else 0.0 for point in points]
+        self.points = array("f", points)
+        self.shares = array("d", [1.0 if self.match and self.value <= point else 0.0 for point in points])
 
     def _propose(self):
         self._exchanges += 1
@@ -148,12 +189,11 @@ class Query:
     def pack(self, rng):
         """Our side of an exchange: rank, thresholds and all averages."""
         self._propose()
-        samples = []
-        if self.attribute and (self.rank is None or self.rank[0]):
-            samples = rng.sample(self.samples, CDF_SAMPLES_TOLD)
+        samples = rng.sample(self.samples, CDF_SAMPLES_TOLD)
         out = self.rank if self.rank else b"\xff" * RANK_BYTES
         out += bytes((len(self.points), len(samples)))
-        return out + pack_floats(self.moments + [self.least, self.most] + self.points + self.shares + samples)
+        return out + pack_floats(
+            self.moments + [self.least, self.most] + list(self.points) + list(self.shares) + samples)
 
     def answer(self, theirs):
         """Average with a parsed query; bytes for the asker."""
@@ -171,7 +211,7 @@ class Query:
             return bytes((SAME, 0)) + data
         if rank == self.rank:
             more, moved = halves(self.shares, shares)
-            self.shares = [mine - change for mine, change in zip(self.shares, moved)]
+            self.shares = array("d", [mine - change for mine, change in zip(self.shares, moved)])
             return bytes((SAME, len(moved))) + data + more
         return bytes((OTHER, len(self.points))) + data + self.rank + pack_floats(self.points)
 
@@ -184,7 +224,7 @@ class Query:
         if rank is None:
             # Under other thresholds meanwhile: our part in the old ones is void.
             if asked_rank == self.rank and len(rest) == len(self.shares):
-                self.shares = [mine + change for mine, change in zip(self.shares, rest)]
+                self.shares = array("d", [mine + change for mine, change in zip(self.shares, rest)])
         elif rest and (self.rank is None or rank < self.rank):
             self._adopt(rank, rest)
 
@@ -193,17 +233,23 @@ class Query:
     def finish(self, number, now_ms):
         """Keep this epoch's averages as the result."""
         match = self.moments[0]
-        knots = []
+        values, heights = [], []
         if match > 0 and self.least < NOTHING:
-            knots.append((self.least, 0.0))
+            values, heights = [self.least], [0.0]
             height = 0.0
             for point, share in zip(self.points, self.shares):
-                if knots[-1][0] < point < self.most:
-                    height = max(height, min(1.0, share / match))
-                    knots.append((point, height))
+                height = max(height, min(1.0, share / match))
+                if point == self.least:
+                    heights[0] = height
+                elif self.least < point < self.most:
+                    values.append(point)
+                    heights.append(height)
             if self.most > self.least:
-                knots.append((self.most, 1.0))
-        self.result = Distribution(number, now_ms, self.moments, self.least, self.most, knots)
+                values.append(self.most)
+                heights.append(1.0)
+            else:
+                heights[0] = 1.0
+        self.result = Distribution(number, now_ms, self.moments, self.least, self.most, values, heights)
 
     def fraction(self, id):
         """Our rank among the matching boxes, 0 (least) to 1; None if not known.
@@ -272,6 +318,11 @@ def _moments(data, at):
         if not -bound <= value <= bound:
             raise RemoteError("query moments")
     return values, end
+
+
+def _before(value):
+    """The next smaller whole number that the wire can tell from value."""
+    return value - max(1.0, abs(value) / (1 << 22))
 
 
 def _rounded(points):

@@ -56,9 +56,9 @@ def _query(query, size, now_ms, top):
         "age_s": (now_ms - found.at_ms) // 1000,
         "mean": whole(found.mean),
         "sd": whole(found.variance**0.5),
-        "least": whole(found.least) if found.knots else 0,
-        "most": whole(found.most) if found.knots else 0,
-        "cdf": [[whole(value), whole(10000 * share)] for value, share in found.knots],
+        "least": whole(found.least) if len(found.values) else 0,
+        "most": whole(found.most) if len(found.values) else 0,
+        "cdf": [[whole(value), whole(10000 * share)] for value, share in found.knots()],
         "top": top,
         "threshold": whole(found.value_at(1 - top[0] / 1000)) if top else None,
     }
