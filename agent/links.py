@@ -70,7 +70,7 @@ class Links:
     def keep(self, entry, seat, stale_ms):
         """Make a SeatEntry that is not near a long link, if its place is free or stale."""
         place = class_of(seat, entry.seat)
-        if place is None:
+        if place is None or entry.heard_ms < stale_ms:
             return
         known = self.far.get(place)
         if known is None or known.heard_ms < stale_ms or known.id == entry.id and known.heard_ms <= entry.heard_ms:

@@ -21,6 +21,9 @@ from .reshape import redirect
 from .seat import pack_entries, unpack_entries
 from .wire.messages import ACK, PING, PONG, PROBE, SUSPECT
 
+# From so many misses of one neighbour on all are asked every cycle: several may
+# have died at once.
+UNREST_MISSES = const(2)
 SUSPECT_MISSES = const(3)
 DEAD_MISSES = const(5)
 # A long link that does not answer so often is dropped.
@@ -68,6 +71,8 @@ class Probes:
         if not ring.steady() or ticks % STEADY_CYCLES == 0:
             partner = self._partner(order)
             self._probe(partner)
+        if max([entry.misses for entry in order]) >= UNREST_MISSES:
+            pinged = order
         for entry in order:
             if entry is not partner and (entry in pinged or entry.misses):
                 self.ping(entry.id, entry.box.addr)

@@ -33,7 +33,7 @@ GRACE_PROBES = const(2)
 ENTRY_PROBES = const(12)
 ENTRY_LEAST_MS = const(8000)
 # Long links are asked after more rarely.
-FAR_PROBES = const(60)
+FAR_PROBES = const(120)
 # After a change of the ring all exchanges are full ones for this many probes.
 STEADY_PROBES = const(8)
 # A holder beyond the slice's size waits so long for a manifest that moves it.
@@ -214,10 +214,14 @@ class Ring:
         added = False
         for entry in entries:
             id = entry.id
-            if id == node.id or entry.heard_ms < limit or entry.seat >= SEATS:
+            if id == node.id or entry.seat >= SEATS:
                 continue
             if entry.term > reach:
                 node.counters.bump("terms_refused")
+                continue
+            if entry.heard_ms < limit:
+                if not node.is_tombstoned(id):
+                    self.links.keep(entry, self.seat, self._far_stale())
                 continue
             known = self.near.get(id)
             if known is None or known.seat != entry.seat:
