@@ -1,16 +1,18 @@
-"""`python -m backfence.sim`: lists scenarios, runs one from a seed, and takes the benches.
+"""`python -m backfence.sim`: lists scenarios, runs one from a seed or many as drawn, and takes the benches.
 
 Exit 0: every check held, every aim was met.  1: one was not; a run's seed and
 the command that repeats it are printed.  2: the command was not understood.
 """
 
 import json
+import secrets
 import sys
 
 import click
 
 from . import bench as benches
 from . import run as runs
+from . import swarm as swarms
 from .lab import Lab
 from .speech import SPEECH
 
@@ -104,6 +106,33 @@ def run_benches(names, nodes, seed, out, form):
         for report in reports:
             if not report["held"]:
                 click.echo("repeat with: %s" % report["command"], err=True)
+        sys.exit(1)
+
+
+@main.command("swarm")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), required=True, help="How long.")
+@click.option("--seed", type=click.IntRange(0), default=None, help="The master seed of all draws; default: a new one.")
+@click.option("--runs", "most", type=click.IntRange(1), default=None, help="At most so many runs.")
+@click.option("--out", type=click.Path(file_okay=False), default="build/swarm", show_default=True,
+              help="Where the logs of failed runs go.")
+@click.option("--format", "form", type=FORMATS, default="text", help="How to print.")
+def run_swarm(minutes, seed, most, out, form):
+    """Runs scenarios, sizes and seeds drawn at random, on two cores."""
+    master = secrets.randbelow(1 << 32) if seed is None else seed
+    swarm = swarms.Swarm(master, out, lambda text: click.echo(text, err=True))
+    swarm.go(minutes, most)
+    passed = sum(swarm.passed.values())
+    report = {"ok": not swarm.failed, "seed": master, "passed": swarm.passed, "failed": swarm.failed,
+              "cut_off": swarm.cut_off}
+    if form == "json":
+        click.echo(json.dumps(report, indent=2, sort_keys=True))
+    else:
+        click.echo("master seed %d: %d runs held, %d failed, %d were cut off at the end; %d scenarios" % (
+            master, passed, len(swarm.failed), swarm.cut_off, len(swarm.passed)))
+    if swarm.failed:
+        click.echo("Error: %d runs failed:" % len(swarm.failed), err=True)
+        for failed in swarm.failed:
+            click.echo("  %s\n    repeat with: %s" % (failed["why"], failed["repeat"]), err=True)
         sys.exit(1)
 
 
