@@ -141,8 +141,8 @@ def ago(seconds):
 
 
 def when(census, now_s=None):
-    """Returns "epoch 12, complete 40 s ago; idle, rounds of 60 s"."""
-    pace = f"{'quick' if census['quick'] else 'idle'}, rounds of {census['rounds_ms'] / 1000:g} s"
+    """Returns "epoch 12, complete 40 s ago; idle, counts in rounds of 60 s"."""
+    pace = f"{'quick' if census['quick'] else 'idle'}, counts in rounds of {census['rounds_ms'] / 1000:g} s"
     if census["epoch"] is None or census["age_s"] is None:
         return f"no epoch is complete yet; {pace}"
     return f"epoch {census['epoch']}, complete {ago(age_s(census, now_s))} ago; {pace}"

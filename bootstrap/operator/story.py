@@ -11,12 +11,15 @@ from rich.console import Console
 import backfence
 
 from . import broker as brokers
-from . import enrol, files, fleet, manifests, push, report, settle, split, text, view, world
+from . import census as censuses
+from . import enrol, files, fleet, manifests, monitor, picture, push, report, settle, split, text, view, world
 from . import run as runs
 from .errors import OperatorError
 from .lab import Lab, choose_interpreter, free_ports
 
 SLICE, WORKLOAD = "edge", "words"
+# What the fleet is asked while it works: to count itself, once more.
+QUERY, ASKED = "alive", "count"
 DOORS = 2
 CONTACTS = 4  # "a few first contacts" that the controller hands to each
 # Where a gateway would gossip once a minute, the demonstration is watched by
@@ -28,6 +31,7 @@ TURN_S = 0.1  # of the watching loop: results in, status files read, picture dra
 # Each some five times what it takes on two cores.
 JOIN_S, FILL_S, RING_S = 60, 60, 60
 WORK_S, TASK_S = 120, 2  # for all, and for each task
+COUNT_S = 30
 # The disaster comes when something is done and much is left.
 KILL_FROM, KILL_UNTIL = 0.15, 0.75
 
@@ -42,7 +46,7 @@ class Story:
         self.began = time.monotonic()
         self.stages = {}
         self.lab = self.broker = self.controller = self.session = None
-        self.job = self.settlement = None
+        self.job = self.settlement = self.counted = None
         self.names = {}  # box id in hex: name
         self.agents = {}  # box id in hex: Process
         self.last_words = {}  # box id in hex: the last status of a killed agent
@@ -163,8 +167,33 @@ class Story:
     def _work(self):
         if self.knobs.kills:
             self._disaster()
+        self._ask()
         self._wait(self._work_s(), "the work is not done", lambda _statuses: self._open_work())
         self.view.say("all %d tasks are settled: SUCCEEDED" % len(self.pieces))
+
+    def _ask(self):
+        """Has the fleet count itself by gossip, while it works."""
+        self.counted = picture.Picture(self.fleet)
+        self.session.subscribe(self.fleet.topic("census", "+"), self.fleet.topic("door", "+"))
+        self.query = manifests.query_manifest(self.fleet, QUERY, ASKED)
+        push.publish(str(self.broker), self.fleet, self.fleet.sign(self.query), session=self.session)
+
+    def _answer(self):
+        """The answer to the query, None while there is none."""
+        return monitor.answer(self.query.payload, self.counted.census)
+
+    def _tell_census(self):
+        """What gossip counted, beside the truth.  Shown, not judged: a count is of an epoch that is over."""
+        with contextlib.suppress(OperatorError):
+            self._wait(COUNT_S, "the fleet has not counted itself", lambda _statuses: not self._answer() and "no answer")
+        census = self.counted.census
+        if not self._answer():
+            self.view.say("the fleet has not counted itself within %d s" % COUNT_S)
+            return
+        living = len(self.lab.living())
+        self.view.say("by gossip alone a door counts %s; %d agents run" % (monitor.headline(census), living))
+        for name, row in census["slices"].items():
+            self.view.say("  slice " + censuses.filling(name, row))
 
     def _open_work(self):
         """Why the work is not finished, None if it is; raises OperatorError when it cannot be any more."""
@@ -223,6 +252,7 @@ class Story:
         self.matches = merged == text.lines(text.count(self.data))
         if self.matches:
             self.view.say("the merged counts are those of CPython, word for word")
+        self._tell_census()
         for victim in self.killed:
             box = bytes.fromhex(victim["box"])
             victim["rescued"] = sum(box not in self.settlement.tasks[task].votes for task in victim["unsettled"])
@@ -252,6 +282,8 @@ class Story:
         refusal = None
         if message.topic.startswith(self.fleet.topic("refused", "")):
             refusal = push.read_refusal(message)
+        elif message.topic.startswith((self.fleet.topic("census", ""), self.fleet.topic("door", ""))):
+            self.counted.offer(message)
         elif self.job:
             self.job.take(message.topic, message.payload)
         self.session.done(message)
@@ -286,6 +318,8 @@ class Story:
             "killed": self.killed,
             "ring_seconds": self.ring_seconds,
             "tasks": {"total": len(self.pieces), "succeeded": counts[settle.SUCCEEDED], "states": counts},
+            "census": censuses.view(self.counted.census) if self.counted.census else None,
+            "living": len(self.lab.living()),
             "verdicts": dict(self.settlement.verdicts),
             "matches_reference": self.matches,
             "receipts": report.rows(self.settlement.metering(), self.names),

@@ -91,9 +91,9 @@ def test_ages_are_of_now():
     found = read(wall_s=1000, age_s=40)
     assert census.told_s(found, 1015) == 15 and census.age_s(found, 1015) == 55
     assert census.told_s(found, 900) == 0, "a door's clock that is ahead"
-    assert census.when(found, 1015) == "epoch 3, complete 55 s ago; idle, rounds of 60 s"
+    assert census.when(found, 1015) == "epoch 3, complete 55 s ago; idle, counts in rounds of 60 s"
     quick = read(quick=True, rounds_ms=300, epoch=None, age_s=None)
-    assert census.when(quick) == "no epoch is complete yet; quick, rounds of 0.3 s"
+    assert census.when(quick) == "no epoch is complete yet; quick, counts in rounds of 0.3 s"
     assert [census.ago(seconds) for seconds in (0, 119, 120, 7199, 7200, 172800)] == [
         "0 s", "119 s", "2 min", "120 min", "2.0 h", "2.0 d"]
 

@@ -66,6 +66,8 @@ def test_the_report_tells_all(finished):
     assert report["interpreter"] == lab.choose_interpreter().name
     assert report["tasks"]["succeeded"] == report["tasks"]["total"] >= 3 * text.TASKS_A_SEAT
     assert report["broker"].startswith("127.0.0.1:")
+    assert report["living"] == 5 == report["census"]["size"]
+    assert report["census"]["slices"]["edge"]["seats"] == 3 and report["census"]["queries"]["alive"]["count"] == 5
     rows = report["receipts"]
     assert len({row["box"] for row in rows}) == len(rows) >= 2
     assert sum(row["tasks"] for row in rows) >= report["tasks"]["total"]
