@@ -194,7 +194,7 @@ def test_a_liar_displaces_nothing_and_holds_his_slots_only():
     lan.run(1000)
     assert held(lan) == (6, 7) and blobs(lan) == ["blob-" + sha256(good).hex()]
     assert lan.nodes[0].counters["manifests_bad"] == 1
-    lan.run(40000)
+    lan.run(70000)
     assert not len(rumours.wanted) and held(lan) == (6, 7) and len(blobs(lan)) == 1
 
 
