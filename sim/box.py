@@ -56,6 +56,8 @@ class Box:
         self.wanted = False
         self.drift_ppm = drift_ppm
         self.wall_off_s = wall_off_s
+        # Where its monotonic clock starts; None: anywhere.
+        self.clock_start_ms = None
         self.door = False
         # An insider whose messages are altered (liar.py); no checker counts on it.
         self.liar = False
@@ -94,7 +96,10 @@ class Box:
         self.starts += 1
         self.wanted = True
         self._born_ms = self.world.now_ms
-        self._clock_ms = self.world.stream("box/%d/%d" % (self.number, self.starts)).randrange(CLOCK_START_MAX_MS)
+        self._clock_ms = self.clock_start_ms
+        if self._clock_ms is None:
+            drawn = self.world.stream("box/%d/%d" % (self.number, self.starts))
+            self._clock_ms = drawn.randrange(CLOCK_START_MAX_MS)
         self._wake_ms = None
         self._stepping = False
         self.world.note(self.number, "start")
