@@ -88,7 +88,8 @@ class Fetch:
         self.come = 0
         self.timed = None
         self.window = max(self.window // 2, WINDOW_LEAST)
-        self.wait_ms = min(self.wait_ms * 2, WAIT_MOST_MS)
+        if self.tries > 1:
+            self.wait_ms = min(self.wait_ms * 2, WAIT_MOST_MS)
 
     def unask(self):
         """Nothing is on its way any more."""
