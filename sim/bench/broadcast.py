@@ -20,6 +20,8 @@ TITLE = "dissemination of a manifest"
 NODES = (50, 1_000, 10_000)
 
 ROUND_MS = 200
+# In larger worlds rounds are slower: they cost most, and announcements do not wait for them.
+ROUND_LARGE_MS = 1_000
 # Greetings, keys and tags are simulated up to here; the bytes are the same above.
 SEALED_MOST = 200
 # IPv4 and UDP headers of each datagram.
@@ -28,6 +30,8 @@ EAGER_FANOUT = 4
 SEEDS_SMALL = 5
 # A fleet has settled after this long; the first rounds after a start are busy.
 SETTLE_MS = 8_000
+# Nobody is greeted in plain speech, and views are full from the start.
+SETTLE_PLAIN_MS = 3_000
 LIMIT_MS = 30_000
 # Loss and churn: so long both go on, in rounds; so many manifests are live.
 STORM_ROUNDS = 30
@@ -84,15 +88,17 @@ class Fleet:
 
     def __init__(self, nodes, seed, eager=False):
         speech = "sealed" if nodes <= SEALED_MOST else "plain"
-        self.lab = Lab("bench-broadcast", nodes, seed, speech=speech, busy_round_ms=str(ROUND_MS))
+        round_ms = ROUND_MS if nodes <= STORM_MOST else ROUND_LARGE_MS
+        self.lab = Lab("bench-broadcast", nodes, seed, speech=speech, busy_round_ms=str(round_ms))
         self.bytes = {}  # message type: bytes on the wire
         self.count = {}
         with _eagerly(eager):
             if speech == "sealed":
                 self.lab.boot(doors=1, contacts=2, spread_s=1)
+                self.lab.world.run_for(SETTLE_MS)
             else:
-                self.lab.boot_joined(doors=1, spread_ms=2_000)
-            self.lab.world.run_for(SETTLE_MS)
+                self.lab.boot_joined(doors=1, spread_ms=1_000)
+                self.lab.world.run_for(SETTLE_PLAIN_MS)
         for box in self.lab.world.boxes:
             self.meter(box)
 
@@ -135,7 +141,7 @@ class Fleet:
                 half = world.now_ms - begun
         last = world.now_ms - begun
         # What is still on its way counts as well.
-        world.run_for(2_000)
+        world.run_for(1_000)
         after = self.totals()
         self.moved = {key: after[key] - before[key] for key in after}
         return half, last, len(left)
