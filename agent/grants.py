@@ -11,7 +11,7 @@ to hear of each other.
 from .compat import const
 from .errors import RemoteError
 from .limits import RING_TOLD
-from .seat import TERM_JUMP, TERM_MOST, SeatEntry, pack_entries, unpack_entries
+from .seat import TERM_MOST, SeatEntry, pack_entries, unpack_entries
 from .wire.messages import ACCEPT, ANSWER, BUSY, GRANT, UNKNOWN
 
 GRANT_TRIES = const(6)
@@ -170,8 +170,3 @@ class Grants:
         node.ring.merge([SeatEntry(grant.seat, grant.term, grant.box, node.now_ms)])
         node.tasks.tell_progress(grant.box)
         node.on_seat()
-
-
-def first_term(high_term):
-    """The term under which a slice begins anew, above what was heard of; absurd hearsay counts for nothing."""
-    return high_term + 1 if high_term < TERM_MOST - TERM_JUMP else 1

@@ -20,7 +20,6 @@ bound to them stays where it is.
 from .choice import preference
 from .compat import const
 from .errors import RemoteError
-from .grants import first_term
 from .limits import ABSORBED, CANDIDATES_TOLD, SEAT_HINTS, SEATS_TOLD, SLICES_TOLD, VIEW
 from .offers import Offers, unpack_offers
 from .predicate import holds as predicate_holds
@@ -36,9 +35,12 @@ ELECT_ROUNDS_FULL = const(10)
 # Exchanges to have heard about the slice by then; without any, so many times the rounds.
 ELECT_HEARD = const(5)
 ELECT_UNHEARD = const(5)
-# A hint older than this many rounds, and than HINT_LEAST_MS, is dropped.
+# An offer older than this many rounds, and than HINT_LEAST_MS, is dropped; a seat
+# heard of, after as many slow rounds: others may be slow when we are fast.
 HINT_ROUNDS = const(20)
 HINT_LEAST_MS = const(15000)
+# Rounds without fresh word after which the next to begin looks for the ring.
+CHECK_ROUNDS = const(5)
 # Rounds for which a slice without a ring, or with vacancies, keeps gossip fast.
 EAGER_ROUNDS = const(60)
 # Rounds for which a free box waits for a slice before it offers itself to the next.
@@ -60,6 +62,7 @@ class Slice:
         self.high_term = 0
         self.lonely_ms = now_ms  # since when no holder was heard of
         self.heard = 0  # exchanges about it since then
+        self.void_ms = -(1 << 29)  # seats heard of until then are known to be empty
         self.offered_ms = now_ms  # since when we offer ourselves
         self.size = 1  # seats now, if the manifest gives a share
         self.version = 0
@@ -210,8 +213,11 @@ class Slicing:
 
     # -- gossip
 
-    def _hint_ms(self):
+    def _offer_ms(self):
         return max(HINT_LEAST_MS, HINT_ROUNDS * self._node.round_ms())
+
+    def _hint_ms(self):
+        return max(HINT_LEAST_MS, HINT_ROUNDS * self._node.config.round_ms)
 
     def tell(self):
         """What a shuffle carries of slices: [[id, seats, candidates, size, version], ...]."""
@@ -264,6 +270,7 @@ class Slicing:
         """Keep a SeatEntry that is fresh and better than what we know."""
         node = self._node
         fresh = node.now_ms - entry.heard_ms < self._hint_ms()
+        fresh = fresh and entry.heard_ms > slice.void_ms
         if not fresh or entry.seat >= self.sizes.most(slice) or node.is_tombstoned(entry.id):
             node.counters.bump("hints_dropped")
             return
@@ -276,7 +283,9 @@ class Slicing:
             return
         known = slice.seats.get(entry.seat)
         if known and (known.term, known.heard_ms) > (entry.term, entry.heard_ms):
-            return
+            # Much fresher word is of another holder since: a ring that began anew.
+            if entry.heard_ms - known.heard_ms < HINT_LEAST_MS:
+                return
         if not slice.seats and slice.manifest.id != node.ring.slice_id:
             node.news()  # it has begun: offers must travel fast once more
         slice.seats[entry.seat] = SeatEntry(entry.seat, entry.term, entry.box, entry.heard_ms)
@@ -287,7 +296,7 @@ class Slicing:
 
     def _hear_candidate(self, slice, box, heard_ms):
         node = self._node
-        if box.id == node.id or node.is_tombstoned(box.id) or node.now_ms - heard_ms >= self._hint_ms():
+        if box.id == node.id or node.is_tombstoned(box.id) or node.now_ms - heard_ms >= self._offer_ms():
             return
         for entry in slice.seats.values():
             if entry.id == box.id and entry.heard_ms >= heard_ms:
@@ -328,18 +337,42 @@ class Slicing:
         # Attributes and ranks vary.
         self._prefer = None
         limit = now_ms - self._hint_ms()
-        for slice in self.slices.values():
+        for slice in list(self.slices.values()):
             for entry in list(slice.seats.values()):
                 if entry.heard_ms < limit:
                     del slice.seats[entry.seat]
-            slice.offers.expire(limit)
+            slice.offers.expire(now_ms - self._offer_ms())
             self.sizes.decide(slice)
             if not self.matches(slice.manifest):
                 slice.offered_ms = now_ms
-            if slice.seats or self._node.ring.own_entry(slice.manifest.id):
+            offers = self.offers(slice)
+            if slice.seats or not offers:
                 slice.lonely_ms, slice.heard = now_ms, 0
-            elif self.offers(slice):
+                if offers and self._first(slice):
+                    self._check(slice, now_ms)
+            else:
                 self._consider_beginning(slice, now_ms)
+
+    def _first(self, slice):
+        """True if of all who offer themselves we would begin the slice."""
+        least = slice.offers.least()
+        return least is None or rank(slice.manifest.id, self._node.id) < least
+
+    def _check(self, slice, now_ms):
+        """All may have died at once: look for the ring if there was no word of it for long."""
+        freshest = max([entry.heard_ms for entry in slice.seats.values()])
+        if now_ms - freshest < max(HINT_LEAST_MS, CHECK_ROUNDS * self._node.round_ms()):
+            return
+
+        def done(entry, hops):
+            if entry is None:
+                slice.void_ms = self._node.now_ms
+                slice.seats = {}
+            else:
+                self.hear_seat(slice, entry)
+
+        if not self._node.lookup.asking:
+            self._node.lookup.find(0, done, slice.manifest.id)
 
     def _consider_beginning(self, slice, now_ms):
         node = self._node
@@ -355,9 +388,6 @@ class Slicing:
             # Greetings may take longer than rounds: without word there is no minimum.
             if slice.heard < ELECT_HEARD:
                 rounds *= ELECT_UNHEARD
-        if lonely_ms < rounds * node.round_ms():
-            return
-        mine = rank(slice.manifest.id, node.id)
-        if slice.offers.least() is not None and slice.offers.least() < mine:
-            return
-        node.ring.take(slice.manifest, 0, first_term(slice.high_term), [])
+        if lonely_ms >= rounds * node.round_ms() and self._first(slice):
+            # The least of all terms: if there is a ring after all, it stays.
+            node.ring.take(slice.manifest, 0, 0, [])

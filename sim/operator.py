@@ -43,10 +43,10 @@ class Operator:
         self._client.subscribe(fleet.topic("result", "#"))
         self._client.subscribe(fleet.topic("refused", "#"))
 
-    def push_slice(self, name, seats, where=None):
-        """Publishes a slice manifest; returns its sequence number."""
+    def push_slice(self, name, seats, where=None, valid_s=VALID_S, **shape):
+        """Publishes a slice manifest; returns its sequence number.  shape: absorbs or origin."""
         return self._push(manifests.slice_manifest(
-            self.fleet, name, seats, where, valid_s=VALID_S, issued=self.world.wall_s()))
+            self.fleet, name, seats, where, valid_s=valid_s, issued=self.world.wall_s(), **shape))
 
     def push_workload(self, name, slice, tasks, program=None, input_bytes=200, inputs=None, outputs=None, **settings):
         """Publishes a workload; returns its Work.

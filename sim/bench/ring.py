@@ -127,7 +127,7 @@ def _deaths(ring, say):
     care = {}
     for seat in singles:
         id = ring.boxes[seat].node.id
-        care[seat] = id, [box for box in ring.boxes if id in box.node.ring.near]
+        care[seat] = id, [box for box in ring.boxes if box.live and id in box.node.ring.near]
         ring.boxes[seat].crash()
     for seat in rows:
         for other in range(seat, seat + NEIGHBOURS - 1):
