@@ -60,15 +60,15 @@ def test_it_goes_out_at_once_for_news_and_now_and_then_without():
     lan.join_all()
     lan.run(1500)
     assert len(censuses(lan)) == 1, "when the broker is there"
-    lan.run(240000)
+    lan.run(60000)
     censuses(lan)
-    lan.run(600000)
-    assert 8 <= len(censuses(lan)) <= 16
+    lan.run(125000)
+    assert 2 <= len(censuses(lan)) <= 5
     lan.push(0, {"kind": "slice", "name": "edge", "seats": 1})
     lan.run(census.CHANGED_MS + 2000)
     assert "edge" in cbor.decode(censuses(lan)[0][1])["slices"]
-    lan.run(60000)
-    assert len(censuses(lan)) <= 60000 // census.CHANGED_MS
+    lan.run(10000)
+    assert len(censuses(lan)) <= 10000 // census.CHANGED_MS
 
 
 def test_a_full_queue_of_events_is_tried_again():
@@ -87,7 +87,7 @@ def test_a_door_that_leaves_takes_it_back_and_says_no_more():
     topic = censuses(lan)[0][0]
     door.leave(lan.now_ms)
     assert censuses(lan) == [(topic, b"", True)]
-    lan.run(200000)
+    lan.run(70000)
     assert not censuses(lan)
 
 
@@ -96,7 +96,7 @@ def test_without_a_broker_it_says_nothing():
     lan.run(3000)
     censuses(lan)
     door.disconnected(lan.now_ms)
-    lan.run(200000)
+    lan.run(70000)
     door.leave(lan.now_ms)
     assert not censuses(lan)
     door.connected(lan.now_ms)
@@ -108,8 +108,9 @@ def test_it_fits_its_bytes_whatever_is_in_it():
     small = big(2, 8)
     assert cbor.decode(census.encode(small), 8, 99999) == small
     last = []
-    for slices, points in ((8, 16), (16, 32), (16, 64), (32, 32), (32, 64), (32, 200), (90, 200), (300, 200)):
-        made = big(slices, points)
+    # The last one is more than a fleet can have.
+    for slices, points, heard in ((16, 4, SEAT_HINTS), (24, 32, 1), (32, 40, 1), (230, 0, 1)):
+        made = big(slices, points, heard)
         data = census.encode(made)
         told = cbor.decode(data, 8, 99999)
         assert len(data) <= CENSUS_BYTES, (slices, points)
