@@ -270,10 +270,6 @@ class Door:
             if carried.peer:
                 self._node.store.forget(carried.output)
 
-    def on_epoch(self):
-        """An epoch is complete: a census may go out at once."""
-        self._census_ms = self._node.now_ms - CENSUS_IDLE_MS
-
     # -- time
 
     def tick(self, now_ms):
