@@ -64,6 +64,10 @@ def _put(out, value):
         out.extend(value)
     elif kind is int and 0 <= value < 24:
         out.append(value)
+    elif kind is list or kind is tuple:
+        _put_head(out, _ARRAY, len(value))
+        for item in value:
+            _put(out, item)
     # bool before int: on CPython True is an int too.
     elif value is None:
         out.append(0xF6)
@@ -76,17 +80,13 @@ def _put(out, value):
             _put_head(out, _UINT, value)
         else:
             _put_head(out, _NEGATIVE, -1 - value)
-    elif isinstance(value, (bytes, bytearray, memoryview)):
+    elif isinstance(value, (bytearray, memoryview)):
         _put_head(out, _BYTES, len(value))
         out.extend(value)
     elif isinstance(value, str):
         value = value.encode()
         _put_head(out, _TEXT, len(value))
         out.extend(value)
-    elif isinstance(value, (list, tuple)):
-        _put_head(out, _ARRAY, len(value))
-        for item in value:
-            _put(out, item)
     elif isinstance(value, dict):
         _put_map(out, value)
     elif isinstance(value, Tag):
