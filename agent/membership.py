@@ -69,7 +69,7 @@ class Membership:
         self.doors = {}  # identity: Descriptor of a box with a broker connection
         self.remembered = Contacts(node)
         self.rounds = 0
-        self.partners = Partners()
+        self.partners = Partners(node.rng)
         self._save_round = FIRST_SAVE_ROUNDS
         self._questions = {}  # exchange id: Question
         self._timeouts = 0

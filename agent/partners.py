@@ -3,14 +3,16 @@
 from .compat import const
 from .limits import PARTNERS
 
-# Times that a box once greeted is asked again.
+# Times that a box once greeted is asked again, on average: drawn from 1 to
+# 2 * REUSES - 1, so that all do not leave, and others are not greeted, at once.
 REUSES = const(3)
 
 
 class Partners:
     """A queue of Descriptors with the times that each may still be asked."""
 
-    def __init__(self):
+    def __init__(self, rng):
+        self._rng = rng
         self._rows = []  # (Descriptor, uses left), the next first
 
     def __len__(self):
@@ -29,7 +31,7 @@ class Partners:
     def keep(self, descriptor):
         """A box answered after it was greeted; the first in the queue makes room."""
         if descriptor.id not in self:
-            self._rows.append((descriptor, REUSES))
+            self._rows.append((descriptor, 1 + self._rng.below(2 * REUSES - 1)))
             if len(self._rows) > PARTNERS:
                 self._rows.pop(0)
 

@@ -8,6 +8,10 @@ exchanges are left out, for time.  A cycle is one round of 30 s.
 import random
 from dataclasses import replace
 
+from ...agent.descriptor import Descriptor, pack_all
+from ...agent.limits import SHUFFLE
+from ...agent.wire.messages import SHUFFLE as ASK
+from ...agent.wire.messages import pack
 from .. import graph
 from ..lab import Lab
 
@@ -17,6 +21,8 @@ STEADY = 99
 LOSSY = 60
 KILLED_SHARE = 0.5
 HEALED, BALANCED = 12, 35
+# A liar asks so many more boxes a round than the one that is its due, for so long.
+PUSHES, LYING = 10, 40
 # PeerSim's own classes at cycle 99, 10^4 nodes: sd, least, most, clustering, path, first cut.
 CYCLON = "PeerSim, Cyclon 20, 10^4"
 NEWSCAST = "PeerSim, Newscast 20, 10^4"
@@ -45,7 +51,7 @@ def rows(nodes, seed, say):
     cycles(lab, LOSSY, say)
     deviation = graph.of(lab.world).in_degrees().std()
     out.append(_row(nodes, "in-degree sd at 5 % loss", deviation, aim="<= 2" if nodes >= 10_000 else None))
-    return out
+    return out + _lies(min(nodes, 1_000), seed, say)
 
 
 def start(nodes, seed, loss=0.0, speech="plain"):
@@ -111,6 +117,28 @@ def _healing(lab, nodes, seed, say):
                for box in lab.world.live())
     out.append(_row(nodes, "timeouts a round of one box, most", round(most, 2), aim="<= 3"))
     return out
+
+
+def _lies(nodes, seed, say):
+    """How many views one liar fills that asks PUSHES boxes a round and names its friends as fresh."""
+    lab = start(nodes, seed)
+    liar, friends = lab.world.boxes[0], lab.world.boxes[1:SHUFFLE]
+    rng = random.Random("liar/%s" % seed)
+    for _ in range(LYING):
+        for box in rng.sample(lab.world.boxes[SHUFFLE:], PUSHES):
+            liar.tell(_push, liar.node, box, friends, rng.getrandbits(32))
+        cycles(lab, 1)
+    degrees = graph.of(lab.world).in_degrees()
+    say("a liar in %d views, its friends in %s" % (degrees[0], list(degrees[1:SHUFFLE])))
+    what = "in-degree of %s, which asks %d boxes a round (an honest box: 20)"
+    return [_row(nodes, what % ("a liar", PUSHES), degrees[0]),
+            _row(nodes, what % ("a liar's friend", PUSHES), degrees[1:SHUFFLE].mean())]
+
+
+def _push(node, box, friends, exchange):
+    forged = [node.descriptor()] + [Descriptor(friend.node.id, friend.address) for friend in friends]
+    message = pack(ASK, exchange, pack_all(forged), node.rumours.digest(), b"", [])
+    node.send_packed(box.node.id, box.address, message)
 
 
 def _count(box):
