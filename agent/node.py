@@ -109,6 +109,7 @@ class Node:
             messages.PING: self.ring.probes.on_ping,
             messages.PONG: self.ring.probes.on_pong,
             messages.SUSPECT: self.ring.probes.on_suspect,
+            messages.LIVES: self.ring.probes.on_lives,
             messages.GRANT: self.ring.grants.on_grant,
             messages.ANSWER: self.ring.grants.on_answer,
             messages.LEAVE: self.ring.on_leave,

@@ -7,9 +7,8 @@ pings the two next holders on either side, another of the near in turn, and all
 whom it suspects (PING, PONG: a few bytes).
 
 Three unanswered cycles make a suspect (SWIM: Das, Gupta, Motivala 2002).  All
-near neighbours are told (SUSPECT): whoever heard the suspect lately passes the
-word on to it, and it answers the accuser directly; the others begin to ask it
-at once.  So several that die together are found in the time of one, and all
+near neighbours are told (SUSPECT): whoever heard the suspect lately says so
+(LIVES); the others begin to ask it at once.  So several that die together are found in the time of one, and all
 neighbours know within eight cycles.  Five unanswered cycles are death.
 """
 
@@ -19,13 +18,15 @@ from .limits import NEIGHBOURS, RING_TOLD
 from .links import for_partner
 from .reshape import redirect
 from .seat import pack_entries, unpack_entries
-from .wire.messages import ACK, PING, PONG, PROBE, SUSPECT
+from .wire.messages import ACK, LIVES, PING, PONG, PROBE, SUSPECT
 
 # From so many misses of one neighbour on all are asked every cycle: several may
 # have died at once.
 UNREST_MISSES = const(2)
 SUSPECT_MISSES = const(3)
 DEAD_MISSES = const(5)
+# Who was heard within so many probes, lives.
+LATELY_PROBES = const(2)
 # A long link that does not answer so often is dropped.
 FAR_MISSES = const(3)
 # Neighbours next to us that are pinged every cycle, on either side.
@@ -153,34 +154,37 @@ class Probes:
 
     def _accuse(self, suspect):
         node = self._node
-        ring = node.ring
-        own = pack_entries([ring.own_entry(ring.manifest.id)], node.now_ms)
-        for entry in ring.near.values():
+        for entry in node.ring.near.values():
             if entry is not suspect:
-                node.send(entry.id, entry.box.addr, SUSPECT, ring.manifest.id, suspect.id, own)
+                node.send(entry.id, entry.box.addr, SUSPECT, node.ring.manifest.id, suspect.id)
 
     def on_suspect(self, peer, message):
-        """A neighbour suspects a holder: us, one that we heard lately, or one to be asked now."""
-        _, slice_id, id, packed = message
+        """A neighbour suspects a holder: one that we heard lately, or one to be asked now."""
+        _, slice_id, id = message
+        node = self._node
+        ring = node.ring
+        entry = ring.near.get(id) if ring.slice_id == slice_id and peer.id in ring.near else None
+        if entry is None or entry.misses >= SUSPECT_MISSES:
+            return
+        if not entry.misses and node.now_ms - entry.heard_ms < LATELY_PROBES * node.config.probe_ms:
+            node.send(peer.id, peer.addr, LIVES, slice_id, pack_entries([entry], node.now_ms))
+            return
+        entry.misses = max(entry.misses, SUSPECT_MISSES - 1)
+        self.ping(id, entry.box.addr)
+
+    def on_lives(self, peer, message):
+        """A neighbour has heard whom we suspect."""
+        _, slice_id, packed = message
         node = self._node
         ring = node.ring
         if ring.slice_id != slice_id or peer.id not in ring.near:
             return
-        accusers = unpack_entries(packed, 1, node.now_ms)
-        if len(accusers) != 1:
-            raise RemoteError("one accuser")
-        if id == node.id:
-            self.ping(accusers[0].id, accusers[0].box.addr)
-            return
-        entry = ring.near.get(id)
-        if entry is None or entry.misses >= SUSPECT_MISSES:
-            return
-        if not entry.misses and node.now_ms - entry.heard_ms < 2 * node.config.probe_ms:
-            if accusers[0].id == peer.id:  # passed on once only
-                node.send(id, entry.box.addr, SUSPECT, slice_id, id, packed)
-            return
-        entry.misses = max(entry.misses, SUSPECT_MISSES - 1)
-        self.ping(id, entry.box.addr)
+        entries = unpack_entries(packed, 1, node.now_ms)
+        entry = ring.near.get(entries[0].id) if entries else None
+        # Only what is suspected, and only lately: old news revives nobody.
+        if entry and entry.misses >= SUSPECT_MISSES:
+            if node.now_ms - entries[0].heard_ms <= (LATELY_PROBES + 1) * node.config.probe_ms:
+                ring.merge(entries)
 
     # -- answers
 

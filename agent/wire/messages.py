@@ -35,6 +35,7 @@ SUSPECT = const(22)
 FIND = const(23)
 PASSED = const(24)
 FOUND = const(25)
+LIVES = const(26)
 
 FORMS = {
     # exchange id, descriptors, digest of manifests, doors, slice gossip
@@ -70,8 +71,10 @@ FORMS = {
     PING: ("u", "h", "u", "u"),
     # exchange id, slice, answerer's seat or null, term
     PONG: ("u", "h", "?u", "u"),
-    # slice, who is suspected, its accuser's seat entry
-    SUSPECT: ("h", "h", "b"),
+    # slice, who is suspected
+    SUSPECT: ("h", "h"),
+    # slice, seat entry of one who was suspected and is heard
+    LIVES: ("h", "b"),
     # exchange id, slice, seat looked for, hops so far, who asks (descriptor)
     FIND: ("u", "h", "u", "u", "b"),
     # exchange id of a FIND that was passed on to us

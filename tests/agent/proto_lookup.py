@@ -1,0 +1,86 @@
+"""Lookups along the ring: found in few hops, past the dead, and bounded."""
+
+from backfence.agent.limits import LOOKUPS
+from backfence.agent.links import Links, class_of, for_partner, nearest
+from backfence.agent.seat import SeatEntry
+from backfence.agent.descriptor import Descriptor
+from lan import Lan
+from proto_node import holders
+from proto_ring import closed
+
+
+def find(lan, number, seat, slice_id=None):
+    """(seat found or None, hops) of a lookup begun at a box."""
+    out = []
+    assert lan.nodes[number].lookup.find(seat, lambda entry, hops: out.append((entry and entry.seat, hops)), slice_id)
+    lan.run_until(lambda: out, 12000)
+    assert len(out) == 1
+    return out[0]
+
+
+def test_every_seat_is_found_from_every_other():
+    lan = closed(13, 12, seed=3)
+    lan.run(3000)
+    seats = holders(lan, "edge")
+    for seat in range(12):
+        for source in (0, 5):
+            found, hops = find(lan, seats[source], seat)
+            assert found == seat and hops <= 3
+    outside = [i for i in range(13) if i not in seats.values()][0]
+    id = lan.nodes[0].rumours.get("slice", "edge").id
+    lan.run_until(lambda: lan.nodes[outside].slicing.slices[id].seats, 20000)
+    assert find(lan, outside, 7, id)[0] == 7
+
+
+def test_a_vacant_seat_gives_its_neighbour_and_the_dead_are_passed_by():
+    lan = closed(12, 12, seed=4)
+    lan.run(3000)
+    seats = holders(lan, "edge")
+    lan.down = [seats[6], seats[7]]
+    found, _ = find(lan, seats[0], 5)
+    assert found == 5
+    lan.run(12000)
+    assert find(lan, seats[0], 6)[0] in (5, 8)
+
+
+def test_nobody_answers_and_too_many_ask():
+    lan = closed(3, 2, seed=5)
+    seats = holders(lan, "edge")
+    node = lan.nodes[[i for i in range(3) if i not in seats.values()][0]]
+    lan.down = list(seats.values())
+    id = node.rumours.get("slice", "edge").id
+    out = []
+    for _ in range(LOOKUPS):
+        assert node.lookup.find(1, lambda entry, hops: out.append(entry), id)
+    assert not node.lookup.find(1, None, id) and node.counters["lookups_dropped"] == 1
+    assert len(node.lookup.asking) == LOOKUPS
+    lan.run(12000)
+    assert out == [None] * LOOKUPS and not node.lookup.asking
+
+
+def entry(seat):
+    return SeatEntry(seat, 1, Descriptor(b"%16d" % seat, bytes((10, 0, 0, 1, 1, 1))), 1000)
+
+
+def test_who_is_near_and_whom_a_partner_wants():
+    entries = [entry(seat) for seat in range(0, 400, 4)]
+    assert [e.seat for e in nearest(entries, 0, 2)] == [0, 4, 392, 396]
+    assert [e.seat for e in for_partner(entries, 200, b"%16d" % 200, 4)] == [204, 208, 192, 196]
+    assert len(for_partner(entries + entries, 7, b"", 20)) == 20
+
+
+def test_long_links_one_for_each_power_of_two():
+    links = Links()
+    for seat in range(1, 4096):
+        links.keep(entry(seat), 2000, 0)
+    ways = sorted([e.seat - 2000 for e in links.far.values()])
+    assert len(ways) == 19 and class_of(0, 3) is None and class_of(0, 4) != class_of(4, 0)
+    for low in (4, 8, 16, 1024):
+        assert len([way for way in ways if low <= way < 2 * low]) == 1
+        assert len([way for way in ways if low <= -way < 2 * low]) == 1
+    fresh = entry(2004)
+    fresh.heard_ms = 9000
+    links.keep(fresh, 2000, 5000)
+    assert fresh in links.far.values()
+    links.drop_far(fresh.id)
+    assert fresh not in links.far.values()
