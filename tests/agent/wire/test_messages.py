@@ -12,7 +12,7 @@ BY_FORM = {
     "u": st.integers(0, (1 << 32) - 1), "U": st.integers(0, (1 << 53) - 1), "b": st.binary(max_size=1000),
     "l": st.lists(st.lists(st.one_of(st.integers(0, 99), st.binary(max_size=40), st.none()), max_size=4), max_size=9),
     "8": st.binary(min_size=8, max_size=8), "h": st.binary(min_size=16, max_size=16),
-    "s": st.binary(min_size=32, max_size=32), "?u": st.one_of(st.none(), st.integers(0, (1 << 32) - 1)),
+    "?b": st.one_of(st.none(), st.binary(max_size=300)), "s": st.binary(min_size=32, max_size=32), "?u": st.one_of(st.none(), st.integers(0, (1 << 32) - 1)),
 }
 MESSAGE = st.sampled_from(sorted(messages.FORMS)).flatmap(
     lambda kind: st.tuples(st.just(kind), *(BY_FORM[form] for form in messages.FORMS[kind])))
@@ -46,6 +46,7 @@ def test_garbage_is_refused(body):
 
 
 def test_kinds_and_forms_are_those_of_the_wire():
-    assert sorted(messages.FORMS) == list(range(1, 16))
-    with pytest.raises(RemoteError):
-        messages.unpack(cbor2.dumps([16]))
+    assert sorted(messages.FORMS) == list(range(1, 18)) + list(range(20, 26))
+    for kind in (0, 18, 19, 26):
+        with pytest.raises(RemoteError):
+            messages.unpack(cbor2.dumps([kind]))
