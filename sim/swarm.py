@@ -20,7 +20,7 @@ RUN_S = 900
 # After the swarm's time, runs that have begun may take so long to end.
 GRACE_S = 60
 # Of its own size, a scenario is run at this share at least, and at most.
-LEAST_SHARE, MOST_SHARE = 0.4, 1.25
+LEAST_SHARE, MOST_SHARE = 0.8, 1.5
 # One run in so many speaks plainly (speech.py).
 PLAIN_EVERY = 4
 TICK_S = 0.2
