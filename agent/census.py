@@ -68,8 +68,11 @@ class Census:
         node = self._node
         census = node.aggregate.report()
         counted = census["slices"]
+        # What another slice has taken in is counted there.
         census["slices"] = {
-            slice.manifest.name: self._slice(slice, counted) for slice in node.slicing.slices.values()
+            slice.manifest.name: self._slice(slice, counted)
+            for slice in node.slicing.slices.values()
+            if not node.slicing.absorber(slice.manifest.name)
         }
         census["workloads"] = {
             manifest.name: {

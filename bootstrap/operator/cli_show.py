@@ -7,7 +7,7 @@ import click
 
 from . import census as censuses
 from . import monitor as monitoring
-from . import picture, results
+from . import picture, reshape, results
 from .cli import broker_option, fleet_option, format_option, main, show
 from .errors import OperatorError
 from .manifests import PUSHED
@@ -102,14 +102,18 @@ def _describe_fleet(fleet, seen, offline, style):
     show(style, value, "\n".join(lines))
 
 
-def _describe_slice(_fleet, seen, payload, style):
-    value = picture.slice_row(payload)
+def _describe_slice(fleet, seen, payload, style):
+    value = {**picture.slice_row(payload), "part_of": reshape.absorber(fleet, payload["name"])}
     row = _counted(seen, "slices", payload)
     value["census"] = _aged(seen, row)
     if row and not value["ended"]:
         value["short"], value["says"] = censuses.short_by(row), censuses.filling(payload["name"], row)
     lines = [f"{key}: {_text(inner)}" for key, inner in value.items() if key not in ("census", "says")]
-    show(style, value, "\n".join([*lines, *_told(seen, value.get("says"))]))
+    if value["part_of"]:
+        lines.append(f"its seats are a part of {value['part_of']}: see `backfence describe {value['part_of']}`")
+    else:
+        lines += _told(seen, value.get("says"))
+    show(style, value, "\n".join(lines))
 
 
 def _describe_query(_fleet, seen, payload, style):

@@ -8,7 +8,7 @@ from ...agent import limits
 from . import choice, manifests, picture, push, reshape
 from . import monitor as monitoring
 from .cli import broker_option, fleet_option, format_option, main, show, warn
-from .cli_show import find
+from .cli_show import find, newer
 from .cli_work import end_label
 from .errors import OperatorError
 
@@ -135,7 +135,7 @@ def _list(seen, style):
 
 def _asked(fleet, seen, session, name, asked):
     """Returns (the query's manifest, True if it is new and was pushed just now)."""
-    known = seen.manifests.get(f"query-{name}")
+    known = newer(fleet, seen, f"query-{name}")
     live = known is not None and not known.get("end") and known["expires"] > time.time()
     if asked is None:
         if not live:

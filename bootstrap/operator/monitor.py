@@ -123,19 +123,21 @@ def monitor(picture, session, style="text", until_s=None, console=None):
     shown = []
 
     def tell():
-        if picture.census is not None and (not shown or shown[-1] != picture.told):
-            shown.append(picture.told)
+        # Another census, or another door's: the one that spoke before may have gone.
+        news = picture.census and (picture.told, picture.census["door"])
+        if news and shown[-1:] != [news]:
+            shown.append(news)
             if style == "json":
                 print(json.dumps(snapshot(picture), sort_keys=True), flush=True)
             else:
                 print("\n".join(lines(picture.census)), flush=True)
-        elif picture.census is None and not shown:
-            shown.append(-1)
+        elif not news and not shown:
+            shown.append(None)
             problem, hint = none_yet(picture)
             click.echo(f"{problem}. {hint}", err=True)
 
     _follow(picture, session, until_s, tell)
-    return sum(told >= 0 for told in shown)
+    return sum(news is not None for news in shown)
 
 
 def _follow(picture, session, until_s, tell):

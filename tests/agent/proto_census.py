@@ -71,6 +71,14 @@ def test_it_goes_out_at_once_for_news_and_now_and_then_without():
     assert len(censuses(lan)) <= 10000 // census.CHANGED_MS
 
 
+def test_a_slice_that_another_has_taken_in_is_counted_there():
+    lan, door = world()
+    for fields in ({"name": "b", "seats": 1}, {"name": "a", "seats": 2, "absorbs": [["b", 1, 1]]}):
+        lan.push(0, dict(fields, kind="slice"))
+    lan.run(500)
+    assert list(door.door.census.map()["slices"]) == ["a"]
+
+
 def test_a_full_queue_of_events_is_tried_again():
     lan, door = world()
     while door.event(("log", "info", "x")):
