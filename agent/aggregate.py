@@ -140,7 +140,7 @@ class Aggregate:
         self.due = min(self.due, epoch.due())
         if epoch.number == 0:
             self._ask(peer, b"", [])  # only to hear of the epoch
-        elif epoch.averaging():
+        elif epoch.mixing():
             self.averages.update()
             for body, parts in self.averages.bodies():
                 self._ask(peer, body, parts)

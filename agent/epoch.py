@@ -17,6 +17,9 @@ from .limits import EPOCH_JUMP, EPOCH_QUICK_BURST
 
 # Cycles of averaging: 0.3 ^ 30 leaves nothing of the variance.
 ROUNDS = const(30)
+# Rounds at an epoch's end in which nothing is begun: what is under way comes to
+# its end, and no mass is left on the way.
+SETTLE_ROUNDS = const(4)
 # Rounds of rest after an idle epoch, to halve its traffic, and after a quick one.
 IDLE_REST_ROUNDS = const(30)
 QUICK_REST_ROUNDS = const(4)
@@ -60,6 +63,10 @@ class Epoch:
     def averaging(self):
         """True while we take part and averages still move."""
         return self.taking_part and not self.complete()
+
+    def mixing(self):
+        """True while we may begin exchanges of averages."""
+        return self.taking_part and self.elapsed_ms() < (ROUNDS - SETTLE_ROUNDS) * self.round_ms()
 
     def hurries(self):
         """True while a quick epoch wants busy rounds."""

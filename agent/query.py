@@ -93,6 +93,9 @@ class Query:
         self.match = False
         self.value = 0.0
         self.samples = []  # values heard of, in this epoch and until the next
+        self.rank = None  # of the thresholds in use: the least known
+        self.points = array("f")
+        self.shares = array("d")
 
     def begin(self, number, id, attributes):
         """Start epoch `number` with our own answer; id: our identity."""
@@ -232,6 +235,10 @@ class Query:
 
     def finish(self, number, now_ms):
         """Keep this epoch's averages as the result."""
+        self.result = self.present(number, now_ms)
+
+    def present(self, number, now_ms):
+        """The Distribution as the averages stand now, complete or not."""
         match = self.moments[0]
         values, heights = [], []
         if match > 0 and self.least < NOTHING:
@@ -249,7 +256,7 @@ class Query:
                 heights.append(1.0)
             else:
                 heights[0] = 1.0
-        self.result = Distribution(number, now_ms, self.moments, self.least, self.most, values, heights)
+        return Distribution(number, now_ms, self.moments, self.least, self.most, values, heights)
 
     def fraction(self, id):
         """Our rank among the matching boxes, 0 (least) to 1; None if not known.
@@ -257,10 +264,14 @@ class Query:
         Boxes of equal value are told apart by their identity's hash, so that a
         share of them is a share.
         """
-        if self.result is None or not self.match:
+        return self.fraction_in(self.result, id)
+
+    def fraction_in(self, found, id):
+        """The same in a given Distribution, or None."""
+        if found is None or not self.match:
             return None
-        high = self.result.below(self.value)
-        low = min(high, self.result.below(self.value - 1))
+        high = found.below(self.value)
+        low = min(high, found.below(self.value - 1))
         lot = int.from_bytes(sha256(id, self.key)[:3], "big") / (1 << 24)
         return low + lot * (high - low)
 

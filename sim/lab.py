@@ -69,18 +69,25 @@ class Lab(Run):
             delay = 0 if box.number < contacts else rng.randrange(spread_s * 1000)
             self.world.after(delay, self._first_start, box)
 
-    def boot_joined(self, view=20, doors=0, contacts=4, spread_ms=0, weather=faults.CALM):
+    def boot_joined(self, view=20, doors=0, contacts=4, spread_ms=0, weather=faults.CALM, count=None):
         """Starts every box with `view` random others in its view, as the papers do ("random 20-out").
 
         `spread_ms`: the starts are spread over so much time; 0 is one round.
+        `count`: only so many boxes; the others are spares, to be started with enter().
         """
         rng = self.world.stream("boot")
         spread_ms = spread_ms or int(self.settings["round_ms"])
-        members = self.fleet.members
-        for box in self._place(doors, contacts, rng, weather):
+        boxes = self._place(doors, contacts, rng, weather)[:count]
+        members = self.fleet.members[: len(boxes)]
+        for box in boxes:
             known = rng.sample(range(len(members)), min(view + 1, len(members)))
             known = [members[number] for number in known if number != box.number][:view]
             self.world.after(rng.randrange(spread_ms), self._first_start, box, known)
+
+    def enter(self, box, known):
+        """Starts a spare box that knows some boxes."""
+        box.wanted = True
+        self._first_start(box, [self.fleet.members[other.number] for other in known])
 
     def _place(self, doors, contacts, rng, weather):
         """Puts all boxes and the controller in the world; the boxes."""
