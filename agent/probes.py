@@ -188,13 +188,24 @@ class Probes:
 
     # -- answers
 
+    def _hear(self, peer, seat, term, packed):
+        """The entries of a holder's message: its own first, then others."""
+        ring = self._node.ring
+        entries = unpack_entries(packed, RING_TOLD, self._node.now_ms)
+        first = entries[0] if entries else None
+        if not first or (first.id, first.seat, first.term) != (peer.id, seat, term):
+            raise RemoteError("a holder tells of itself first")
+        ring.hear_direct(peer, seat, term)
+        if ring.seat is not None:
+            ring.merge(entries[1:])
+
     def on_probe(self, peer, message):
         """Answer a holder of some slice: with our seat there, or none."""
         _, exchange, slice_id, seat, term, packed, size, version = message
         node = self._node
         ring = node.ring
         if ring.slice_id == slice_id:
-            ring.hear_entries(peer, seat, term, packed)
+            self._hear(peer, seat, term, packed)
             node.slicing.hear_size(slice_id, version, size)
         if ring.slice_id == slice_id:
             version, size = node.slicing.told_size(slice_id)
@@ -240,7 +251,7 @@ class Probes:
         _, exchange, slice_id, seat, term, packed, size, version = message
         ring = self._node.ring
         if self._answered(peer, exchange, slice_id, seat):
-            ring.hear_entries(peer, seat, term, packed)
+            self._hear(peer, seat, term, packed)
             if ring.seat is not None:
                 self._node.slicing.hear_size(slice_id, version, size)
                 ring.grants.fill()

@@ -19,11 +19,11 @@ from .compat import const
 from .descriptor import REACHABLE, Descriptor
 from .errors import RemoteError
 from .grants import Grants
-from .limits import NEIGHBOURS, RING_TOLD, SEATS, TOMBSTONES
+from .limits import NEIGHBOURS, SEATS, TOMBSTONES
 from .links import Links
 from .probes import SUSPECT_MISSES, Probes
 from .reshape import RESHAPE_MS, follow, point
-from .seat import CIRCLE, TERM_JUMP, SeatEntry, ahead, beats, unpack_entries
+from .seat import CIRCLE, TERM_JUMP, SeatEntry, ahead, beats
 from .wire.messages import LEAVE
 
 # Probes to wait after a death before its seat is granted anew.
@@ -337,16 +337,6 @@ class Ring:
                 far.heard_ms = node.now_ms
                 far.misses = 0
         self.grants.heard(peer.id, seat, term)
-
-    def hear_entries(self, peer, seat, term, packed):
-        """The entries of a holder's message: its own first, then others."""
-        entries = unpack_entries(packed, RING_TOLD, self._node.now_ms)
-        first = entries[0] if entries else None
-        if not first or (first.id, first.seat, first.term) != (peer.id, seat, term):
-            raise RemoteError("a holder tells of itself first")
-        self.hear_direct(peer, seat, term)
-        if self.seat is not None:
-            self.merge(entries[1:])
 
     def on_leave(self, peer, message):
         """A neighbour stands up."""

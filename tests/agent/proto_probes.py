@@ -60,12 +60,13 @@ def test_a_suspicion_and_a_sign_of_life_count_from_neighbours_only():
     stranger = [i for i in range(6) if i not in seats.values()][0]
     id = lan.nodes[0].rumours.get("slice", "edge").id
     entry = holder.ring.near[suspect.id]
-    entry.heard_ms = lan.now_ms - 5000
+    lan.down = [seats[1]]
+    lan.run(20)
+    entry.heard_ms, entry.misses = lan.now_ms - 5000, 0
     lan.nodes[stranger].send(holder.id, lan.address(seats[0]), messages.SUSPECT, id, suspect.id)
     lan.run(20)
     assert entry.misses == 0
     lan.nodes[seats[2]].send(holder.id, lan.address(seats[0]), messages.SUSPECT, id, suspect.id)
-    lan.down = [seats[1]]
     lan.run(20)
     assert entry.misses == 2
     entry.misses, entry.heard_ms = 3, lan.now_ms - 9000
