@@ -30,6 +30,7 @@ MIPSEL = ["==", "arch", "mipsel"]
     ('availability where region == "north"', {"by": "availability", "where": ["==", "region", "north"]}),
     ("availability >= 99.5 %", {"where": [">=", "availability", 995_000]}),
     ("availability>=1 % and load<150%", {"where": ["and", [">=", "availability", 10_000], ["<", "load", 150]]}),
+    ("region == 'a \"b\"' and class == \"it's\"", {"where": ["and", ["==", "region", 'a "b"'], ["==", "class", "it's"]]}),
     ("uptime_s > 2 d", {"where": [">", "uptime_s", 172_800]}),
     ("mem_free > 1.5 KiB", {"where": [">", "mem_free", 1536]}),
 ])
