@@ -5,6 +5,8 @@ second, idle or not; a cycle is a round.  Boxes are replaced by fresh ones with
 other keys, never by themselves.
 """
 
+from dataclasses import replace
+
 from .lab import Lab
 
 ROUND_MS = 1_000
@@ -24,7 +26,7 @@ class Averaging:
         self.attribute = attribute
         self.lab = Lab("averaging", nodes + spares, seed, speech="plain", round_ms=str(ROUND_MS))
         self.world = self.lab.world
-        self.world.network.faults = self.lab.weather(loss=loss)
+        self.world.network.faults = replace(self.world.network.faults, loss=loss)
         self._values = values
         self._churn = churn
         self._owed = 0.0

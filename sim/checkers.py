@@ -180,6 +180,45 @@ def disks_within(boxes, store_bytes):
     return "stores over %d bytes: %s" % (store_bytes, _some(over)) if over else ""
 
 
+def epoch_complete(states, number):
+    """Every live box that averages in epoch `number` or a later one has its results.
+
+    Reads: every live box's epoch.
+    """
+    begun = [state for state in states if state.epoch[0] >= number]
+    late = [state.number for state in begun if state.epoch[1] < number]
+    if not begun:
+        return "no box averages"
+    return "%d boxes have no results of epoch %d: %s" % (len(late), number, _some(late)) if late else ""
+
+
+def mass_whole(states, tolerance=1e-6):
+    """Every cell that all boxes of an epoch hold sums up to 1: no exchange was half done.
+
+    Reads: every live box's averages of the size.
+    """
+    newest = max((state.epoch[0] for state in states), default=0)
+    cells = [state.cells for state in states if state.epoch[0] == newest]
+    kept = set(cells[0]).intersection(*cells) if newest else ()
+    if not kept:
+        return "no cell is held by all"
+    sums = [sum(box[key] for box in cells) for key in sorted(kept)]
+    wrong = ["%.6f" % mass for mass in sums if abs(mass - 1) > tolerance]
+    return "sums that should be 1: %s" % _some(wrong) if wrong else ""
+
+
+def size_known(states, size, tolerance):
+    """Every live box that has a complete epoch found `size`, give or take a share of it.
+
+    Reads: every live box's last results, and who is live in the world.
+    """
+    found = [(state.number, state.epoch[2]) for state in states if state.epoch[2] is not None]
+    if 2 * len(found) < len(states):
+        return "%d of %d boxes know a size" % (len(found), len(states))
+    wrong = ["%d: %d" % row for row in found if abs(row[1] - size) > tolerance * size]
+    return "the size is %d, but %d boxes found another: %s" % (size, len(wrong), _some(wrong)) if wrong else ""
+
+
 def settled_once(operator, workload):
     """Every result that was settled was settled once, and with the right output.
 

@@ -59,6 +59,18 @@ class NodeState:
         return seats(self._node)
 
     @property
+    def epoch(self):
+        """(number of the epoch we average in, 0 for none; last complete one or 0; the size it found)."""
+        aggregate = self._node.aggregate
+        number = aggregate.epoch.number if aggregate.epoch.taking_part else 0
+        return (number,) + ((aggregate.outcome.number, aggregate.outcome.size) if aggregate.outcome else (0, None))
+
+    @property
+    def cells(self):
+        """Key -> cell of the size's averages."""
+        return self._node.aggregate.averages.sizes.cells
+
+    @property
     def tables(self):
         """List of (name, entries, cap)."""
         return tables(self._node)
@@ -116,6 +128,14 @@ TABLES = (
     ("lookup.asking", lambda node: len(node.lookup.asking), limits.LOOKUPS),
     ("lookup.passing", lambda node: len(node.lookup.passing), limits.LOOKUPS + 1),
     ("ring._gone", lambda node: len(node.ring._gone), limits.TOMBSTONES),
+    ("aggregate.asked", lambda node: len(node.aggregate.asked), limits.AVERAGES_ASKED),
+    ("aggregate._answers", lambda node: len(node.aggregate._answers), limits.AVERAGES_KEPT),
+    ("averages.queries", lambda node: len(node.aggregate.averages.queries), limits.QUERIES),
+    ("averages.vectors", lambda node: len(node.aggregate.averages.vectors), limits.MANIFESTS + 1),
+    ("averages sizes", lambda node: len(node.aggregate.averages.sizes.cells), limits.SIZE_CELLS),
+    ("averages versions", lambda node: len(node.aggregate.averages.versions.cells), limits.VERSIONS),
+    ("query samples", lambda node: _longest(q.samples for q in node.aggregate.averages.queries.values()), limits.CDF_SAMPLES),
+    ("query thresholds", lambda node: _longest(q.points for q in node.aggregate.averages.queries.values()), limits.CDF_POINTS),
     ("tasks.waiting", lambda node: len(node.tasks.waiting), limits.RESULTS_WAITING),
     ("door.carried", lambda node: len(node.door.carried) if node.door else 0, limits.DOOR_RESULTS),
     ("door._wants", lambda node: len(node.door._wants) if node.door else 0, limits.DOOR_WANTS),
