@@ -178,11 +178,11 @@ def filling(name, row):
     said = f"{name}: {filled:,} of {wanted:,} seats filled"
     if matching is None:
         return said
-    said += f", {matching:,} boxes match"
+    said += ", 1 box matches" if matching == 1 else f", {matching:,} boxes match"
     if matching < wanted:
         return f"{said}: {wanted - matching:,} short of matching boxes"
     if filled < wanted:
-        return f"{said}: {wanted - filled:,} seats to fill"
+        return f"{said}: {wanted - filled:,} more to fill, if they sit in no other slice"
     return said
 
 

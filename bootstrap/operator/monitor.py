@@ -41,12 +41,21 @@ def headline(census, now_s=None):
     return f"{size}; {censuses.when(census, now_s)}"
 
 
+def source(census, now_s=None):
+    """Returns who told it, and when."""
+    return f"census by door {census['door'][:8]}, told {censuses.ago(censuses.told_s(census, now_s))} ago"
+
+
 def lines(census, now_s=None):
     """Returns a census in plain lines."""
-    out = [f"census by door {census['door'][:8]}, told {censuses.ago(censuses.told_s(census, now_s))} ago: "
-           + headline(census, now_s)]
+    out = [f"{source(census, now_s)}: {headline(census, now_s)}"]
     out += ["slice " + censuses.filling(name, row) for name, row in census["slices"].items()]
-    out += [_spread_line(name, row) for name, row in ordered(census["queries"])]
+    return out + [_spread_line(name, row) for name, row in ordered(census["queries"])] + tallies(census)
+
+
+def tallies(census):
+    """Returns lines of versions, jobs, and what was left out."""
+    out = []
     if census["versions"]:
         out.append("versions: " + ", ".join(f"{name} on {count:,}" for name, count in census["versions"].items()))
     if census["jobs"]:
@@ -168,11 +177,7 @@ def render(picture):
             add(slices, name, *cells, says, style="yellow" if short else None)
         parts.append(slices)
     parts.append(spread_table(census))
-    for key in ("versions", "jobs"):
-        if census[key]:
-            parts.append(Text(f"{key}: " + ", ".join(f"{count:,} {name}" for name, count in census[key].items())))
-    if census["left_out"]:
-        parts.append(Text("left out, for size: " + ", ".join(census["left_out"]), style="yellow"))
+    parts += [Text(line) for line in (*tallies(census), source(census))]
     return Group(*parts)
 
 

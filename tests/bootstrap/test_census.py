@@ -128,9 +128,10 @@ def test_percentiles_rise_and_stay_between_least_and_most(values_):
 
 @pytest.mark.parametrize("wanted, filled, matching, says, short", [
     (50, 37, 40, "edge: 37 of 50 seats filled, 40 boxes match: 10 short of matching boxes", 13),
-    (50, 37, 1234, "edge: 37 of 50 seats filled, 1,234 boxes match: 13 seats to fill", 13),
+    (50, 37, 1234, "edge: 37 of 50 seats filled, 1,234 boxes match: 13 more to fill, if they sit in no other slice", 13),
     (50, 50, 61, "edge: 50 of 50 seats filled, 61 boxes match", 0),
     (50, 50, 40, "edge: 50 of 50 seats filled, 40 boxes match: 10 short of matching boxes", 0),
+    (2, 0, 1, "edge: 0 of 2 seats filled, 1 box matches: 1 short of matching boxes", 2),
     (50, 51, 61, "edge: 51 of 50 seats filled, 61 boxes match", 0),
     (50, None, None, "edge: 50 seats wanted, not counted yet, 2 heard of", None),
     (50, 37, None, "edge: 37 of 50 seats filled", 13),
