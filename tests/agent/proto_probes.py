@@ -1,6 +1,7 @@
 """Who has died, who is only suspected, and who begins when nobody is left."""
 
 from backfence.agent.descriptor import Descriptor
+from backfence.agent.errors import RemoteError
 from backfence.agent.seat import TERM_JUMP, TERM_MOST, SeatEntry
 from backfence.agent.wire import messages
 from lan import Lan
@@ -60,28 +61,28 @@ def test_a_suspicion_and_a_sign_of_life_count_from_neighbours_only():
     stranger = [i for i in range(6) if i not in seats.values()][0]
     id = lan.nodes[0].rumours.get("slice", "edge").id
     entry = holder.ring.near[suspect.id]
-    lan.down = [seats[1]]
-    lan.run(20)
-    entry.heard_ms, entry.misses = lan.now_ms - 5000, 0
-    lan.nodes[stranger].send(holder.id, lan.address(seats[0]), messages.SUSPECT, id, suspect.id)
-    lan.run(20)
-    assert entry.misses == 0
-    lan.nodes[seats[2]].send(holder.id, lan.address(seats[0]), messages.SUSPECT, id, suspect.id)
-    lan.run(20)
-    assert entry.misses == 2
-    entry.misses, entry.heard_ms = 3, lan.now_ms - 9000
-    bad = holder.counters["messages_bad"]
+    probes = holder.ring.probes
 
-    def lives(number, packed):
-        lan.nodes[number].send(holder.id, lan.address(seats[0]), messages.LIVES, id, packed)
-        lan.run(20)
+    def suspected(number, ago_ms):
+        entry.heard_ms, entry.misses = holder.now_ms - ago_ms, 0
+        probes.on_suspect(lan.descriptor(number), [messages.SUSPECT, id, suspect.id])
         return entry.misses
 
-    said = SeatEntry(entry.seat, entry.term, entry.box, lan.now_ms)
-    old = SeatEntry(entry.seat, entry.term, entry.box, lan.now_ms - 6000)
-    now = lan.now_ms
+    assert suspected(stranger, 5000) == 0 and suspected(seats[2], 500) == 0 and suspected(seats[2], 5000) == 2
+    entry.misses, entry.heard_ms = 3, holder.now_ms - 9000
+
+    def lives(number, packed):
+        try:
+            probes.on_lives(lan.descriptor(number), [messages.LIVES, id, packed])
+        except RemoteError:
+            return "refused"
+        return entry.misses
+
+    now = holder.now_ms
+    said = SeatEntry(entry.seat, entry.term, entry.box, now)
+    old = SeatEntry(entry.seat, entry.term, entry.box, now - 6000)
     assert lives(stranger, said.pack(now)) == 3 == lives(seats[2], old.pack(now)) == lives(seats[2], b"")
-    assert lives(seats[2], said.pack(now) * 2) == 3 and holder.counters["messages_bad"] == bad + 1
+    assert lives(seats[2], said.pack(now) * 2) == "refused" and entry.misses == 3
     assert lives(seats[2], said.pack(now)) == 2
 
 
