@@ -49,7 +49,7 @@ CALM_MOST = const(30)
 LIFE_ROUNDS = const(64)
 # A link counts as fresher than another to the same box by more than this, rounds.
 AGE_SLACK = const(2)
-# Every so many rounds an old contact is asked as well, to heal partitions.
+# Every so many rounds an old contact is asked instead, to heal partitions.
 CONTACT_ROUNDS = const(20)
 # Times that a busy contact may send us on to others, in one round.
 REFERRALS = const(6)
@@ -176,19 +176,23 @@ class Membership:
             self._save_round = self.rounds + SAVE_ROUNDS
             self.remembered.save()
         self._lonely = 0 if self.view else self._lonely + 1
-        self._begin(False)
         if contact and (self._lonely or self._node.rng.below(CONTACT_ROUNDS) == 0):
-            if len(self._questions) < QUESTIONS:
-                self._ask(contact, CONTACT)
+            self._begin(False, contact)
+        else:
+            self._begin(False)
 
-    def _begin(self, links_only):
-        """Ask somebody, if there is anybody to ask."""
+    def _begin(self, links_only, contact=None):
+        """Ask somebody, if there is anybody to ask: one link leaves, our own goes out."""
         if len(self._questions) >= QUESTIONS:
             return
         full = len(self.view) >= VIEW
-        if full and self.partners.full() and not links_only and not self._calm:
-            del self.view[self._oldest(self.view.values()).id]
-            self._ask_partner()
+        if contact or full and self.partners.full() and not links_only and not self._calm:
+            if full:
+                del self.view[self._oldest(self.view.values()).id]
+            if contact:
+                self._ask(contact, CONTACT)
+            else:
+                self._ask_partner()
             return
         links = self.reachable()
         if not links:
@@ -250,11 +254,10 @@ class Membership:
         del self._questions[question.exchange]
         self._timeouts += 1
         self._node.counters.bump("shuffle_timeouts")
-        if question.how == CONTACT:
-            return  # retried some day, for ever
-        if silent:
+        # An old contact is retried some day, for ever.
+        if silent and question.how != CONTACT:
             self._node.silent(question.peer.id)
-        if question.how != PARTNER:
+        if question.how in (LINK, KEPT):
             self._healing = HEALING_ROUNDS
             self._calm = min(CALM_MOST, self._calm + CALM_ROUNDS)
         if self._timeouts + len(self._questions) < TIMEOUTS:
