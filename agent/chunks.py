@@ -26,8 +26,8 @@ WAIT_LEAST_MS = const(100)
 WAIT_MOST_MS = const(2000)
 # A lost chunk must not stop the others: no window is smaller.
 WINDOW_LEAST = const(2)
-# Volleys without any answer before the source is changed; one, if it has sent nothing yet.
-TRIES = const(2)
+# A source that has sent something is given so long a silence; one that has not, one wait.
+SILENT_MS = const(1000)
 # Wait before a source is asked again that may have the blob later.
 LATER_MS = const(400)
 # A source that is not done after so long, and so much a chunk, is slow: the next
@@ -97,6 +97,13 @@ class Fetch:
         for index in range(len(self.have or b"")):
             if self.have[index] == 1:
                 self.have[index] = 0
+
+    def silent(self, now_ms):
+        """True if the source says nothing and another could be asked."""
+        if len(self.sources) < 2 or not self.tries:
+            return False
+        begun = self.have is not None and self.left < len(self.have)
+        return not begun or now_ms - self.progress_ms > SILENT_MS
 
     def slow(self, now_ms):
         """True if the source has had its time and another could be asked."""
@@ -327,8 +334,7 @@ class Chunks:
             self._node.counters.bump("chunks_asked_again")
             fetch.unanswered()
         fetch.unask()
-        tries = TRIES if fetch.have and fetch.left < len(fetch.have) else 1
-        if fetch.slow(now_ms) or fetch.tries >= tries and len(fetch.sources) > 1:
+        if fetch.silent(now_ms) or fetch.slow(now_ms):
             self._change(fetch)
         self._ask(fetch)
 

@@ -34,8 +34,8 @@ SETTLE_MS = 8_000
 SETTLE_PLAIN_MS = 3_000
 LIMIT_MS = 30_000
 # Loss and churn: so long both go on, in rounds; so many manifests are live.
-STORM_ROUNDS = 30
-STORM_MANIFESTS = 4
+STORM_ROUNDS = 20
+STORM_MANIFESTS = 3
 # No 10,000 boxes of churn: the papers' 50 failures a cycle there are half of our share.
 STORM_MOST = 1_000
 
