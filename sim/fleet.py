@@ -7,7 +7,10 @@ values that the ladder gives, so that a real settlement fits as well.
 """
 
 import contextlib
+import copy
+import functools
 import hashlib
+import random
 
 import pyhsslms.pyhsslms as hss
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -20,8 +23,28 @@ from ..bootstrap.operator import enrol, manifests
 from .world import WALL_START_S
 
 PORT = 7000
+# Operators that a fleet's is drawn from: their keys take longest of all to make.
+OPERATORS = 8
 # Secrets kept for the other end's ladder, which comes soon after the first's.
 SECRETS = 20_000
+
+
+@contextlib.contextmanager
+def _seeded(rng):
+    """The signing library draws from `rng`, and not from the system, inside."""
+    theirs = hss.randBytes
+    hss.randBytes = rng.randbytes
+    try:
+        yield
+    finally:
+        hss.randBytes = theirs
+
+
+@functools.lru_cache(OPERATORS)
+def _signer(number):
+    """One operator's HSS key, unused: the same in every process."""
+    with _seeded(random.Random("operator/%d" % number)):
+        return hss.HssPrivateKey(2, hss.lms_sha256_m32_h5, hss.lmots_sha256_n32_w4)
 
 
 class Member:
@@ -75,8 +98,8 @@ class Fleet:
             self._privates[member.public] = member.private
         self._owner = X25519PrivateKey.from_private_bytes(rng.randbytes(32))
         self.owner_public = self._owner.public_key().public_bytes_raw()
-        with self._seeded():
-            self._signer = hss.HssPrivateKey(2, hss.lms_sha256_m32_h5, hss.lmots_sha256_n32_w4)
+        # A copy: a signer counts its leaves.
+        self._signer = copy.deepcopy(_signer(rng.randrange(OPERATORS)))
         self.operator = self._signer.publicKey().serialize()
         self.id = trust.fleet_id(self.operator)
         leaves = [merkle.leaf(member.public) for member in self.members]
@@ -102,7 +125,7 @@ class Fleet:
         data = cbor.encode(getattr(manifest, "payload", manifest))
         protected = {1: cose.ALG_HSS_LMS, 4: hashlib.sha256(self.operator).digest()[:16]}
         message = cose.to_be_signed(cbor.encode(protected), data)
-        with self._seeded():
+        with _seeded(self._rng):
             signature = self._signer.sign(message)
         return cose.encode_sign1(protected, data, signature)
 
@@ -147,13 +170,3 @@ class Fleet:
         """The key of a box's receipts, from the owner's side."""
         secret = self._owner.exchange(X25519PublicKey.from_public_bytes(public))
         return hashes.hkdf(secret, self.id, b"backfence receipt", 32)
-
-    @contextlib.contextmanager
-    def _seeded(self):
-        """The signing library draws from the seed, and not from the system, inside."""
-        theirs = hss.randBytes
-        hss.randBytes = self._rng.randbytes
-        try:
-            yield
-        finally:
-            hss.randBytes = theirs
