@@ -366,7 +366,7 @@ class Slicing:
 
         def done(entry, hops):
             if entry is None:
-                slice.void_ms = self._node.now_ms
+                slice.void_ms = self.due = self._node.now_ms
                 slice.seats = {}
             else:
                 self.hear_seat(slice, entry)
@@ -382,7 +382,7 @@ class Slicing:
         if "from" in slice.manifest.fields and lonely_ms < RESHAPE_MS:
             return
         rounds = ELECT_ROUNDS
-        if node.membership.view:
+        if node.membership.view or node.membership.contacts:
             if len(node.membership.view) >= VIEW:
                 rounds = ELECT_ROUNDS_FULL
             # Greetings may take longer than rounds: without word there is no minimum.

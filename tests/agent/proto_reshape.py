@@ -1,6 +1,7 @@
 """Merging and splitting: seats are renumbered once, terms stay, what runs runs on."""
 
 from backfence.agent.grants import middle
+from backfence.agent.limits import SEATS
 from backfence.agent.wire.hashes import sha256
 from lan import WALL_S, Lan
 from proto_node import holders, ring_closed
@@ -65,6 +66,9 @@ def test_two_rings_become_one_and_what_runs_runs_on():
     taken = sum([node.counters["seats_taken"] for node in lan.nodes])
     lan.push(0, slice_("a", 6, 2, absorbs=[["b", 3, 3]]))
     lan.run_until(lambda: ring_closed(lan, "a", 6), 15000)
+    slicing = lan.nodes[0].slicing
+    id = slicing.by_name("a").manifest.id
+    assert slicing.holds(id) == [(3, 6)]
     merged = seats_and_terms(lan, "a")
     assert [merged[seat] for seat in range(6)] == [a[0], a[1], a[2], b[0], b[1], b[2]]
     assert not holders(lan, "b")
@@ -75,11 +79,11 @@ def test_two_rings_become_one_and_what_runs_runs_on():
     for number in jobs:
         assert lan.nodes[number].tasks.job is jobs[number] and mine(lan, number, "words") == tasks[number]
     assert not cancelled(lan)
-    where = lan.nodes[0].slicing.where_is("b")
-    assert where == (lan.nodes[0].slicing.by_name("a").manifest.id, 3, 3)
+    assert slicing.where_is("b") == (id, 3, 3)
     # A box that comes later takes an absorbed seat, not a seat of the old slice.
     lan.down.append(b[1][0])
     lan.run_until(lambda: ring_closed(lan, "a", 6), 60000)
+    assert slicing.holds(id) == []
     assert not holders(lan, "b")
 
 
@@ -98,6 +102,8 @@ def test_a_ring_splits_and_what_runs_runs_on():
     lan.run(1000)
     lan.push(0, slice_("a", 4, 2))
     lan.run_until(lambda: ring_closed(lan, "a", 4) and ring_closed(lan, "b", 2), 15000)
+    slicing = lan.nodes[0].slicing
+    assert slicing.holds(slicing.by_name("a").manifest.id) == [(4, SEATS)]
     lan.run(30000)
     a, b = seats_and_terms(lan, "a"), seats_and_terms(lan, "b")
     assert [a[seat] for seat in range(4)] == [before[seat] for seat in range(4)]
