@@ -21,6 +21,8 @@ STEADY = 99
 LOSSY = 60
 KILLED_SHARE = 0.5
 HEALED, BALANCED = 12, 35
+# Share of boxes behind NAT in one of the runs.
+HIDDEN = 0.3
 # A liar asks so many more boxes a round than the one that is its due, for so long.
 PUSHES, LYING = 10, 40
 # PeerSim's own classes at cycle 99, 10^4 nodes: sd, least, most, clustering, path, first cut.
@@ -51,14 +53,16 @@ def rows(nodes, seed, say):
     cycles(lab, LOSSY, say)
     deviation = graph.of(lab.world).in_degrees().std()
     out.append(_row(nodes, "in-degree sd at 5 % loss", deviation, aim="<= 2" if nodes >= 10_000 else None))
-    return out + _lies(min(nodes, 1_000), seed, say)
+    return out + _hidden(min(nodes, 1_000), seed, say) + _lies(min(nodes, 1_000), seed, say)
 
 
-def start(nodes, seed, loss=0.0, speech="plain"):
-    """A lab whose boxes have random views."""
+def start(nodes, seed, loss=0.0, speech="plain", hidden=0.0):
+    """A lab whose boxes have random views; the share `hidden` is behind NAT."""
     lab = Lab("sampling", nodes, seed, speech=speech, round_ms=str(ROUND_MS), busy_round_ms=str(ROUND_MS))
     lab.world.network.faults = replace(lab.world.network.faults, loss=loss)
     lab.boot_joined(view=20)
+    for box in lab.world.boxes[: round(hidden * nodes)]:
+        box.reachable = False
     lab.world.run_until(ROUND_MS)
     for box in lab.world.boxes:
         box.node.aggregate.exchange = lambda peer: None
@@ -117,6 +121,20 @@ def _healing(lab, nodes, seed, say):
                for box in lab.world.live())
     out.append(_row(nodes, "timeouts a round of one box, most", round(most, 2), aim="<= 3"))
     return out
+
+
+def _hidden(nodes, seed, say):
+    """Balance with boxes behind NAT; the first views take them for reachable, and find out."""
+    lab = start(nodes, seed, hidden=HIDDEN)
+    cycles(lab, LOSSY)
+    now = graph.of(lab.world)
+    degrees, border = now.in_degrees(), round(HIDDEN * nodes)
+    reachable = [len(box.node.membership.reachable()) for box in lab.world.boxes]
+    what = "with %d %% behind NAT: " % (100 * HIDDEN)
+    say(what + "in-degree sd %.2f, of the reachable %.2f" % (degrees.std(), degrees[border:].std()))
+    return [_row(nodes, what + "in-degree sd of the reachable", degrees[border:].std()),
+            _row(nodes, what + "mean in-degree of the reachable", degrees[border:].mean()),
+            _row(nodes, what + "fewest reachable links in a view", min(reachable))]
 
 
 def _lies(nodes, seed, say):
