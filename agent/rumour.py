@@ -14,15 +14,14 @@ news to most, so it tells hardly anybody.  An unverified announcement never
 displaces a verified manifest; wanted.py shares the fetch slots fairly.
 """
 
+from . import floors
 from .compat import const
 from .errors import RemoteError
 from .limits import (
-    FLOORS, MANIFEST_BYTES, MANIFESTS, MESSAGE_BYTES, RUMOUR_ASKED, RUMOUR_FANOUT, RUMOUR_FEEDBACK,
+    MANIFEST_BYTES, MANIFESTS, MESSAGE_BYTES, RUMOUR_ASKED, RUMOUR_FANOUT, RUMOUR_FEEDBACK,
     RUMOUR_LEAST, RUMOUR_LISTENERS, RUMOURS_REFUSED,
 )
-from .manifest import SEQ_MOST
 from .wanted import Entry, Wanted
-from .wire import cbor
 from .wire.hashes import sha256
 from .wire.messages import DIGEST, HAVE, holds, pack
 from .wire.seal import FLAG_REACHABLE
@@ -59,14 +58,14 @@ class Rumours:
     def __init__(self, node):
         self._node = node
         self.manifests = {}  # id: Manifest
-        self.floors = {}  # id: [sequence, expires, hash]
+        self.floors = floors.load(node.store)  # id: [sequence, expires, hash]
         self.wanted = Wanted()
         self._refused = {}  # hash: until
         self._asked = {}  # id of a box that got our ranges: until
         self._digest = None
         self._sweep_ms = node.now_ms + SWEEP_MS
         self.due = self._sweep_ms
-        self._load()
+        self._resume()
 
     def get(self, kind, name):
         """The live Manifest of that kind and name, else None."""
@@ -152,7 +151,8 @@ class Rumours:
             self._drop(self._last())
         self.manifests[manifest.id] = manifest
         self._digest = None
-        self._raise_floor(manifest)
+        if floors.raise_to(self.floors, manifest):
+            floors.save(self._node.store, self.floors)
         self._sweep_ms = min(self._sweep_ms, self._next_sweep())
         self.due = min(self.due, self._sweep_ms)
         self._node.counters.bump("manifests_accepted")
@@ -161,17 +161,6 @@ class Rumours:
         self._tell_new(manifest, entry)
         self._node.news()
         return None
-
-    def _raise_floor(self, manifest):
-        old = self.floors.get(manifest.id)
-        row = [manifest.seq, max(manifest.expires, old[1] if old else 0), manifest.digest]
-        if old == row:
-            return
-        self.floors[manifest.id] = row
-        if len(self.floors) > FLOORS:
-            first = min(self.floors, key=lambda id: self.floors[id][1])
-            del self.floors[first]
-        self._save()
 
     # -- telling
 
@@ -389,25 +378,10 @@ class Rumours:
 
         entry.checking = self._node.work.add(self._node.trust.check(signed), done)
 
-    # -- memory of sequence numbers
+    # -- after a restart
 
-    def _save(self):
-        rows = [[id] + self.floors[id] for id in sorted(self.floors)]
-        self._node.store.save_state("floors", cbor.encode(rows))
-
-    def _load(self):
-        """Take the floors, and check again the manifests whose bodies are still here."""
-        data = self._node.store.load_state("floors")
-        if data is None:
-            return
-        try:
-            rows = cbor.decode(data, 3, 5 * FLOORS + 1)
-            for row in rows if isinstance(rows, list) else []:
-                if not holds(("h", "U", "U", "s"), row) or row[1] > SEQ_MOST:
-                    raise RemoteError("floor")
-                self.floors[row[0]] = row[1:]
-        except RemoteError:
-            self._node.counters.bump("store_errors")
+    def _resume(self):
+        """Check again the manifests whose bodies are still here."""
         node = self._node
         for id in sorted(self.floors):
             seq, _, digest = self.floors[id]
