@@ -30,16 +30,16 @@ from .ring import Ring
 from .rumour import Rumours
 from .seeds import SEEDS_KIND, Seeds
 from .slicing import Slicing
+from .status import status
 from .tasks import Tasks
-from .wire import cbor, messages, x25519
+from .wall import Wall
+from .wire import messages, x25519
 from .work import Work
 
 # Busy rounds after the last news: enough for a rumour to reach everybody.
 NEWS_ROUNDS = const(15)
 # A box found dead is not taken back by hearsay for this long.
 TOMBSTONE_MS = const(30000)
-# Wall time is persisted, rarely, as a floor for the next start.
-WALL_SAVE_MS = const(6 * 3600 * 1000)
 
 
 class Node:
@@ -67,17 +67,14 @@ class Node:
         self.ladder = ladder or x25519.Ladder
         self.attributes = {}
         self.available = True
-        self._started_ms = now_ms
-        self._system_wall = (wall_s, now_ms)
-        self._wall_floor = (0, now_ms)
-        self._wall_due = now_ms + WALL_SAVE_MS
+        self.started_ms = now_ms
         self._unsent = []
         self._events = []
         self._busy_until = now_ms
         self._tombstones = {}  # identity: until
         self.work = Work(self.counters)
-        incarnation = self._load_floor()
-        self.peers = (speech or Peers)(self, identity, self.ladder, incarnation)
+        self.wall = Wall(self, wall_s)
+        self.peers = (speech or Peers)(self, identity, self.ladder, self.wall.incarnation)
         self.slicing = Slicing(self)
         self.rumours = Rumours(self)
         self.membership = Membership(self)
@@ -90,7 +87,7 @@ class Node:
         self.door = Door(self) if config.door else None
         self.seeds = Seeds(self, controller)
         self._services = [
-            self.peers, self.membership, self.rumours, self.chunks,
+            self.wall, self.peers, self.membership, self.rumours, self.chunks,
             self.slicing, self.ring, self.lookup, self.tasks, self.aggregate, self.availability,
             self.seeds,
         ]
@@ -156,12 +153,10 @@ class Node:
         for service in self._services:
             if now_ms >= service.due:
                 service.tick(now_ms)
-        if now_ms >= self._wall_due:
-            self._save_floor()
 
     def deadline(self):
         """Absolute ms at which handle_timer() wants to be called."""
-        due = self._wall_due
+        due = self.wall.due
         for service in self._services:
             if service.due < due:
                 due = service.due
@@ -224,7 +219,7 @@ class Node:
         self.ring.leave()
         if self.door:
             self.door.leave()
-        self._save_floor()
+        self.wall.save()
 
     # -- used by the services
 
@@ -358,82 +353,20 @@ class Node:
             raise RemoteError("not a door")
         self.door.on_result(peer, message)
 
-    # -- wall time: the system's, but never below the floor.  Only signed time stamps
-    # raise the floor, and ticks move it on: a wrong system clock leaves no trace.
-
-    def _since(self, point):
-        return point[0] + (self.now_ms - point[1]) // 1000
-
     def wall_s(self):
         """Unix seconds, as far as this box knows."""
-        return max(self._since(self._system_wall), self._since(self._wall_floor))
+        return self.wall.now_s()
 
     def set_wall(self, wall_s):
         """The system's clock says wall_s; it may have been set back."""
-        self._system_wall = (wall_s, self.now_ms)
+        self.wall.set(wall_s)
 
     def raise_wall(self, wall_s):
         """A signed time stamp says that it is wall_s or later."""
-        if wall_s > self._since(self._wall_floor):
-            self._wall_floor = (wall_s, self.now_ms)
-
-    def _load_floor(self):
-        """Take the wall floor; return this start's incarnation number."""
-        incarnation = 0
-        data = self.store.load_state("clock")
-        if data is not None:
-            try:
-                row = cbor.decode(data, 2, 4)
-                if not messages.holds(("U", "u"), row):
-                    raise RemoteError("clock state")
-                self.raise_wall(row[0])
-                incarnation = row[1] + 1
-            except RemoteError:
-                self.counters.bump("store_errors")
-        self.incarnation = incarnation & 0xFFFFFFFF
-        self._save_floor()
-        return self.incarnation
-
-    def _save_floor(self):
-        self._wall_due = self.now_ms + WALL_SAVE_MS
-        self.store.save_state("clock", cbor.encode([self._since(self._wall_floor), self.incarnation]))
+        self.wall.raise_floor(wall_s)
 
     # -- for people
 
     def status(self):
         """dict, JSON-able: what this box knows of itself."""
-        seats = []
-        if self.ring.seat is not None:
-            after, before = self.ring.successor(), self.ring.predecessor()
-            seats.append({
-                "slice": self.ring.manifest.name,
-                "seat": self.ring.seat,
-                "term": self.ring.term,
-                "successor": [after.seat, after.id.hex()] if after else None,
-                "predecessor": [before.seat, before.id.hex()] if before else None,
-            })
-        job = self.tasks.job
-        return {
-            "id": self.id.hex(),
-            "uptime_ms": self.now_ms - self._started_ms,
-            "members": len(self.membership.view),
-            "view": [id.hex() for id in self.membership.view],
-            "door": self.config.door == 1,
-            "broker": self.is_door(),
-            "seats": seats,
-            "manifests": {m.kind + "-" + m.name: m.seq for m in self.rumours.manifests.values()},
-            "tasks": {
-                "open": self.tasks.open_count(),
-                "running": [job.workload, job.task] if job else None,
-                "done": self.counters["tasks_done"],
-                "undelivered": len(self.tasks.waiting),
-            },
-            "fleet": {
-                "size": self.aggregate.size(),
-                "epoch": self.aggregate.epoch.number,
-                "quick": self.aggregate.epoch.hurries(),
-                "complete": self.aggregate.outcome.number if self.aggregate.outcome else None,
-            },
-            "attributes": dict(self.attributes),
-            "counters": self.counters.nonzero(),
-        }
+        return status(self)
