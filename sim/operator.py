@@ -48,6 +48,11 @@ class Operator:
         return self._push(manifests.slice_manifest(
             self.fleet, name, seats, where, valid_s=valid_s, issued=self.world.wall_s(), **shape))
 
+    def push_query(self, name, asked, valid_s=VALID_S):
+        """Publishes a standing query; asked: the text of a choice."""
+        return self._push(manifests.query_manifest(
+            self.fleet, name, asked, valid_s=valid_s, issued=self.world.wall_s()))
+
     def push_workload(self, name, slice, tasks, program=None, input_bytes=200, inputs=None, outputs=None, **settings):
         """Publishes a workload; returns its Work.
 
