@@ -33,8 +33,8 @@ def test_seat_0_reckons_and_the_ring_grows_and_shrinks_with_the_fleet():
     lan.run_until(lambda: ring_closed(lan, "edge", 3), 40000)
     counted.size = 10
     lan.run_until(lambda: ring_closed(lan, "edge", 5), 40000)
-    for node in lan.nodes:
-        assert node.slicing.size(node.slicing.by_name("edge").manifest.id) == 5
+    id = lan.nodes[0].slicing.by_name("edge").manifest.id
+    lan.run_until(lambda: all([node.slicing.size(id) == 5 for node in lan.nodes]), 20000)
     counted.size = 4
     lan.run_until(lambda: ring_closed(lan, "edge", 2), 40000)
 
