@@ -11,8 +11,6 @@ TITLE = "simulator speed, real nodes that shuffle and average"
 ROUNDS = {"plain": 10, "sealed": 3}
 WARM_ROUNDS = 3
 ROUND_MS = 1_000
-# On one idle core of a machine like the one on which the reference was measured.
-AIM = ">= 15000"
 # 10^5 nodes for 30 cycles in 7.2 s; without datagrams, timeouts or packing.
 PEERSIM = 10**5 * 30 / 7.2
 
@@ -34,7 +32,7 @@ def rows(nodes, seed, say):
         say("%s: %d rounds in %.1f s" % (speech, ROUNDS[speech], took))
         out += [
             _row(nodes, "%s: node-rounds per CPU second" % speech, round(nodes * ROUNDS[speech] / took), PEERSIM),
-            _row(nodes, "%s: datagrams per CPU second" % speech, round(sent / took), aim=AIM if speech == "plain" else None),
+            _row(nodes, "%s: datagrams per CPU second" % speech, round(sent / took)),
             _row(nodes, "%s: datagrams per node-round" % speech, round(sent / nodes / ROUNDS[speech], 2)),
         ]
         if speech == "plain":  # what it gives back, the sealed one takes again
@@ -42,9 +40,10 @@ def rows(nodes, seed, say):
     return out
 
 
-def _row(nodes, figure, ours, reference=None, aim=None):
+def _row(nodes, figure, ours, reference=None):
+    # No aim: absolute times wander from machine to machine and with its load.
     source = "PeerSim, Newscast 20 and averaging, 10^5 nodes" if reference else ""
-    return {"figure": figure, "nodes": nodes, "ours": ours, "reference": reference, "reference_of": source, "aim": aim}
+    return {"figure": figure, "nodes": nodes, "ours": ours, "reference": reference, "reference_of": source, "aim": None}
 
 
 def _resident():

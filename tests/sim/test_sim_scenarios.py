@@ -9,7 +9,7 @@ from backfence.sim.lab import Lab
 USUAL = 14
 SMALL = {
     "broker-outage": 12, "churn": 16, "idle": 12, "job": 12, "join": 16, "lossy": 14, "partition-heal": 14,
-    "rumour": 16, "slice": 14, "storm": 16, "words": 10,
+    "rumour": 16, "slice": 14, "storm": 16, "words": 10, "top-slice": 20, "unfillable": 30,
     "blackout": 24, "join-one-seed": 60, "long-partition": 20, "nat": 14, "sudden-death": 40,
 }
 
