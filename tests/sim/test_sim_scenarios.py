@@ -10,7 +10,7 @@ USUAL = 14
 SMALL = {
     "broker-outage": 12, "churn": 16, "idle": 12, "job": 12, "join": 16, "lossy": 14, "partition-heal": 14,
     "rumour": 16, "slice": 14, "storm": 16, "words": 10, "top-slice": 20, "unfillable": 30,
-    "blackout": 24, "join-one-seed": 60, "long-partition": 20, "nat": 14, "sudden-death": 40,
+    "blackout": 16, "join-one-seed": 40, "long-partition": 20, "nat": 12, "sudden-death": 30,
 }
 
 
