@@ -2,7 +2,6 @@
 
 from backfence.agent.limits import SEATS
 from lan import WALL_S, Lan
-from proto_node import ring_closed
 
 
 class Counted:
@@ -25,18 +24,6 @@ def shared(share, where=None, count=1):
     lan.push(0, fields)
     lan.run(100)
     return lan
-
-
-def test_seat_0_reckons_and_the_ring_grows_and_shrinks_with_the_fleet():
-    lan = shared(500, count=7)
-    counted = Counted(lan.nodes, 6)
-    lan.run_until(lambda: ring_closed(lan, "edge", 3), 40000)
-    counted.size = 10
-    lan.run_until(lambda: ring_closed(lan, "edge", 5), 40000)
-    id = lan.nodes[0].slicing.by_name("edge").manifest.id
-    lan.run_until(lambda: all([node.slicing.size(id) == 5 for node in lan.nodes]), 20000)
-    counted.size = 4
-    lan.run_until(lambda: ring_closed(lan, "edge", 2), 40000)
 
 
 def alone(where=["==", "never", 1]):
