@@ -1,15 +1,18 @@
 """Pytest's side of the portable tests: one item for each function and interpreter.
 
-A file is run once per interpreter, in a process of its own, and the runs share
-the machine's processors; the items then report what their run printed.
+A file is run once per interpreter, in a process of its own.  The runs begin with
+the session, on all processors but one, while pytest goes through the other tests
+on that; the portable items come late and report what their run printed.
 """
 
 import ast
+import collections
 import concurrent.futures
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 
 import interpreters
 import pytest
@@ -63,32 +66,50 @@ class Runs:
     """Starts the selected runs side by side, keeps what each of them printed."""
 
     def __init__(self):
-        self.pool = None
         self.futures = {}
+        self._waiting = collections.deque()
+        self._all_processors = False
+
+    def start(self, items):
+        """Begins the runs of the portable items on all processors but one."""
+        names = {}
+        for item in items:
+            if isinstance(item, PortableItem):
+                names.setdefault(_key(item), []).append(item.function_name)
+        # The slow ones first, so that no processor idles at the end.
+        for (path, name), functions in sorted(names.items(), key=lambda run: _is_native(run[0][1])):
+            future = self.futures[path, name] = concurrent.futures.Future()
+            self._waiting.append((future, path, name, functions))
+        for _ in range(max(1, (os.cpu_count() or 1) - 1)):
+            self._work()
 
     def outcome(self, item):
-        """("ok" or "FAIL", text) of one item; starts all runs at the first question."""
-        if self.pool is None:
-            self._start(item.session.items)
+        """("ok" or "FAIL", text) of one item; from now on the last processor is free too."""
+        if not self._all_processors:
+            self._all_processors = True
+            self._work()
         results, rest = self.futures[_key(item)].result()
         if item.function_name in results:
             return results[item.function_name]
         return "FAIL", rest
 
-    def _start(self, items):
-        names = {}
-        for item in items:
-            if isinstance(item, PortableItem):
-                names.setdefault(_key(item), []).append(item.function_name)
-        self.pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
-        # The slow ones first, so that no processor idles at the end.
-        for (path, name), functions in sorted(names.items(), key=lambda run: _is_native(run[0][1])):
-            self.futures[path, name] = self.pool.submit(run_file, path, name, functions)
+    def _work(self):
+        threading.Thread(target=self._run_all, daemon=True).start()
+
+    def _run_all(self):
+        while self._waiting:
+            try:
+                future, path, name, functions = self._waiting.popleft()
+            except IndexError:
+                return
+            try:
+                future.set_result(run_file(path, name, functions))
+            except Exception as error:
+                future.set_exception(error)
 
     def stop(self):
         """Forgets the runs that have not begun."""
-        if self.pool is not None:
-            self.pool.shutdown(wait=False, cancel_futures=True)
+        self._waiting.clear()
 
 
 RUNS = pytest.StashKey[Runs]()
@@ -197,8 +218,15 @@ def _is_portable(path):
 
 
 def pytest_collection_modifyitems(items):
-    """Portable items first: their runs share the processors before live tests need them."""
-    items.sort(key=lambda item: not isinstance(item, PortableItem))
+    """Portable items late, for their runs go on meanwhile; live fleets last, with the machine to themselves."""
+    items.sort(key=lambda item: 2 * item.path.stem.endswith("_live") + isinstance(item, PortableItem))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session):
+    """The portable runs begin with the first test."""
+    if not session.config.option.collectonly:
+        session.config.stash[RUNS].start(session.items)
 
 
 def pytest_unconfigure(config):
