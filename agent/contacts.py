@@ -1,11 +1,12 @@
 """Old contacts: boxes remembered for a restart, and against partitions.
 
 Two memories of boxes that answered us.  The recent ones serve a restart: their
-addresses still hold.  The old ones are a uniform sample of all that ever left
-the recent (reservoir sampling, Vitter 1985): after a partition as long as the
-whole time before it, half of them are still from before, so the two sides find
-each other again even if every view was renewed meanwhile.  Nobody is forgotten
-for being silent.
+addresses still hold.  The old ones are a sample of all that ever left the recent
+(reservoir sampling, Vitter 1985), uniform over time, for one in an idle round is
+considered, however fast rounds go: after a partition as long as the whole time
+before it, half of them are still from before, so the two sides find each other
+again even if every view was renewed meanwhile.  Nobody is forgotten for being
+silent.
 """
 
 from .compat import const
@@ -20,22 +21,28 @@ OLD = CONTACTS - RECENT
 
 
 class Contacts:
-    """node gives id, rng, store and counters."""
+    """node gives id, now_ms, config, rng, store and counters."""
 
     def __init__(self, node):
         self._node = node
         self._recent = []  # Descriptors, the newest last
         self._old = []
-        self._count = 0  # how many ever left the recent
+        self._count = 0  # how many were considered for the old
+        self._aged_ms = node.now_ms
         self._load()
 
     def all(self):
         """List of the Descriptors remembered."""
         return self._recent + self._old
 
-    def choose(self):
-        """One Descriptor at random, a recent or an old one as often; None if there is none."""
-        return self._node.rng.choice(self.all()) if self._recent else None
+    def choose(self, view):
+        """One Descriptor at random, None if there is none.
+
+        With a view, one of the old ones that is not in it, as far as there are
+        any: who is there is on our side of every partition.
+        """
+        strange = [contact for contact in self._old if contact.id not in view] if view else []
+        return self._node.rng.choice(strange or self.all()) if self._recent else None
 
     def met(self, descriptor):
         """Remember a box that can be asked again; its new address if it is known."""
@@ -50,11 +57,16 @@ class Contacts:
             self._age(self._recent.pop(0))
 
     def _age(self, contact):
-        self._count += 1
+        node = self._node
         if len(self._old) < OLD:
+            self._count += 1
             self._old.append(contact)
             return
-        place = self._node.rng.below(self._count)
+        if node.now_ms - self._aged_ms < node.config.round_ms:
+            return
+        self._aged_ms = node.now_ms
+        self._count += 1
+        place = node.rng.below(self._count)
         if place < OLD:
             self._old[place] = contact
 

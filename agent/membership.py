@@ -171,7 +171,7 @@ class Membership:
             door.age += 1
             if door.age > DOOR_ROUNDS:
                 del self.doors[door.id]
-        contact = self.remembered.choose()
+        contact = self.remembered.choose(self.view)
         if contact and self.rounds >= self._save_round:
             self._save_round = self.rounds + SAVE_ROUNDS
             self.remembered.save()
