@@ -87,6 +87,7 @@ NAMES = {
     "door_full": "result refused by this door, it carries enough",
     "door_wants_full": "blob request refused by this door",
     "door_published": "results this door brought to the broker",
+    "door_manifests_late": "manifests that came while this door had no room; the broker is asked for them again",
     "door_messages_bad": "MQTT messages this door refused",
     "seeds_asked": "questions to the controller",
     "seeds_bad": "seed lists that did not hold",

@@ -51,6 +51,7 @@ class Door:
         self._tokens = {}  # token: receipt hash
         self._published = []  # [(receipt hash, workload id, seq, task)]
         self._token = 0
+        self._missed = False  # a manifest came that could not even be held
         self._held = []  # [(topic's end, manifest)] that wait for a place in the queue of work
         self.census = Census(node, self._root)
         self.due = node.now_ms + TICK_MS
@@ -119,9 +120,15 @@ class Door:
         """Keep a manifest until there is time to check it: a retained one comes once."""
         held = [row for row in self._held if row[0] != what]
         if len(held) >= DOOR_HELD:
-            self._refused(what, "this door is busy; push it again")
+            self._node.counters.bump("door_manifests_late")
+            self._missed = True
             return
         self._held = held + [(what, payload)]
+
+    def _ask_again(self):
+        """Have the broker send its retained manifests again: some came while we had no room."""
+        if self._node.event(("subscribe", self._root + "manifest/#")):
+            self._missed = False
 
     def _refused(self, what, why):
         self._node.counters.bump("door_messages_bad")
@@ -288,6 +295,8 @@ class Door:
         held, self._held = self._held, []
         for what, payload in held:
             self._on_manifest(what, payload)
+        if self._missed and self.connected and not self._held and not len(self._node.work):
+            self._ask_again()
         if self.connected:
             self.census.tick(now_ms)
 

@@ -160,7 +160,7 @@ DOOR_RESULTS_PER_PEER = const(4)
 # Recently published results a door still answers for.  Oldest dropped.
 DOOR_PUBLISHED = const(64)
 # Manifests a door holds while its queue of work is full; 8 KB each.  The newcomer
-# is refused to the operator's face: "door_messages_bad".
+# is passed over, and the broker asked for it again: "door_manifests_late".
 DOOR_HELD = const(4)
 # Blob topics a door is subscribed to at once.  Refused: "door_wants_full".
 DOOR_WANTS = const(8)
