@@ -103,9 +103,18 @@ class Runs:
             except IndexError:
                 return
             try:
-                future.set_result(run_file(path, name, functions))
-            except Exception as error:
-                future.set_exception(error)
+                result = run_file(path, name, functions)
+            except OSError:
+                # A loaded kernel refuses the start of a process once in ten thousand times.
+                result = self._once_more(path, name, functions)
+            future.set_result(result)
+
+    @staticmethod
+    def _once_more(path, name, functions):
+        try:
+            return run_file(path, name, functions)
+        except OSError as error:
+            return {}, f"{name} did not start: {error}"
 
     def stop(self):
         """Forgets the runs that have not begun."""

@@ -87,9 +87,10 @@ def known_values(lan):
     liar = lan.descriptor(3)
     values = [m.id for m in live] + [m.digest for m in live] + [node.id, liar.pack(), b"", 0, 1, (1 << 32) - 1]
     if node.ring.seat is not None:
-        values.append(node.ring._entries())
+        values.append(node.ring.probes._packed(node.ring.seat, node.id))
     values.append(node.rumours._ranges())
     values.append(node.slicing.tell())
+    values += [body for body, _ in node.aggregate.averages.bodies()]
     values.append([[m.id, m.seq + 1, b"\0" * 32, 500] for m in live])
     return values
 
@@ -101,7 +102,7 @@ BY_FORM = {
     "u": st.one_of(st.integers(0, 5), st.integers(0, (1 << 32) - 1)), "U": st.integers(0, (1 << 53) - 1),
     "b": st.binary(max_size=400), "l": st.lists(TREE, max_size=4), "8": st.binary(min_size=8, max_size=8),
     "h": st.binary(min_size=16, max_size=16), "s": st.binary(min_size=32, max_size=32),
-    "?u": st.one_of(st.none(), st.integers(0, 5000)),
+    "?u": st.one_of(st.none(), st.integers(0, 5000)), "?b": st.one_of(st.none(), st.binary(max_size=400)),
 }
 
 

@@ -70,7 +70,7 @@ def test_this_machine():
     config = Config()
     config.region = "north"
     found = system.attributes(config)
-    names = ["arch", "byteorder", "class", "door", "mem_free", "mem_total", "region", "version", "word_bits"]
+    names = ["arch", "byteorder", "class", "door", "load", "mem_free", "mem_total", "region", "version", "word_bits"]
     assert sorted(found.keys()) == names
     assert found["arch"] != "unknown"
     assert 0 < found["mem_free"] <= found["mem_total"]
