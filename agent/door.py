@@ -52,7 +52,7 @@ class Door:
         self._published = []  # [(receipt hash, workload id, seq, task)]
         self._token = 0
         self._missed = False  # a manifest came that could not even be held
-        self._held = []  # [(topic's end, manifest)] that wait for a place in the queue of work
+        self._held = []  # [(topic's end, manifest, retained)] that wait for a place in the queue of work
         self.census = Census(node, self._root)
         self.due = node.now_ms + TICK_MS
 
@@ -81,14 +81,15 @@ class Door:
         """The broker is gone: results wait, nothing is lost."""
         self.connected = False
 
-    def on_message(self, topic, payload):
-        """A message from the broker: a manifest or a blob that was asked for."""
+    def on_message(self, topic, payload, retained):
+        """A message from the broker: a manifest or a blob that was asked for;
+        retained: it waited there."""
         if not topic.startswith(self._root):
             self._node.counters.bump("door_messages_bad")
             return
         rest = topic[len(self._root) :]
         if rest.startswith("manifest/"):
-            self._on_manifest(rest, payload)
+            self._on_manifest(rest, payload, retained)
         elif rest.startswith("blob/"):
             self._on_blob(rest[5:], payload)
         else:
@@ -98,7 +99,7 @@ class Door:
         """The edge passed a message over, for its size or its topic ("" if unknown)."""
         self._refused(topic[len(self._root) :] if topic.startswith(self._root) else "message", why)
 
-    def _on_manifest(self, what, payload):
+    def _on_manifest(self, what, payload, retained):
         if not payload:
             return  # a retained manifest was cleared
         if len(payload) > MANIFEST_BYTES:
@@ -114,16 +115,18 @@ class Door:
                 self._refused(what, reason)
 
         if self._node.work.full() or not self._node.rumours.offer(bytes(payload), why):
-            self._hold(what, bytes(payload))
+            self._hold(what, bytes(payload), retained)
 
-    def _hold(self, what, payload):
+    def _hold(self, what, payload, retained):
         """Keep a manifest until there is time to check it: a retained one comes once."""
         held = [row for row in self._held if row[0] != what]
         if len(held) >= DOOR_HELD:
             self._node.counters.bump("door_manifests_late")
             self._missed = True
+            if not retained:
+                self._refused(what, "this door is busy; unless the broker retains it, push it again")
             return
-        self._held = held + [(what, payload)]
+        self._held = held + [(what, payload, retained)]
 
     def _ask_again(self):
         """Have the broker send its retained manifests again: some came while we had no room."""
@@ -293,8 +296,8 @@ class Door:
             self._absent = {}
         self._publish_some()
         held, self._held = self._held, []
-        for what, payload in held:
-            self._on_manifest(what, payload)
+        for what, payload, retained in held:
+            self._on_manifest(what, payload, retained)
         if self._missed and self.connected and not self._held and not len(self._node.work):
             self._ask_again()
         if self.connected:

@@ -193,7 +193,7 @@ class Node:
         """A message from the broker (doors only)."""
         self.now_ms = now_ms
         if self.door:
-            self.door.on_message(topic, payload)
+            self.door.on_message(topic, payload, retained)
 
     def refused(self, topic, why, now_ms):
         """The edge passed over a message of the broker (doors only)."""
