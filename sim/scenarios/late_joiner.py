@@ -5,7 +5,7 @@ from .. import box as boxes
 from .. import checkers
 
 NODES = 8
-# Slow rounds, few hours: it must not take long.  The figures are the same after a week.
+# Slow rounds, few hours: it must not take long.  A week has not been played.
 ROUND_MS = 600_000
 NOBODY = 'arch == "abacus"'
 HOUR_MS = 3_600_000
