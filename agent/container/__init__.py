@@ -16,8 +16,8 @@ Nothing outside this package knows how the code is run.
 # no more than eight imports inside each other.
 from . import limits
 from . import reader
-from . import numeric
-from . import branches
+from .translated import numeric
+from .translated import branches
 from .admission import Admission
 from .instance import Outcome
 from .limits import Limits, Refused

@@ -3,9 +3,9 @@
 from .decode import Decoder
 from .instance import Instance
 from .limits import Limits, Refused
-from .memory import machine_mode
-from .runtime import names
-from .translate import Translator
+from .mode import machine_mode
+from .translated.names import names
+from .translated.translate import Translator
 from .wasi import HOSTS
 
 # Opcodes translated in one step: about 5 ms on a PC's MicroPython.

@@ -1,14 +1,15 @@
 """One run of an admitted program: memory, meter, outcome."""
 
 from ..errors import LocalError
+from .arithmetic import (
+    ODD_NAN, copysign, copysign_canonical, dbits, dbits_canonical, fbits, fbits_canonical,
+    float_from_bytes, wrap32,
+)  # fmt: skip
 from .decode import most_pages
 from .limits import TICK_FUEL
 from .memory import Memory
 from .reader import I32
-from .runtime import (
-    ODD_NAN, Unwind, bitsd, bitsf, copysign, copysign_canonical, dbits, dbits_canonical, fbits, fbits_canonical,
-    float_from_bytes, trap, wrap32,
-)  # fmt: skip
+from .trap import Unwind, trap
 from .wasi import Wasi
 
 # The clock a deterministic job sees: 2001-09-09T01:46:40Z.

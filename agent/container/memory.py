@@ -11,35 +11,10 @@ import sys
 from array import array
 
 from .limits import PAGE_BYTES
-from .runtime import out_of_bounds
-from .stack import Mode
+from .mode import machine_mode
+from .trap import out_of_bounds
 
 _MICROPYTHON = sys.implementation.name == "micropython"
-
-
-def _truncates():
-    """Do array stores drop an integer's high bits?  MicroPython's do."""
-    cell = array("I", [0])
-    try:
-        cell[0] = (1 << 70) + 5
-        byte = bytearray(1)
-        byte[0] = 0x105
-        return cell[0] == 5 and byte[0] == 5
-    except (OverflowError, ValueError, TypeError):
-        return False
-
-
-def machine_mode():
-    """The integer mode of this interpreter."""
-    words = sys.byteorder == "little" and array("I", [0]) is not None
-    if _MICROPYTHON:
-        try:
-            import uctypes
-
-            words = words and hasattr(uctypes, "bytearray_at")
-        except ImportError:
-            words = False
-    return Mode(sys.maxsize < 1 << 32 and _truncates(), words, _truncates())
 
 
 # The arena that `reserve` set aside: (bytes, words), both views, or None.

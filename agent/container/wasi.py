@@ -9,7 +9,7 @@ import struct
 from hashlib import sha256
 
 from .reader import I32, I64
-from .runtime import Unwind, trap
+from .trap import Unwind, trap
 
 _OK = 0
 _BADF = 8

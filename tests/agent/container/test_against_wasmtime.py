@@ -12,7 +12,7 @@ import edges
 import programs
 from modules import F32, F64
 from backfence.agent.container import Admission, Limits, Refused
-from backfence.agent.container.stack import Mode
+from backfence.agent.container.mode import Mode
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 TRAPS = {

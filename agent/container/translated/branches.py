@@ -1,7 +1,7 @@
 """Branches and returns: br, br_if, br_table, return, and what they leave behind."""
 
 from .control import FUNCTION, LOOP, Control
-from .reader import I32
+from ..reader import I32
 
 
 class Branches(Control):

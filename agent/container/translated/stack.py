@@ -17,9 +17,9 @@ by a mask; on 32-bit MicroPython it is held as -2^31..2^31-1, because most value
 then are small integers.  An i64 is always held signed.
 """
 
-from ..compat import const
-from .limits import Refused
-from .reader import F32, F64, I32, I64, TYPE_NAMES, Reader
+from ...compat import const
+from ..limits import Refused
+from ..reader import F32, F64, I32, I64, TYPE_NAMES, Reader
 
 # Flags of an entry.
 EFFECT = const(1)  # reads memory or a global, or may trap: order matters
@@ -27,22 +27,6 @@ BOOL = const(2)  # a Python bool: a comparison not yet used as a number
 
 # Longer expressions are written down: the compiler's parse tree costs heap.
 TEXT_CAP = const(160)
-
-
-class Mode:
-    """The integer mode and what this interpreter's arrays do."""
-
-    def __init__(self, signed, words, truncates):
-        self.signed = signed  # i32 as -2^31..2^31-1, not 0..2^32-1
-        self.words = words  # the memory has a view of little-endian words
-        self.truncates = truncates  # array stores drop high bits by themselves
-        self.lo = -0x80000000 if signed else 0
-        self.hi = 0x7FFFFFFF if signed else 0xFFFFFFFF
-        # Beyond this an integer is a heap object in MicroPython.
-        self.small = 0x3FFFFFFF if signed else 0x3FFFFFFFFFFFFFFF
-        # Longer bodies are translated to less code, which is slower: the signed
-        # mode's usual code is long.
-        self.compact_bytes = 3072 if signed else 7424
 
 
 class Source:
@@ -252,4 +236,4 @@ class Stack(Reader):
         return self.clean(self.pop(want))[1]
 
 
-__all__ = ("BOOL", "EFFECT", "Mode", "Source", "Stack", "known", "simple", "F32", "F64", "I64")
+__all__ = ("BOOL", "EFFECT", "Source", "Stack", "known", "simple", "F32", "F64", "I64")

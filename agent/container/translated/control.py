@@ -11,9 +11,9 @@ function one `while` over numbered segments: a jump sets `p` and continues, and
 each segment is entered when p is at most its number.
 """
 
-from ..compat import const
+from ...compat import const
 from .numeric import Numeric
-from .reader import I32, VALUE_TYPES
+from ..reader import I32, VALUE_TYPES
 
 BLOCK = const(2)
 LOOP = const(3)

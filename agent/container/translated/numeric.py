@@ -1,7 +1,7 @@
 """Numeric instructions: integer arithmetic with known ranges, floats by helpers."""
 
-from .opcodes import CONVERSIONS
-from .reader import F32, F64, I32, I64
+from ..opcodes import CONVERSIONS
+from ..reader import F32, F64, I32, I64
 from .stack import BOOL, EFFECT, Stack, known, simple
 
 _COMPARE = ("==", "!=", "<", "<", ">", ">", "<=", "<=", ">=", ">=")

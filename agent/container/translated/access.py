@@ -8,8 +8,8 @@ first, so that a store that traps has written nothing.
 """
 
 from .branches import Branches
-from .opcodes import ACCESS
-from .reader import F32, F64, I32, I64
+from ..opcodes import ACCESS
+from ..reader import F32, F64, I32, I64
 from .stack import EFFECT, known, simple
 
 

@@ -1,4 +1,4 @@
-"""What generated code calls: helpers for the instructions Python has no word for.
+"""What integers and floats do in WebAssembly, where Python has no word for it.
 
 Integers given here are clean; an unsigned argument is 0..2^bits-1 in both integer
 modes, and an unsigned result is wrapped by the caller where its mode needs it.
@@ -8,21 +8,7 @@ import math
 import struct
 from array import array
 
-
-class Unwind(Exception):
-    """Ends a run from inside: kind, exit code, reason."""
-
-    def __init__(self, kind, code, reason):
-        super().__init__(reason)
-        self.kind = kind
-        self.code = code
-        self.reason = reason
-
-
-def trap(reason):
-    """End the run as a trap, for this reason."""
-    raise Unwind("trap", 0, reason)
-
+from .trap import trap
 
 # Integers.
 
@@ -304,62 +290,3 @@ def bitsd(i):
 
 # A processor of the older MIPS kind has its own NaN bits: there all are made one.
 ODD_NAN = struct.pack("<f", float_from_bytes(b"\0\0\xc0\x7f")) != b"\0\0\xc0\x7f"
-
-
-def unreachable():
-    """The instruction `unreachable`."""
-    trap("unreachable executed")
-
-
-def too_deep():
-    """A call deeper than CALL_DEPTH."""
-    trap("call depth exceeded")
-
-
-def out_of_bounds():
-    """An address that cannot be in the memory."""
-    trap("out of bounds memory access")
-
-
-def address(base, offset):
-    """The effective address of a base held signed."""
-    if base < 0:
-        out_of_bounds()
-    return base + offset
-
-
-def names(mode):
-    """The globals of generated code that do not depend on the instance."""
-    return {
-        "Z": wrap32_cell if mode.truncates else wrap32,
-        "Y": wrap64_cell if mode.truncates else wrap64,
-        "divs": divs,
-        "rems": rems,
-        "shl": shl,
-        "rotl": rotl,
-        "clz": clz,
-        "ctz": ctz,
-        "popcnt": popcnt,
-        "R": single,
-        "fdiv": fdiv,
-        "fmin": fmin,
-        "fmax": fmax,
-        "sqrt": sqrt,
-        "trunc": trunc,
-        "floor": floor,
-        "ceil": ceil,
-        "near": near,
-        "csign": copysign,
-        "ftoi": ftoi,
-        "sat": sat,
-        "itod": itod,
-        "itof": itof,
-        "fbits": fbits,
-        "dbits": dbits,
-        "bitsf": bitsf,
-        "bitsd": bitsd,
-        "a": address,
-        "U": unreachable,
-        "X": too_deep,
-        "E": out_of_bounds,
-    }

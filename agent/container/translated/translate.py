@@ -8,14 +8,14 @@ because MicroPython never frees an interned name:
   F fuel until the next checkpoint, T the checkpoint, X call depth exceeded
   M W m w the memory's views, N its pages, G grow, E address out of bounds
   b p control flow, t u temporaries, K float constants, I the table
-  Z Y wrap an i32, an i64; a an address held signed; and the other helpers of runtime.py
+  Z Y wrap an i32, an i64; a an address held signed; and the other helpers of names.py
 """
 
 from .access import Access
-from .limits import CALL_DEPTH, Refused
-from .reader import F32, F64, I32, I64
-from .runtime import float_from_bytes
-from .scan import scan
+from ..limits import CALL_DEPTH, Refused
+from ..reader import F32, F64, I32, I64
+from ..arithmetic import float_from_bytes
+from ..scan import scan
 from .stack import EFFECT, Source
 
 _ZERO = {I32: "0", I64: "0", F32: "0.0", F64: "0.0"}

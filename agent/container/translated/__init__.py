@@ -1,0 +1,1 @@
+"""The engine for every processor: each function becomes Python source, and MicroPython's bytecode."""
