@@ -185,10 +185,9 @@ def chosen(config):
     names = (config.getoption("interpreters") or " ".join(interpreters.KNOWN)).replace(",", " ")
     names = names.split()
     for name in names:
-        if name not in interpreters.KNOWN:
-            raise pytest.UsageError(
-                f"there is no interpreter {name!r}; known: {', '.join(interpreters.KNOWN)}"
-            )
+        if name not in interpreters.KNOWN and name not in interpreters.BY_NAME:
+            known = ", ".join([*interpreters.KNOWN, *interpreters.BY_NAME])
+            raise pytest.UsageError(f"there is no interpreter {name!r}; known: {known}")
     return names
 
 

@@ -10,7 +10,7 @@ import sys
 
 SUITE = "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-ARCHITECTURES = ("amd64", "armhf", "s390x")
+ARCHITECTURES = ("amd64", "armhf", "s390x", "i386")
 
 
 class ArchiveError(Exception):

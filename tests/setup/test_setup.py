@@ -32,7 +32,7 @@ def test_an_unknown_sysroot_is_refused_in_one_line():
         [sys.executable, HERE / "sysroots.py", "vax"], capture_output=True, text=True
     )
     assert run.returncode == 1
-    assert run.stderr == "Error: there is no sysroot 'vax'; known: amd64 armhf s390x mips\n"
+    assert run.stderr == "Error: there is no sysroot 'vax'; known: amd64 armhf s390x i386 mips\n"
 
 
 def test_a_user_who_is_not_root_is_told_what_to_install(tmp_path):
