@@ -196,18 +196,22 @@ def make_loop(home):
     return Loop(settings, node, clock, poller, socket, link, Stop(home + "/stop"), home)
 
 
+def set_aside():
+    """Set memory for jobs aside, once: while the heap is whole, for later no large piece may be left."""
+    gc.collect()
+    if hasattr(gc, "mem_free"):
+        pages = min(_JOB_PAGES, gc.mem_free() // _JOB_PART // _PAGE_BYTES)
+        if pages:
+            reserve(pages)
+
+
 def main(argv):
     """Run the agent until it is stopped; its exit code."""
     try:
         home = arguments(argv)
         if home is None:
             return 0
-        gc.collect()
-        if hasattr(gc, "mem_free"):
-            # Once, while the heap is whole: later no large piece may be left.
-            pages = min(_JOB_PAGES, gc.mem_free() // _JOB_PART // _PAGE_BYTES)
-            if pages:
-                reserve(pages)
+        set_aside()
         loop = make_loop(home)
         loop.run()
         return 0
