@@ -38,6 +38,7 @@ run: $(VENV)/run.stamp ## Run the whole cloud here: broker, agents, a job (AGENT
 
 test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS=PATH restrict them)
 	@$(BIN)/python tests/setup/debian.py
+	@$(BIN)/python tests/setup/specification.py
 	@$(BIN)/python tests/setup/sysroots.py $(or $(filter amd64 armhf s390x mips i386,$(ARCHS)),$(if $(ARCHS),none))
 	@$(BIN)/python -m pytest $(if $(ARCHS),--interpreters '$(ARCHS)') $(TESTS)
 

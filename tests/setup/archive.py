@@ -1,4 +1,4 @@
-"""Debian trixie's packages for any processor, without touching the system's apt.
+"""Debian's packages for any processor, and its sources, without touching the system's apt.
 
 An apt configuration of its own: own lists, own cache, an empty package
 database.  The mirror is the one the machine's own sources name.
@@ -33,10 +33,12 @@ def mirrors():
 
 
 class Archive:
-    """Trixie in `folder`: packages for ARCHITECTURES, and sources."""
+    """A suite in `folder`: packages for some architectures (with none: not any), and sources."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, suite=SUITE, architectures=ARCHITECTURES):
         self.folder = folder
+        self.suite = suite
+        self.architectures = architectures
         self.options = []
 
     def update(self):
@@ -56,7 +58,7 @@ class Archive:
             "Dir::Etc::preferences": self.folder / "empty",
             "Dir::Etc::preferencesparts": "-",
             "APT::Architecture": ARCHITECTURES[0],
-            "APT::Architectures": ",".join(ARCHITECTURES),
+            "APT::Architectures": ",".join(self.architectures or ARCHITECTURES[:1]),
             "APT::Sandbox::User": "root",
             "APT::Update::Error-Mode": "any",
             "Acquire::Languages": "none",
@@ -65,8 +67,9 @@ class Archive:
         self.options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
         problems = []
         for site in mirrors():
-            kinds = (f"deb [arch={','.join(ARCHITECTURES)} ", "deb-src [")
-            lines = [f"{kind}signed-by={KEYRING}] {site} {SUITE} main\n" for kind in kinds]
+            kinds = [f"deb [arch={','.join(self.architectures)} "] if self.architectures else []
+            kinds.append("deb-src [")
+            lines = [f"{kind}signed-by={KEYRING}] {site} {self.suite} main\n" for kind in kinds]
             (self.folder / "sources.list").write_text("".join(lines))
             try:
                 self._apt("apt-get", "update")
@@ -80,7 +83,7 @@ class Archive:
         for line in self._apt("apt-cache", "showsrc", "--only-source", package).splitlines():
             if line.startswith("Version: "):
                 return line.split()[1]
-        raise ArchiveError(f"{SUITE} has no source package {package}")
+        raise ArchiveError(f"{self.suite} has no source package {package}")
 
     def closure(self, package, architecture):
         """The names of a package and of all that it depends on."""
@@ -99,9 +102,9 @@ class Archive:
         return sorted(folder.glob("*.deb"))
 
     def source(self, package, folder):
-        """Fetches a source package's files; returns the upstream tar's path."""
+        """Fetches a source package's upstream files; returns the main tar's path."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._apt("apt-get", "source", "--download-only", "--only-source", package, folder=folder)
+        self._apt("apt-get", "source", "--tar-only", "--download-only", "--only-source", package, folder=folder)
         return next(folder.glob("*.orig.tar.*"))
 
     def _apt(self, program, *arguments, folder=None):

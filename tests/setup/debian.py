@@ -25,6 +25,7 @@ PACKAGES = {
     "gcc-mips-linux-gnu": "MicroPython for MIPS, which Debian no longer has",
     "libc6-dev-mips-cross": "its C library",
     "xz-utils": "unpacking its source",
+    "wabt": "WebAssembly's own tests, from text to modules",
 }
 
 
