@@ -4,23 +4,25 @@ from .decode import Decoder
 from .instance import Instance
 from .limits import Limits, Refused
 from .mode import machine_mode
-from .translated.names import names
-from .translated.translate import Translator
+from .translated.code import Lowering
 from .wasi import HOSTS
 
-# Opcodes translated in one step: about 5 ms on a PC's MicroPython.
-STEP_OPCODES = 100
+
+def engines():
+    """The names of the engines usable here, the best one last."""
+    return ("translated",)
 
 
 class Program:
-    """An admitted program: its module and its functions as Python functions."""
+    """An admitted program: its module and the code that an engine made of it."""
 
-    def __init__(self, module, mode, namespace, entry):
+    def __init__(self, module, mode, code, entry):
         self.module = module
         self.mode = mode
-        self.names = namespace
+        self.code = code
         self.entry = entry
         self.instance = None
+        self.engine = code.engine
 
     def start(self, stdin, args, fuel, output_cap, pages, deterministic, seed, clock_ns=None):
         """Make it ready for one run; Instance.
@@ -33,30 +35,27 @@ class Program:
 
         Only the last instance started of a program can run.
         """
-        self.names["F"] = 0
+        self.code.reset()
         self.instance = Instance(self, stdin, args, fuel, output_cap, pages, deterministic, seed, clock_ns)
         return self.instance
 
 
 class Admission:
-    """Decodes, validates and translates `data` (bytes); raises Refused.
+    """Decodes, validates and lowers `data` (bytes); raises Refused.
 
     `step()` does a few milliseconds of work and is True when `program` is ready.
     With `command` false the module need not be a WASI command, and `hosts` may
-    name other imports.
+    name other imports.  `engine` is a name out of `engines()`; None takes the best.
     """
 
-    def __init__(self, data, limits=None, command=True, mode=None):
+    def __init__(self, data, limits=None, command=True, mode=None, engine=None, hosts=HOSTS):
         self.limits = limits or Limits()
         self.mode = mode or machine_mode()
         self.command = command
+        self.engine = engine
         self.program = None
-        self.decoder = Decoder(data, self.limits, HOSTS)
-        self.translator = None
-        self.next = 0
-        self.busy = False
-        self.names = None
-        self.constants = []
+        self.decoder = Decoder(data, self.limits, hosts)
+        self.lowering = None
 
     def step(self):
         """Do a few milliseconds of work; True when `program` is ready.  Raises Refused."""
@@ -66,28 +65,19 @@ class Admission:
             if self.decoder.step():
                 self.begin()
             return False
-        translator = self.translator
-        if self.next == len(self.module.bodies):
-            self.finish()
-            return True
-        if not self.busy:
-            translator.start(self.next)
-            self.busy = True
-        elif translator.step(STEP_OPCODES):
-            self.compile(translator.out.take())
-            self.busy = False
-            self.next += 1
-        return False
+        code = self.lowering.step()
+        if code is None:
+            return False
+        self.program = Program(self.module, self.mode, code, self.entry)
+        self.lowering = None
+        return True
 
     def begin(self):
-        """The sections are decoded: prepare to translate."""
+        """The sections are decoded: prepare to lower the functions."""
         self.module = self.decoder.module
         self.decoder = None
-        self.entry = -1
-        if self.command:
-            self.entry = self.find_entry()
-        self.names = names(self.mode)
-        self.translator = Translator(self.module, self.mode, self.limits, self.constants)
+        self.entry = self.find_entry() if self.command else -1
+        self.lowering = Lowering(self.module, self.mode, self.limits)
 
     def find_entry(self):
         """Index of the function that runs the command."""
@@ -98,21 +88,3 @@ class Admission:
         if m.types[m.functions[i]] != ((), ()):
             raise Refused("its _start takes or gives values: build it as a WASI command")
         return i
-
-    def compile(self, source):
-        """Make one function runnable; its source is bytes.  Raises Refused."""
-        try:
-            exec(source, self.names)
-        except (RuntimeError, SyntaxError, OverflowError) as e:
-            # MicroPython's jumps are 16 bits; CPython's parser has its own depth.
-            raise Refused(
-                "function %d is too large or too deep for this interpreter (%s): split it"
-                % (self.translator.index, e)
-            )
-
-    def finish(self):
-        # Sorted by first use already: K[i] is the i-th constant.
-        self.names["K"] = [value for _, value in self.constants]
-        self.program = Program(self.module, self.mode, self.names, self.entry)
-        self.translator = None
-        self.names = None

@@ -1,10 +1,7 @@
 """One run of an admitted program: memory, meter, outcome."""
 
 from ..errors import LocalError
-from .arithmetic import (
-    ODD_NAN, copysign, copysign_canonical, dbits, dbits_canonical, fbits, fbits_canonical,
-    float_from_bytes, wrap32,
-)  # fmt: skip
+from .arithmetic import ODD_NAN, wrap32
 from .decode import most_pages
 from .limits import TICK_FUEL
 from .memory import Memory
@@ -44,10 +41,9 @@ class Instance:
 
     def __init__(self, program, stdin, args, fuel, output_cap, pages, deterministic, seed, clock_ns):
         self.program = program
-        self.names = program.names
+        self.code = program.code
         self.allowance = fuel
-        self.left = fuel  # not yet granted to the generated code's counter
-        self.granted = 0
+        self.left = fuel  # not yet granted to the code's counter
         self.tick = None
         self.fault = None
         self.ran = False
@@ -90,9 +86,8 @@ class Instance:
         if kind:
             raise LocalError("the export %s is no function" % name)
         self.tick = tick
-        params, results = module.types[module.functions[index]]
-        args = [self.held(t, a) for t, a in zip(params, args)]
-        outcome = self.guarded(self.call, (index, args))
+        results = module.types[module.functions[index]][1]
+        outcome = self.guarded(self.code.call, (index, args))
         values = outcome[3]
         if outcome[0] == "ok":
             values = () if not results else values if len(results) > 1 else (values,)
@@ -115,11 +110,8 @@ class Instance:
             kind, reason = _name_trap(e)
             return kind, 0, reason, None
 
-    def call(self, index, args):
-        return self.names["f%d" % index](0, *args)
-
     def used(self):
-        used = self.allowance - self.left - self.names["F"]
+        used = self.allowance - self.left - self.code.left()
         return min(max(used, 0), self.allowance)
 
     def stderr_line(self):
@@ -128,25 +120,15 @@ class Instance:
 
     def prepare(self):
         """Memory, table, globals and segments, as instantiation orders them."""
-        program, names = self.program, self.names
+        program, code = self.program, self.code
         module = program.module
         self.grant()
-        canonical = self.deterministic or ODD_NAN
+        code.begin(self, self.deterministic or ODD_NAN)
         if module.memory is not None:
             if module.memory[0] > self.pages_cap:
                 raise Unwind("memory", 0, "it needs %d pages, its limit is %d" % (module.memory[0], self.pages_cap))
-            self.memory = Memory(program.mode, module.memory[0], most_pages(module, self.pages_cap), names)
-            self.memory.canonical_stores(canonical)
+            self.memory = Memory(program.mode, module.memory[0], most_pages(module, self.pages_cap), code)
             self.wasi.memory = self.memory
-        names["csign"] = copysign_canonical if canonical else copysign
-        names["fbits"] = fbits_canonical if canonical else fbits
-        names["dbits"] = dbits_canonical if canonical else dbits
-        names["T"] = self.checkpoint
-        names["I"] = self.indirect
-        for i in range(len(module.globals)):
-            names["g%d" % i] = self.initial(*module.globals[i])
-        for i in range(len(module.imports)):
-            names["f%d" % i] = self.wasi.bind(module.imports[i][1])
         self.table = [-1] * max(module.table, 0)
         for offset, functions in module.elements:
             if offset + len(functions) > len(self.table):
@@ -157,46 +139,29 @@ class Instance:
                 trap("out of bounds memory access")
             self.memory.bytes[offset : offset + end - start] = module.data[start:end]
         if module.start >= 0:
-            self.call(module.start, ())
-
-    def initial(self, t, mutable, value):
-        """A global's initial value; floats are decoded as bytes."""
-        if isinstance(value, bytes):
-            return float_from_bytes(value)
-        return self.held(t, value)
-
-    def held(self, t, value):
-        """A signed integer as generated code holds it."""
-        if t == I32 and value < 0 and not self.program.mode.signed:
-            return value + 0x100000000
-        return value
+            code.call(module.start, ())
 
     def execute(self):
         if self.program.entry >= 0:
-            self.call(self.program.entry, ())
+            self.code.call(self.program.entry, ())
 
     def release(self):
         """Let go of the memory: the program keeps only its code."""
-        names = self.names
-        names["M"] = names["W"] = None
-        for name in ("G", "lw", "sw", "lq", "sq", "lf", "ld", "sf", "sd", "mcopy", "mfill", "T", "I"):
-            names[name] = None
-        for i in range(len(self.program.module.imports)):
-            names["f%d" % i] = None
+        self.code.end()
         self.wasi.memory = None
         self.memory = None
 
-    # Called by generated code.
+    # Called by the code that runs.
 
     def grant(self):
-        """Move fuel from the allowance to the counter that generated code lowers."""
+        """Move fuel from the allowance to the counter that the code lowers."""
         n = min(self.left, TICK_FUEL)
         self.left -= n
-        self.names["F"] += n
+        self.code.grant(n)
 
     def checkpoint(self):
         """The counter fell below 0."""
-        while self.names["F"] < 0:
+        while self.code.left() < 0:
             if not self.left:
                 raise Unwind("fuel", 0, "out of fuel after %d" % self.allowance)
             self.grant()
@@ -208,9 +173,8 @@ class Instance:
         if not going:
             raise Unwind("cancelled", 0, "cancelled")
 
-    def indirect(self, index, canon):
-        """The function for call_indirect."""
-        index &= 0xFFFFFFFF
+    def entry(self, index, canon):
+        """The function at `index` of the table; a trap if it is not of the type `canon`."""
         if index >= len(self.table):
             trap("undefined element")
         function = self.table[index]
@@ -219,7 +183,7 @@ class Instance:
         module = self.program.module
         if module.canon[module.functions[function]] != canon:
             trap("indirect call type mismatch")
-        return self.names["f%d" % function]
+        return function
 
 
 def _name_trap(e):

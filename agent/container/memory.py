@@ -73,42 +73,27 @@ def _move(to_bytes, to, from_bytes, at, size):
 
 
 class Memory:
-    """Pages of one instance; `names` goes into the generated code's globals."""
+    """Pages of one instance; `code` is what runs on it."""
 
-    def __init__(self, mode, pages, most, names):
+    def __init__(self, mode, pages, most, code):
         self.mode = mode
         self.most = most
-        self.names = names
+        self.code = code
         self.pages = pages
         self.set(*allocate(pages * PAGE_BYTES, mode))
-        names["G"] = self.grow
-        names["lw"] = self.load4 if mode.signed else self.load4_unsigned
-        names["sw"] = self.store4
-        names["lq"] = self.load8
-        names["sq"] = self.store8
-        names["lf"] = self.load_single
-        names["ld"] = self.load_double
-        names["mcopy"] = self.copy
-        names["mfill"] = self.fill
-
-    def canonical_stores(self, canonical):
-        """Stores of floats: with `canonical` every NaN has the same bits."""
-        self.names["sf"] = self.store_single_canonical if canonical else self.store_single
-        self.names["sd"] = self.store_double_canonical if canonical else self.store_double
 
     def set(self, raw, words):
+        """The memory is these bytes now; `words` are the same as words, or None."""
         self.bytes = raw
+        self.words = words
         self.size = len(raw)
-        names = self.names
-        names["M"] = raw
-        names["W"] = words
-        names["N"] = self.pages
+        self.code.attach(self)
 
     def grow(self, more):
         """memory.grow: the old size in pages, or -1 where the cap forbids it."""
         old = self.pages
         if old + more > self.most:
-            return -1 if self.mode.signed else 0xFFFFFFFF
+            return -1
         if more:
             size = (old + more) * PAGE_BYTES
             if _arena is not None and size <= len(_arena[0]):
@@ -128,68 +113,9 @@ class Memory:
         if at < 0 or at + size > self.size:
             out_of_bounds()
 
-    # `at` may be any integer of up to 34 bits, never negative.
-
-    def load4(self, at):
-        self.check(at, 4)
-        return struct.unpack_from("<i", self.bytes, at)[0]
-
-    def load4_unsigned(self, at):
-        self.check(at, 4)
-        return struct.unpack_from("<I", self.bytes, at)[0]
-
-    def store4(self, at, value):
-        self.check(at, 4)
-        m = self.bytes
-        m[at] = value & 255
-        m[at + 1] = value >> 8 & 255
-        m[at + 2] = value >> 16 & 255
-        m[at + 3] = value >> 24 & 255
-
-    def load8(self, at):
-        self.check(at, 8)
-        return struct.unpack_from("<q", self.bytes, at)[0]
-
-    def store8(self, at, value):
-        self.check(at, 8)
-        struct.pack_into("<q", self.bytes, at, value)
-
-    def load_single(self, at):
-        self.check(at, 4)
-        return struct.unpack_from("<f", self.bytes, at)[0]
-
-    def load_double(self, at):
-        self.check(at, 8)
-        return struct.unpack_from("<d", self.bytes, at)[0]
-
-    def store_single(self, at, value):
-        self.check(at, 4)
-        struct.pack_into("<f", self.bytes, at, value)
-
-    def store_double(self, at, value):
-        self.check(at, 8)
-        struct.pack_into("<d", self.bytes, at, value)
-
-    def store_single_canonical(self, at, value):
-        self.check(at, 4)
-        if value == value:
-            struct.pack_into("<f", self.bytes, at, value)
-        else:
-            self.bytes[at : at + 4] = b"\0\0\xc0\x7f"
-
-    def store_double_canonical(self, at, value):
-        self.check(at, 8)
-        if value == value:
-            struct.pack_into("<d", self.bytes, at, value)
-        else:
-            self.bytes[at : at + 8] = b"\0\0\0\0\0\0\xf8\x7f"
-
     def charge(self, size):
         """Fuel for bytes moved by one instruction."""
-        names = self.names
-        names["F"] -= size >> 6
-        if names["F"] < 0:
-            names["T"]()
+        self.code.charge(size >> 6)
 
     def copy(self, to, at, size):
         """memory.copy; `at` and `to` may overlap."""
