@@ -23,11 +23,14 @@ BENCH ?=
 NODES ?=
 SEED ?=
 MINUTES ?= 10
+# The knobs of `make bench-container`.
+PROGRAMS ?=
+TURNS ?=
 
-.PHONY: help setup run test bench swarm sysroots firmware lint clean
+.PHONY: help setup run test bench bench-container swarm sysroots firmware lint clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/test.stamp ## Make the Python environment in .venv
 
@@ -44,6 +47,11 @@ test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS
 
 bench: $(VENV)/test.stamp ## Take the figures, beside their references, into build/bench (BENCH="NAME ..." NODES=N,N SEED=N)
 	@$(BIN)/python -m backfence.sim bench $(BENCH) $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')
+
+bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython by hand, wasmtime and wabt (PROGRAMS="NAME ..." TURNS=N)
+	@$(BIN)/python tests/setup/debian.py
+	@$(BIN)/python tests/setup/sysroots.py amd64 i386
+	@$(BIN)/python tests/bench_container/bench.py $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(TURNS),--turns '$(TURNS)')
 
 swarm: $(VENV)/test.stamp ## Run scenarios drawn at random for MINUTES=10, on two cores (SEED=N repeats the draws)
 	@$(BIN)/python -m backfence.sim swarm --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
