@@ -6,7 +6,7 @@ opcodes outside any loop, plus 1 for the call itself, are charged when the
 function is entered.  The opcodes of a loop, without those of loops inside it,
 are charged each time its start is reached.  memory.copy and memory.fill charge
 1 more for each 64 bytes, fd_read and fd_write 1 for each 64 bytes they move,
-random_get 32 for each 32 bytes begun.
+random_get 32 for each 32 bytes begun, poll_oneoff 1 for each subscription.
 """
 
 from .limits import Refused
