@@ -16,6 +16,7 @@ Nothing outside this package knows how the code is run.
 # no more than eight imports inside each other.
 from . import limits
 from . import reader
+from . import validate
 from .translated import numeric
 from .translated import branches
 from .admission import Admission

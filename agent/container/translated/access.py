@@ -18,21 +18,16 @@ class Access(Branches):
 
     def access(self, op):
         """Translate load, store, memory.size or memory.grow."""
-        if self.module.memory is None:
-            self.bad("unknown memory 0")
         if op >= 0x3F:
-            if self.byte():
-                self.bad("zero byte expected")
+            self.need_memory()
+            self.zero_bytes(1)
             if op == 0x3F:
                 self.push((I32, "N", 0, 65536, EFFECT))
             else:
                 self.grow()
             return
         t, size, signed = ACCESS[op - 0x28]
-        align = self.u32()
-        if align > 3 or 1 << align > size:
-            self.bad("alignment must not be larger than natural")
-        offset = self.u32()
+        offset = self.access_offset(size)
         if op < 0x36:
             self.load(t, size, signed, offset)
         else:

@@ -1,26 +1,12 @@
 """Branches and returns: br, br_if, br_table, return, and what they leave behind."""
 
-from .control import FUNCTION, LOOP, Control
 from ..reader import I32
+from ..validate import FUNCTION
+from .control import Control
 
 
 class Branches(Control):
     """Instructions 0x0C..0x0F."""
-
-    def set_unreachable(self):
-        frame = self.frames[-1]
-        del self.stack[frame.height :]
-        frame.unreachable = True
-        self.dead = True
-
-    def label(self):
-        depth = self.u32()
-        if depth >= len(self.frames):
-            self.bad("unknown label %d" % depth)
-        return self.frames[-1 - depth]
-
-    def label_types(self, frame):
-        return frame.params if frame.kind == LOOP else frame.results
 
     def branch(self):
         """br: what follows cannot be reached."""
@@ -40,8 +26,7 @@ class Branches(Control):
         frame = self.label()
         condition = self.pop(I32)
         types = self.label_types(frame)
-        entries = [self.pop(t) for t in reversed(types)]
-        entries.reverse()
+        entries = self.pop_all(types)
         if self.dead:
             for t in types:
                 self.push_full(t, "0")
@@ -71,21 +56,9 @@ class Branches(Control):
 
     def branch_table(self):
         """br_table: all its labels take as many values."""
-        n = self.u32()
-        if n > self.end - self.pos:
-            self.bad("unexpected end")
-        frames = [self.label() for _ in range(n + 1)]
+        frames = self.table_labels()
         index = self.clean(self.pop(I32))
-        types = self.label_types(frames[-1])
-        arity = len(types)
-        for frame in frames:
-            others = self.label_types(frame)
-            if len(others) != arity:
-                self.bad("type mismatch: the labels of br_table take different values")
-            # In unreachable code each label's types are checked on their own.
-            entries = [self.pop(t) for t in reversed(others)]
-            entries.reverse()
-            self.stack.extend(entries)
+        arity = self.check_table(frames)
         if not self.dead:
             at = len(self.stack) - arity
             for i in range(at, len(self.stack)):

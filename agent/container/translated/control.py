@@ -11,35 +11,23 @@ function one `while` over numbered segments: a jump sets `p` and continues, and
 each segment is entered when p is at most its number.
 """
 
-from ...compat import const
+from .. import validate
+from ..reader import I32
+from ..validate import FUNCTION, IF, LOOP
 from .numeric import Numeric
-from ..reader import I32, VALUE_TYPES
-
-BLOCK = const(2)
-LOOP = const(3)
-IF = const(4)
-FUNCTION = const(0)
 
 # Segments are guarded in groups, so that a jump tests few of them.
 _GROUP = 16
 
 
-class Frame:
+class Frame(validate.Frame):
     """A construct being translated."""
 
     def __init__(self, kind, params, results, height, number):
-        self.kind = kind
-        self.params = params
-        self.results = results
-        self.height = height
-        self.number = number  # its place in the scan's lists
-        self.unreachable = False  # by validation's rules: the stack is polymorphic
-        self.born_dead = False
+        validate.Frame.__init__(self, kind, params, results, height, number)
         self.level = 0  # its `while`'s number, 0: it has none
-        self.reached = False  # a branch that can happen goes to its label
         self.over = False  # a branch from inside goes beyond its `while`
         self.lands = False  # such a branch ends here, with b set
-        self.has_else = False
         self.indent = 0
         self.body = 0  # where its body begins in the source
 
@@ -57,28 +45,14 @@ class Control(Numeric):
         self.frames.append(frame)
         frame.body = self.out.size
 
-    def block_type(self):
-        """(params, results) of a block."""
-        b = self.byte()
-        if b == 0x40:
-            return (), ()
-        if b in VALUE_TYPES:
-            return (), (b,)
-        self.pos -= 1
-        i = self.signed(33)
-        if not 0 <= i < len(self.module.types):
-            self.bad("unknown type in a block")
-        return self.module.types[i]
-
     def begin_block(self, kind):
         """block, loop and if."""
         params, results = self.block_type()
         condition = self.condition() if kind == IF else None
-        entries = [self.pop(t) for t in reversed(params)]
+        entries = self.pop_all(params)
         self.constructs += 1
         number = self.constructs
         frame = Frame(kind, params, results, len(self.stack), number)
-        entries.reverse()
         self.stack.extend(entries)
         frame.born_dead = self.dead
         frame.indent = self.indent
@@ -217,9 +191,7 @@ class Control(Numeric):
 
     def begin_else(self):
         """The other side of an `if`."""
-        frame = self.frames[-1]
-        if frame.kind != IF or frame.has_else:
-            self.bad("else without if")
+        frame = self.check_else()
         self.fall(frame)
         frame.has_else = True
         flat = self.shape.flat
@@ -253,15 +225,13 @@ class Control(Numeric):
     def fall(self, frame):
         """Run off the end of a construct: its results go to their places."""
         self.place(frame.results, frame.height)
-        if len(self.stack) != frame.height:
-            self.bad("type mismatch: values left over at the end of a block")
+        self.check_empty(frame)
 
     def place(self, types, height):
         """Pop values of `types` and write them to the locals from `height` on."""
-        entries = [self.pop(t) for t in reversed(types)]
+        entries = self.pop_all(types)
         if self.dead or not entries:
             return
-        entries.reverse()
         at = len(self.stack)
         self.settle_effects()
         if at == height:
@@ -279,13 +249,10 @@ class Control(Numeric):
 
     def end_block(self):
         """The end of the innermost construct; True when it was the function."""
-        frame = self.frames[-1]
-        if frame.kind == IF and not frame.has_else and frame.params != frame.results:
-            self.bad("type mismatch: if without else must give what it takes")
+        frame = self.check_end()
         if frame.kind == FUNCTION:
             self.leave()
-            if self.stack:
-                self.bad("type mismatch: values left over at the function's end")
+            self.check_empty(frame)
             self.frames.pop()
             return True
         self.fall(frame)
@@ -321,9 +288,7 @@ class Control(Numeric):
 
     def leave(self):
         """Return from the function with the values on the stack."""
-        results = self.frames[0].results
-        entries = [self.pop(t) for t in reversed(results)]
-        entries.reverse()
+        entries = self.pop_all(self.frames[0].results)
         if not self.dead:
             # What stays below may still trap, and traps before the return.
             self.settle_effects()

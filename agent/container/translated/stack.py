@@ -19,7 +19,8 @@ then are small integers.  An i64 is always held signed.
 
 from ...compat import const
 from ..limits import Refused
-from ..reader import F32, F64, I32, I64, TYPE_NAMES, Reader
+from ..reader import F32, F64, I32, I64
+from ..validate import Validator
 
 # Flags of an entry.
 EFFECT = const(1)  # reads memory or a global, or may trap: order matters
@@ -61,31 +62,23 @@ def known(entry):
     return entry[2] == entry[3] and not entry[4] & EFFECT
 
 
-class Stack(Reader):
+class Stack(Validator):
     """Operand stack and source output; the base of the translator."""
 
-    def __init__(self, data, mode, source, limits):
-        Reader.__init__(self, data, 0, 0)
+    UNKNOWN = (0, "0", 0, 0, 0)
+
+    def __init__(self, module, mode, source, limits):
+        Validator.__init__(self, module, limits)
         self.mode = mode
         self.out = source
-        self.limits = limits
-        self.index = 0
 
     def begin(self, index, pos, end):
         """Take up function `index`, whose body is data[pos:end]."""
-        self.index = index
-        self.pos = pos
-        self.end = end
-        self.stack = []
-        self.frames = []
+        Validator.begin(self, index, pos, end)
         # MicroPython's jumps reach 16 KiB of bytecode: long functions are written short.
         self.compact = end - pos > self.mode.compact_bytes
-        self.dead = False  # this code cannot be reached: check it, write nothing
         self.indent = 1
         self.ranges = {}  # local -> (lo, hi), where known to be narrower than its type
-
-    def where(self):
-        return "function %d, byte %d" % (self.index, self.pos)
 
     def emit(self, text):
         """Write a line of source, unless it could not be reached."""
@@ -104,11 +97,7 @@ class Stack(Reader):
         """Push an entry; a long expression is written down at once."""
         stack = self.stack
         stack.append(entry)
-        if len(stack) > self.limits.stack:
-            raise Refused(
-                "function %d has more than %d values on the operand stack: simplify it"
-                % (self.index, self.limits.stack)
-            )
+        self.check_height()
         if len(entry[1]) > TEXT_CAP:
             self.settle(len(stack) - 1)
 
@@ -120,20 +109,6 @@ class Stack(Reader):
             self.push((t, text, -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, flags))
         else:
             self.push((t, text, 0, 0, flags))
-
-    def pop(self, want):
-        """Pop an entry of type `want` (0: any)."""
-        frame = self.frames[-1]
-        stack = self.stack
-        if len(stack) == frame.height:
-            if frame.unreachable:
-                return (0, "0", 0, 0, 0)
-            self.bad("type mismatch: the operand stack is empty, %s is needed" % TYPE_NAMES[want])
-        entry = stack.pop()
-        t = entry[0]
-        if t != want and t and want:
-            self.bad("type mismatch: %s is given, %s is needed" % (TYPE_NAMES[t], TYPE_NAMES[want]))
-        return entry
 
     # The source's side.
 

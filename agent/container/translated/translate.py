@@ -12,7 +12,7 @@ because MicroPython never frees an interned name:
 """
 
 from .access import Access
-from ..limits import CALL_DEPTH, Refused
+from ..limits import CALL_DEPTH
 from ..reader import F32, F64, I32, I64
 from ..arithmetic import float_from_bytes
 from ..scan import scan
@@ -25,8 +25,7 @@ class Translator(Access):
     """Translates the functions of one module, one at a time."""
 
     def __init__(self, module, mode, limits, constants):
-        Access.__init__(self, module.data, mode, Source(limits.source_bytes), limits)
-        self.module = module
+        Access.__init__(self, module, mode, Source(limits.source_bytes), limits)
         self.constants = constants  # float constants, shared by all functions
         # memory.grow is 0x40 0x00; finding the bytes elsewhere costs only speed.
         self.grows = module.memory is not None and self.may_grow()
@@ -54,18 +53,6 @@ class Translator(Access):
         self.begin_control(shape, signature)
         if shape.flat:
             self.flat_start()
-
-    def local_types(self, params):
-        """Types of parameters and locals."""
-        types = list(params)
-        cap = self.limits.locals
-        for _ in range(self.u32()):
-            n = self.u32()
-            t = self.value_type()
-            if n > cap or len(types) + n > cap:
-                raise Refused("function %d has more than %d locals: split it" % (self.index, cap))
-            types.extend([t] * n)
-        return types
 
     def prologue(self, index, signature, shape):
         """The head of the Python function: fuel, depth, views of the memory."""
@@ -184,12 +171,10 @@ class Translator(Access):
 
     def variable(self, op):
         """local.get, local.set, local.tee and the globals."""
-        i = self.u32()
         if op >= 0x23:
-            self.global_variable(op, i)
+            self.global_variable(op)
             return
-        if i >= len(self.locals):
-            self.bad("unknown local %d" % i)
+        i = self.local()
         t = self.locals[i]
         name = "l%d" % i
         if op == 0x20:
@@ -212,16 +197,12 @@ class Translator(Access):
         if op == 0x22:
             self.push((t, name, entry[2], entry[3], 0))
 
-    def global_variable(self, op, i):
+    def global_variable(self, op):
         """global.get and global.set."""
-        if i >= len(self.module.globals):
-            self.bad("unknown global %d" % i)
-        t, mutable, _ = self.module.globals[i]
+        i, t = self.global_type(op == 0x24)
         if op == 0x23:
             self.push_full(t, "g%d" % i, EFFECT)
             return
-        if not mutable:
-            self.bad("global %d is immutable" % i)
         value = self.value(t)
         self.settle_effects()
         self.emit("g%d=%s" % (i, value))
@@ -234,17 +215,11 @@ class Translator(Access):
                 self.settle_effects()
                 self.emit(entry[1])
             return
-        t = 0
-        if op == 0x1C:
-            if self.u32() != 1:
-                self.bad("invalid result arity of select")
-            t = self.value_type()
+        t = self.select_type(op)
         condition = self.pop(I32)
         b = self.clean(self.pop(t))
         a = self.clean(self.pop(t))
-        if a[0] and b[0] and a[0] != b[0]:
-            self.bad("type mismatch: select of two types")
-        t = t or a[0] or b[0]
+        t = self.check_select(t, a, b)
         if self.dead:
             self.push((t, "0", 0, 0, 0))
             return
@@ -288,22 +263,12 @@ class Translator(Access):
             self.refresh()
 
     def call(self):
-        i = self.u32()
-        if i >= len(self.module.functions):
-            self.bad("unknown function %d" % i)
-        params, results = self.module.types[self.module.functions[i]]
+        i, (params, results) = self.function_type()
         self.results("f%d(d+1%s)" % (i, self.arguments(params)), results)
 
     def call_indirect(self):
         """call_indirect: the table and the type are looked at when it runs."""
-        i = self.u32()
-        if self.byte():
-            self.bad("zero byte expected")
-        if self.module.table < 0:
-            self.bad("unknown table 0")
-        if i >= len(self.module.types):
-            self.bad("unknown type %d" % i)
-        params, results = self.module.types[i]
+        i, (params, results) = self.indirect_type()
         # The table is looked at before Python evaluates the arguments.
         self.settle_effects()
         index = self.value(I32)
@@ -316,13 +281,8 @@ class Translator(Access):
         if op < 8:
             self.saturate(op)
             return
-        if self.module.memory is None:
-            self.bad("unknown memory 0")
-        zeros = self.byte()
-        if op == 10:
-            zeros |= self.byte()
-        if zeros:
-            self.bad("zero byte expected")
+        self.need_memory()
+        self.zero_bytes(2 if op == 10 else 1)
         n = self.unsigned_value()
         second = self.unsigned_value()
         first = self.unsigned_value()
