@@ -19,9 +19,9 @@ from . import reader
 from . import validate
 from .translated import numeric
 from .translated import branches
-from .admission import Admission
+from .admission import Admission, engines
 from .instance import Outcome
 from .limits import Limits, Refused
 from .memory import reserve
 
-__all__ = ("Admission", "Limits", "Outcome", "Refused", "reserve")
+__all__ = ("Admission", "engines", "Limits", "Outcome", "Refused", "reserve")

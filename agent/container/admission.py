@@ -1,5 +1,7 @@
 """Admission: a module's bytes become a program, a few milliseconds at a time."""
 
+from ..errors import LocalError
+from . import machine
 from .decode import Decoder
 from .instance import Instance
 from .limits import Limits, Refused
@@ -10,7 +12,7 @@ from .wasi import HOSTS
 
 def engines():
     """The names of the engines usable here, the best one last."""
-    return ("translated",)
+    return ("translated", "machine") if machine.load() else ("translated",)
 
 
 class Program:
@@ -65,7 +67,13 @@ class Admission:
             if self.decoder.step():
                 self.begin()
             return False
-        code = self.lowering.step()
+        try:
+            code = self.lowering.step()
+        except machine.Unsuitable:
+            if self.engine == "machine":
+                raise
+            self.lowering = Lowering(self.module, self.mode, self.limits)
+            return False
         if code is None:
             return False
         self.program = Program(self.module, self.mode, code, self.entry)
@@ -77,7 +85,18 @@ class Admission:
         self.module = self.decoder.module
         self.decoder = None
         self.entry = self.find_entry() if self.command else -1
-        self.lowering = Lowering(self.module, self.mode, self.limits)
+        self.lowering = self.choose()
+
+    def choose(self):
+        """The lowering of the engine that was asked for, or of the best one that is loaded."""
+        fixed = machine.loaded() if self.engine != "translated" else None
+        if fixed:
+            from .machine.code import Lowering as MachineLowering
+
+            return MachineLowering(self.module, self.limits, fixed, self.engine == "machine")
+        if self.engine == "machine":
+            raise LocalError("the machine is not loaded: engines() says what there is")
+        return Lowering(self.module, self.mode, self.limits)
 
     def find_entry(self):
         """Index of the function that runs the command."""

@@ -124,16 +124,18 @@ class Instance:
         module = program.module
         self.grant()
         code.begin(self, self.deterministic or ODD_NAN)
+        self.wasi.meter = code.charge
         if module.memory is not None:
             if module.memory[0] > self.pages_cap:
                 raise Unwind("memory", 0, "it needs %d pages, its limit is %d" % (module.memory[0], self.pages_cap))
             self.memory = Memory(program.mode, module.memory[0], most_pages(module, self.pages_cap), code)
             self.wasi.memory = self.memory
-        self.table = [-1] * max(module.table, 0)
+        table = [-1] * max(module.table, 0)
         for offset, functions in module.elements:
-            if offset + len(functions) > len(self.table):
+            if offset + len(functions) > len(table):
                 trap("out of bounds table access")
-            self.table[offset : offset + len(functions)] = functions
+            table[offset : offset + len(functions)] = functions
+        code.fill_table(table)
         for offset, start, end in module.data_segments:
             if offset + end - start > self.memory.size:
                 trap("out of bounds memory access")
@@ -172,18 +174,6 @@ class Instance:
             raise
         if not going:
             raise Unwind("cancelled", 0, "cancelled")
-
-    def entry(self, index, canon):
-        """The function at `index` of the table; a trap if it is not of the type `canon`."""
-        if index >= len(self.table):
-            trap("undefined element")
-        function = self.table[index]
-        if function < 0:
-            trap("uninitialized element")
-        module = self.program.module
-        if module.canon[module.functions[function]] != canon:
-            trap("indirect call type mismatch")
-        return function
 
 
 def _name_trap(e):

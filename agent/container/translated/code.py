@@ -5,6 +5,7 @@ from ..arithmetic import (
 )  # fmt: skip
 from ..limits import Refused
 from ..reader import I32
+from ..trap import trap
 from .names import names
 from .translate import Translator
 from .views import Views
@@ -61,7 +62,7 @@ class Code:
         self.module = module
         self.mode = mode
         self.names = namespace
-        self.instance = None
+        self.table = None
         self.views = None
 
     # The meter: F is what is left until the next checkpoint, below 0 when it is due.
@@ -81,6 +82,18 @@ class Code:
         if names["F"] < 0:
             names["T"]()
 
+    def refill(self, left):
+        """A checkpoint where fuel is counted in a local, which is below 0; what it becomes."""
+        names, instance = self.names, self.instance
+        names["F"] = left
+        try:
+            names["T"]()
+        except BaseException:
+            # The generated code will set F to `left`, so what was granted goes back.
+            instance.left += names["F"] - left
+            raise
+        return names["F"]
+
     # A run.
 
     def reset(self):
@@ -90,12 +103,12 @@ class Code:
     def begin(self, instance, canonical):
         """Bind globals and imports for one run; `canonical`: NaNs show no bits of their own."""
         module, names = self.module, self.names
-        self.instance = instance
         self.canonical = canonical
         names["csign"] = copysign_canonical if canonical else copysign
         names["fbits"] = fbits_canonical if canonical else fbits
         names["dbits"] = dbits_canonical if canonical else dbits
         names["T"] = instance.checkpoint
+        names["V"] = self.refill
         names["I"] = self.indirect
         for i in range(len(module.globals)):
             names["g%d" % i] = self.initial(*module.globals[i])
@@ -114,6 +127,10 @@ class Code:
             return value + 0x100000000
         return value
 
+    def fill_table(self, table):
+        """The table's functions, by index; -1 for none."""
+        self.table = table
+
     def attach(self, memory):
         """The instance's memory is there, or has moved."""
         if self.views is None:
@@ -126,8 +143,16 @@ class Code:
         return self.names["f%d" % index](0, *[self.held(t, a) for t, a in zip(types, args)])
 
     def indirect(self, index, canon):
-        """The function for call_indirect; `canon` is the type it must have."""
-        return self.names["f%d" % self.instance.entry(index & 0xFFFFFFFF, canon)]
+        """The function for call_indirect; a trap if it is not of the type `canon`."""
+        index &= 0xFFFFFFFF
+        if index >= len(self.table):
+            trap("undefined element")
+        function = self.table[index]
+        if function < 0:
+            trap("uninitialized element")
+        if self.module.canon[self.module.functions[function]] != canon:
+            trap("indirect call type mismatch")
+        return self.names["f%d" % function]
 
     def end(self):
         """Let go of the run: only the code is kept."""
@@ -135,7 +160,7 @@ class Code:
         if self.views is not None:
             self.views.hide()
             self.views = None
-        names["T"] = names["I"] = None
+        names["T"] = names["V"] = names["I"] = None
         for i in range(len(self.module.imports)):
             names["f%d" % i] = None
-        self.instance = None
+        self.table = None

@@ -1,0 +1,82 @@
+"""The engine for processors with a native emitter: one fixed machine over flat words.
+
+It is written once, in viper, and runs predecoded functions; nothing native is ever
+made per job.  Viper checks nothing, so what may reach it is decided elsewhere: only
+lowering writes its code (lower.py), from validated functions, and only addresses
+into a job's memory are left to be checked as it runs (ops.py).
+"""
+
+import gc
+import sys
+
+from ..limits import Refused
+
+# Processors by their number in sys.implementation._mpy; those with a native emitter
+# that is used here: x86, x64, ARM and Thumb of all kinds, RV32.
+_X86, _X64 = 1, 2
+_EMITTERS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11)
+# These read words at any address.
+_LENIENT = (_X86, _X64)
+
+_machine = None
+
+
+class Unsuitable(Refused):
+    """The machine is the wrong engine for this program; the other one takes it."""
+
+
+class Machine:
+    """The compiled machine: `run`, and the `numbers` of its instructions."""
+
+    def __init__(self, run, numbers):
+        self.run = run
+        self.numbers = numbers
+
+
+def processor():
+    """This interpreter's processor as sys.implementation._mpy numbers it; 0: none, or no emitter."""
+    if sys.implementation.name != "micropython" or sys.byteorder != "little":
+        return 0
+    number = getattr(sys.implementation, "_mpy", 0) >> 10 & 15
+    return number if number in _EMITTERS else 0
+
+
+def load():
+    """The Machine, compiled and tested the first time; None where there can be none.
+
+    Takes some 100 ms and 150 KiB of heap that is free again: call it when the agent starts.
+    """
+    global _machine
+    if _machine is None:
+        _machine = _compile() or False
+    return _machine or None
+
+
+def loaded():
+    """The Machine if `load` has made it, else None."""
+    return _machine or None
+
+
+def _compile():
+    number = processor()
+    if not number:
+        return None
+    wide = sys.maxsize > 0x7FFFFFFF
+    lenient = number in _LENIENT
+    try:
+        import uctypes  # the machine is told addresses
+
+        from .proof import works
+        from .slots import numbers
+        from .source import source
+
+        gc.collect()
+        names = {}
+        exec("".join(source(wide, lenient)), names)
+        machine = Machine(names["run"], numbers(wide, lenient))
+    except (ImportError, MemoryError, SyntaxError, TypeError, NotImplementedError):
+        # Whatever keeps an interpreter from making it, the other engine needs none of it.
+        return None
+    finally:
+        gc.collect()
+    return machine if works(machine) else None

@@ -1,0 +1,97 @@
+"""The machine's source: the instructions of ops.py as the leaves of one decision tree.
+
+Viper has no jump table.  An operation's number is its path: bit k says which way
+the k-th test goes.  Huffman's construction puts the operations that run most
+near the root (D. Huffman, "A method for the construction of
+minimum-redundancy codes", 1952).
+"""
+
+from .ops import S_CP, S_ENTRIES, S_FUEL, S_IP, S_LIMIT, S_RB, S_SIZE, S_TABLE, table
+
+_HEAD = """@micropython.viper
+def run(ip:int,rb:int,op:int,m:int,slow)->int:
+ st=ptr32(rb)
+ cb=ip
+ r0=rb
+ ip=cb+st[%d]
+ rb=r0+st[%d]
+ cp=r0+st[%d]
+ s=st[%d]
+ cl=r0+st[%d]
+ ta=r0+st[%d]
+ te=st[%d]
+ f=st[%d]
+ x=0
+ while 1:
+  op=ptr32(ip)[0]
+""" % (S_IP, S_RB, S_CP, S_SIZE, S_LIMIT, S_TABLE, S_ENTRIES, S_FUEL)
+
+_TAIL = """ st[%d]=f
+ st[%d]=ip-cb
+ st[%d]=rb-r0
+ st[%d]=cp-r0
+ return x
+""" % (S_FUEL, S_IP, S_RB, S_CP)
+
+
+def codes(ops):
+    """{name: (number, words)} and the tree: (bit, tree if set, tree if not) or an op."""
+    heap = []
+    for i in range(len(ops)):
+        heap.append((1 << 20 >> ops[i][2], -i, ops[i]))
+    while len(heap) > 1:
+        heap.sort()
+        one, two = heap[0], heap[1]
+        heap[:2] = [(one[0] + two[0], max(one[1], two[1]), (one[2], two[2]))]
+    numbers = {}
+    _number(heap[0][2], 0, 0, numbers)
+    return numbers, heap[0][2]
+
+
+def _number(tree, bit, path, numbers):
+    if len(tree) == 2:
+        _number(tree[0], bit + 1, path | 1 << bit, numbers)
+        _number(tree[1], bit + 1, path, numbers)
+    else:
+        numbers[tree[0]] = (path, tree[1])
+
+
+def expand(line, wide):
+    """A line of ops.py as viper."""
+    for name in ("R1", "R2", "R3", "R4", "I1", "I2", "I3", "a", "b", "te"):
+        line = line.replace("S(%s)" % name, "(%s<<32)" % name if wide else name)
+        line = line.replace("U(%s)" % name, name if wide else "uint(%s)" % name)
+    line = line.replace("Z+", "rb-r0+")
+    for i in range(1, 5):
+        slot = "ptr32(rb+ptr32(ip)[%d])" % i
+        line = line.replace("L%d" % i, "(R%d|(H%d<<32))" % (i, i))
+        line = line.replace("R%d" % i, slot + "[0]").replace("H%d" % i, slot + "[1]")
+        line = line.replace("I%d" % i, "ptr32(ip)[%d]" % i)
+    return line
+
+
+def source(wide, lenient):
+    """Pieces of the machine's source, for a word of 64 bits (`wide`) or 32."""
+    yield _HEAD
+    _, tree = codes(table(wide, lenient))
+    for piece in _branch(tree, 0, wide):
+        yield piece
+    yield _TAIL
+
+
+def _branch(tree, bit, wide):
+    indent = " " * (bit + 2)
+    if len(tree) == 2:
+        yield "%sif op&%d:\n" % (indent, 1 << bit)
+        for piece in _branch(tree[0], bit + 1, wide):
+            yield piece
+        yield indent + "else:\n"
+        for piece in _branch(tree[1], bit + 1, wide):
+            yield piece
+        return
+    _, words, _, lines = tree
+    text = "\n".join(lines)
+    if words and "ip=" not in text and "ip+=" not in text and "break" != lines[-1]:
+        text += "\nip+=%d" % (4 * words)
+    for line in text.split("\n"):
+        yield "%s%s\n" % (indent, expand(line, wide))
