@@ -14,6 +14,8 @@ SECTIONS = (
 )  # fmt: skip
 # The data count section stands between the element and the code section.
 ORDER = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 10)
+# Of a foreign name in a refusal.
+_SHOWN_CHARS = 60
 
 
 class Module:
@@ -140,7 +142,7 @@ class Decoder(Reader):
                 raise Refused(
                     "it imports %s %s.%s: a job may import only these functions of WASI preview 1: %s"
                     % (
-                        ("function", "table", "memory", "global")[kind], space, name,
+                        ("function", "table", "memory", "global")[kind], _shown(space), _shown(name),
                         " ".join(sorted(self.hosts.get("wasi_snapshot_preview1", ()))),
                     )
                 )  # fmt: skip
@@ -305,6 +307,11 @@ class Decoder(Reader):
             size = self.size()
             m.data_segments.append((offset, self.pos, self.pos + size))
             self.pos += size
+
+
+def _shown(name):
+    """A foreign name fit for a line of text: short, and nothing that a terminal would obey."""
+    return "".join([c if " " <= c <= "~" else "?" for c in name[:_SHOWN_CHARS]])
 
 
 def most_pages(module, cap):

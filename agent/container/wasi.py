@@ -21,6 +21,10 @@ _SERVED = 16
 _IOVECS = 1024
 # Subscriptions of one poll_oneoff; a sleep has one.
 _SUBSCRIPTIONS = 16
+# What a call and each item of its arrays cost, in fuel: about the time they take beside
+# opcodes, so that no job stays away from `tick` by calling much.
+CALL_FUEL = 200
+ITEM_FUEL = 50
 # What a job may say on stderr: enough for the one line that explains its exit.
 _STDERR_BYTES = 512
 
@@ -86,6 +90,7 @@ class Wasi:
         self.slept_ns = 0
         self.began_ns = self.box_ns()
         self.files = [0, 1, 2]  # what each number stands for; -1: closed
+        self.meter = None  # takes fuel
         self.charging = False
         self.fault = None  # an exception of our own, not the job's
 
@@ -95,6 +100,7 @@ class Wasi:
 
         def bound(*args):
             try:
+                self.charge(CALL_FUEL << 6)
                 return call(*args)
             except Unwind:
                 raise
@@ -118,7 +124,7 @@ class Wasi:
     def charge(self, size):
         """Fuel for bytes moved; what the agent's tick raises meanwhile is no fault of the job."""
         self.charging = True
-        self.memory.charge(size)
+        self.meter(size >> 6)
         self.charging = False
 
     # Memory, range-checked.  Integers come signed or unsigned, as the mode has them.
@@ -148,6 +154,7 @@ class Wasi:
         if count > _IOVECS:
             return None
         at = self.view(at, count * 8)
+        self.charge(min(count, _SERVED) * ITEM_FUEL << 6)
         pairs = []
         for i in range(min(count, _SERVED)):
             address, size = struct.unpack_from("<II", self.memory.bytes, at + i * 8)
@@ -241,7 +248,7 @@ class Wasi:
         at = self.view(at, count * 48)
         events_at = self.view(events_at, count * 32)
         self.view(count_at, 4)
-        self.charge(count << 6)
+        self.charge(count * ITEM_FUEL << 6)
         events, waits = [], []
         for i in range(at, at + count * 48, 48):
             kind = self.memory.bytes[i + 8]
