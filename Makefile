@@ -27,7 +27,7 @@ MINUTES ?= 10
 PROGRAMS ?=
 TURNS ?=
 
-.PHONY: help setup run test bench bench-container swarm sysroots firmware lint clean
+.PHONY: help setup run test bench bench-container swarm sysroots firmware rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,9 @@ sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other process
 
 firmware: $(VENV)/test.stamp ## Build what a gateway installs: build/firmware/*.ipk
 	@$(BIN)/python -m backfence.firmware_pkg
+
+rust: $(VENV)/test.stamp ## Rebuild the Rust programs by Debian's rustc and compare them with the committed ones
+	@$(BIN)/python -m pytest tests/agent/container/rebuild_rust.py
 
 lint: $(VENV)/test.stamp ## Check the house rules alone
 	@$(BIN)/python -m pytest tests/tidy

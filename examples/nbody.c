@@ -6,9 +6,7 @@
  * The algorithm and figures are those of the Computer Language Benchmarks Game.
  * No libm: sqrt is a WebAssembly instruction.
  */
-#include <stdint.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "tiny.h"
 
 #define BODIES 5
 #define PI 3.141592653589793
@@ -85,27 +83,18 @@ static void offset_momentum(void) {
     bodies[0].vz = -pz / SOLAR_MASS;
 }
 
-/* A tiny formatter: printf would be three times the program. */
-static void put_line(long long n) {
-    char text[24];
-    int at = sizeof text;
-    int negative = n < 0;
-    unsigned long long left = negative ? -(unsigned long long)n : (unsigned long long)n;
-    text[--at] = '\n';
-    do
-        text[--at] = '0' + left % 10;
-    while (left /= 10);
-    if (negative)
-        text[--at] = '-';
-    write(1, text + at, sizeof text - at);
+static void put_energy(void) {
+    put_signed((int64_t)(energy() * 1e9));
+    put_char('\n');
 }
 
-int main(int argc, char **argv) {
-    int steps = argc > 1 ? atoi(argv[1]) : 1000;
+int main(void) {
+    uint64_t steps = arg_unsigned(1, 1000000000, 1000, "nbody: the argument is the number of steps");
     offset_momentum();
-    put_line((long long)(energy() * 1e9));
-    while (steps-- > 0)
+    put_energy();
+    while (steps--)
         advance(0.01);
-    put_line((long long)(energy() * 1e9));
+    put_energy();
+    flush();
     return 0;
 }
