@@ -16,6 +16,9 @@ from .trap import out_of_bounds
 
 _MICROPYTHON = sys.implementation.name == "micropython"
 
+# memory.copy and memory.fill go in pieces, with a checkpoint before each; a multiple
+# of what 1 fuel pays for.
+PIECE_BYTES = 4096
 
 # The arena that `reserve` set aside: (bytes, words), both views, or None.
 _arena = None
@@ -43,8 +46,10 @@ def _allocate(size, mode):
     # Grown in place, mostly: array(kind, bytes(size)) would need the size twice.
     kind = "i" if mode.signed else "I"
     words = array(kind)
-    piece = array(kind, bytes(1024))
-    for _ in range(size // 1024):
+    # To grow takes time by the size that is there: few pieces for a large memory.
+    step = max(1024, size >> 8)
+    piece = array(kind, bytes(step))
+    for _ in range(size // step):
         words.extend(piece)
     return uctypes.bytearray_at(uctypes.addressof(words), size), words
 
@@ -121,24 +126,25 @@ class Memory:
         """memory.copy; `at` and `to` may overlap."""
         self.check(at, size)
         self.check(to, size)
-        self.charge(size)
-        m = self.bytes
-        # In pieces, from the end that the move does not overwrite first.
-        if to <= at:
-            _move(m, to, m, at, size)
-        else:
-            i = size
-            while i > 0:
-                n = min(1024, i)
-                i -= n
-                m[to + i : to + i + n] = bytes(m[at + i : at + i + n])
+        window = memoryview(self.bytes)
+        # In pieces, from the end that the move does not overwrite first; within one,
+        # both interpreters move as if by way of a copy.
+        done = 0
+        while done < size:
+            n = min(PIECE_BYTES, size - done)
+            self.charge(n)
+            i = size - done - n if to > at else done
+            window[to + i : to + i + n][:] = window[at + i : at + i + n]
+            done += n
 
     def fill(self, at, value, size):
         """memory.fill with the low byte of `value`."""
         self.check(at, size)
-        self.charge(size)
-        m = self.bytes
-        piece = bytes([value & 255]) * min(size, 1024)
-        for i in range(0, size, 1024):
-            n = min(1024, size - i)
-            m[at + i : at + i + n] = piece[:n]
+        window = memoryview(self.bytes)
+        piece = bytes([value & 255]) * min(size, PIECE_BYTES)
+        end = at + size
+        while at < end:
+            n = min(PIECE_BYTES, end - at)
+            self.charge(n)
+            window[at : at + n][:] = piece if n == len(piece) else piece[:n]
+            at += n

@@ -4,6 +4,9 @@ from ..reader import I32
 from ..validate import FUNCTION
 from .control import Control
 
+# A br_table with more runs of equal targets is worth a table of bytes.
+_MANY_RUNS = 16
+
 
 class Branches(Control):
     """Instructions 0x0C..0x0F."""
@@ -77,7 +80,23 @@ class Branches(Control):
         if self.mode.signed and len(runs) > 1:
             # A negative index is a huge one.
             self.emit("if u<0:u=%d" % len(frames))
+        if len(runs) > _MANY_RUNS:
+            runs = self.look_up(frames, runs)
         self.switch_runs(runs, at, arity)
+
+    def look_up(self, frames, runs):
+        """Fewer runs where few targets alternate: `u` is first looked up in a constant."""
+        targets = []
+        for _, frame in runs:
+            if frame not in targets:
+                targets.append(frame)
+                if len(targets) > 255 or len(targets) * 2 > len(runs):
+                    return runs
+        numbers = bytes([targets.index(frame) for frame in frames])
+        self.constants.append((None, numbers))
+        name = "K[%d]" % (len(self.constants) - 1)
+        self.emit("u=%s[u if u<%d else %d]" % (name, len(frames), len(frames) - 1))
+        return [(i, targets[i]) for i in range(len(targets))]
 
     def switch_runs(self, runs, at, arity):
         """The tree over some of the runs; `at` is where the values stand."""
