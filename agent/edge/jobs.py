@@ -163,8 +163,14 @@ class Jobs:
             # The disk refused; the task stays open and is tried again.
             return self._outcome("cancelled", "its input is gone")
         return self._run(program.start(
-            bytes(data), job.args, job.fuel, job.output, job.pages, job.deterministic, job.seed
+            bytes(data), job.args, job.fuel, job.output, job.pages, job.deterministic, job.seed,
+            self._job_clock(),
         ))
+
+    def _job_clock(self):
+        """Gives nanoseconds since 1970, as the fleet has them, to a job that need not be deterministic."""
+        offset_ms = self._node.wall_s() * 1000 - self._clock.now()
+        return lambda: (offset_ms + self._clock.now()) * 1000000
 
     def _program(self):
         for digest, program in self._programs:

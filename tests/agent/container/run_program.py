@@ -1,22 +1,22 @@
-"""Runs a program in the container on this interpreter; for tests that need a process of its own.
+"""Runs programs in the container on this interpreter; for tests that need a process of its own.
 
-    run_program.py ENGINE FUEL PAGES MODULE_BYTES PROGRAM STDIN [ARGUMENT ...]
+    run_program.py ENGINE FUEL PAGES MODULE_BYTES STDIN LIST [ARGUMENT]...
 
-Prints a line of JSON {kind, code, reason, fuel, pages}, then the program's stdout.
+LIST is a file of programs' paths, a line each: MicroPython takes no argument of more
+than 255 bytes.  Prints a line of JSON for each: {kind, code, reason, fuel, pages, output}, output in hexadecimal.
 """
 
+import gc
 import json
 import sys
 
 from backfence.agent.container import Admission, Limits, Outcome, Refused
 
 
-def run(engine, fuel, pages, module_bytes, program, stdin, *args):
+def run(engine, fuel, pages, module_bytes, text, program, args):
     """The Outcome of one run."""
     with open(program, "rb") as file:
         data = file.read()
-    with open(stdin, "rb") as file:
-        text = file.read()
     try:
         steps = Admission(data, Limits(module_bytes=int(module_bytes)), engine=engine)
         while not steps.step():
@@ -27,8 +27,18 @@ def run(engine, fuel, pages, module_bytes, program, stdin, *args):
     return instance.run(lambda: True)
 
 
-outcome = run(*sys.argv[1:])
-meter = {name: getattr(outcome, name) for name in ("kind", "code", "reason", "fuel", "pages")}
-sys.stdout.write(json.dumps(meter) + "\n")
-sys.stdout.flush()
-getattr(sys.stdout, "buffer", sys.stdout).write(outcome.output)
+def main(engine, fuel, pages, module_bytes, stdin, programs, *args):
+    """Run each and print what became of it."""
+    with open(stdin, "rb") as file:
+        text = file.read()
+    with open(programs) as file:
+        paths = file.read().split("\n")
+    for program in paths:
+        gc.collect()
+        outcome = run(engine, fuel, pages, module_bytes, text, program, args)
+        said = {name: getattr(outcome, name) for name in ("kind", "code", "reason", "fuel", "pages")}
+        said["output"] = "".join(["%02x" % byte for byte in outcome.output])
+        print(json.dumps(said))
+
+
+main(*sys.argv[1:])

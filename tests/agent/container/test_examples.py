@@ -11,6 +11,7 @@ import re
 import shutil
 import statistics
 import subprocess
+import tempfile
 from pathlib import Path
 
 import interpreters
@@ -71,6 +72,21 @@ def by_wasmtime(engine, module, folder, stdin, args):
     except wasmtime.Trap:
         code = "trap"
     return code, (folder / "out").read_bytes()
+
+
+def on_micropython(programs, stdin, args=(), engine="translated", fuel=1 << 30, pages=16, module_bytes=32768):
+    """What run_program.py says of each program, dicts, on the interpreter of a box."""
+    found = interpreters.find("micropython")
+    with tempfile.NamedTemporaryFile("w") as paths:
+        paths.write("\n".join(map(str, programs)))
+        paths.flush()
+        words = [engine, fuel, pages, module_bytes, stdin, paths.name, *args]
+        run = subprocess.run(
+            found.arguments(str(RUNNER), *map(str, words)), env=found.environment, capture_output=True, text=True
+        )
+    assert run.returncode == 0, run.stdout + run.stderr
+    said = [json.loads(line) for line in run.stdout.splitlines()]
+    return [dict(each, output=bytes.fromhex(each["output"])) for each in said]
 
 
 def text_of(rnd, size):
@@ -179,18 +195,11 @@ def test_each_manifests_input_on_micropython(name, engine, tmp_path):
     program, stdin = Path(settings["program"]), Path(settings["input"])
     args, limits = settings.get("args", []), settings["limits"]
     assert program.read_bytes() == (EXAMPLES / f"{name}.wasm").read_bytes() and stdin.stat().st_size <= 32768
-    found = interpreters.find("micropython")
-    run = subprocess.run(
-        found.arguments(str(RUNNER), engine, str(limits["fuel"]), str(limits["pages"]), "32768", str(program), str(stdin), *args),
-        env=found.environment, capture_output=True, cwd=tmp_path,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    meter, output = run.stdout.split(b"\n", 1)
-    ours = json.loads(meter)
+    ours = on_micropython([program], stdin, args, engine, limits["fuel"], limits["pages"])[0]
     assert (ours["kind"], ours["pages"]) == ("ok", 1), ours
-    assert reference(name, tmp_path, stdin.read_bytes(), args) == (0, output)
-    here = globals()["run"](name, stdin.read_bytes(), args)
-    assert (here.output, here.fuel) == (output, ours["fuel"])
+    assert reference(name, tmp_path, stdin.read_bytes(), args) == (0, ours["output"])
+    here = run(name, stdin.read_bytes(), args)
+    assert (here.output, here.fuel) == (ours["output"], ours["fuel"])
 
 
 def test_searches_find_what_hashlib_finds():

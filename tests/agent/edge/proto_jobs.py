@@ -1,7 +1,7 @@
 """Jobs in the loop: programs, cancels, shares, memory and stack that run out."""
 
 from backfence.agent.edge import jobs
-from recording import ECHO, SPIN, Box, Job, SteppedClock, endless, start
+from recording import CLOCK, ECHO, SPIN, Box, Job, SteppedClock, endless, start
 
 
 def test_a_job_runs_and_its_program_is_kept():
@@ -30,6 +30,19 @@ def test_the_oldest_program_goes():
         box.node.told = []
     assert len(box.loop.jobs._programs) == jobs.PROGRAMS
     assert box.node.counters["programs_admitted"] == jobs.PROGRAMS + 2
+    box.close()
+
+
+def test_a_job_sees_the_fleets_time_unless_it_is_deterministic():
+    box = Box()
+    for deterministic, least, most in ((True, 10**9, 10**9), (False, 1800000000, 1800000100)):
+        job = Job(deterministic, CLOCK, b"")
+        job.deterministic = deterministic
+        start(box, job, CLOCK)
+        outcome = box.finish()
+        now_ns = int.from_bytes(outcome.output, "little")
+        assert outcome.kind == "ok" and least * 10**9 <= now_ns <= most * 10**9, (now_ns, outcome.reason)
+        box.node.told = []
     box.close()
 
 
