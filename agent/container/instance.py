@@ -44,6 +44,7 @@ class Instance:
         self.code = program.code
         self.allowance = fuel
         self.left = fuel  # not yet granted to the code's counter
+        self.quantum = TICK_FUEL  # fuel until the next tick
         self.tick = None
         self.fault = None
         self.ran = False
@@ -58,8 +59,8 @@ class Instance:
     def run(self, tick):
         """Run to the end; Outcome.
 
-        `tick()` is called about every TICK_FUEL of fuel: True goes on, False cancels.
-        What it raises is raised here.
+        `tick()` is called about every `quantum` of fuel, TICK_FUEL unless somebody
+        changes it: True goes on, False cancels.  What it raises is raised here.
         """
         if self.ran or self.program.instance is not self:
             raise LocalError("an instance runs once, and before its program is started again")
@@ -157,7 +158,7 @@ class Instance:
 
     def grant(self):
         """Move fuel from the allowance to the counter that the code lowers."""
-        n = min(self.left, TICK_FUEL)
+        n = min(self.left, self.quantum)
         self.left -= n
         self.code.grant(n)
 

@@ -10,6 +10,7 @@ import gc
 
 from ..compat import const
 from ..container import Admission, Limits, Outcome, Refused
+from ..container.limits import TICK_FUEL
 from ..limits import BLOB_BYTES
 
 # Admitted programs kept: two workloads may take turns.  Oldest dropped, and all
@@ -17,6 +18,11 @@ from ..limits import BLOB_BYTES
 PROGRAMS = const(2)
 # The loop takes a turn during a job this often; a turn costs a fraction of 1 ms.
 TURN_MS = const(5)
+# A program's ticks come about this often: fuel is worth 0.2 us on a PC, ten on a
+# slow box, and a hundred times as much where a program does what costs most.
+PACE_MS = const(2)
+# Fuel between ticks is never less: the tick itself costs as much as some twenty.
+QUANTUM = const(250)
 # One rest during a job is no longer than this, so that a cancel is seen.
 REST_MS = const(200)
 # More rest than this is forgiven: a clock that jumped must not stop a job.
@@ -71,6 +77,8 @@ class Jobs:
         self._ending = None  # outcome's kind the job is to end with, from outside
         self._shed_key = None  # the job that went when memory ran out
         self._since_ms = 0
+        self._ticked_ms = 0
+        self._instance = None
 
     def active(self):
         """True while there is a job, running or not."""
@@ -128,13 +136,23 @@ class Jobs:
         False cancels the run.
         """
         now_ms = self._clock.now()
+        self._pace(now_ms - self._ticked_ms)
         worked_ms = now_ms - self._since_ms
         if worked_ms >= TURN_MS:
             self.share.worked(worked_ms, self.busy)
             self._turn(self.share.due_ms())
             self._since_ms = self._clock.now()
             self.share.rested(self._since_ms - now_ms)
+        self._ticked_ms = max(now_ms, self._since_ms)
         return self._ending is None
+
+    def _pace(self, passed_ms):
+        """Choose the fuel until the next tick by the time that the last took."""
+        instance = self._instance
+        if passed_ms > PACE_MS:
+            instance.quantum = max(QUANTUM, instance.quantum * PACE_MS // passed_ms)
+        elif passed_ms < PACE_MS:
+            instance.quantum = min(TICK_FUEL, instance.quantum * 2)
 
     def _blame(self):
         """Kind of outcome for a job that memory ran out under."""
@@ -195,6 +213,9 @@ class Jobs:
 
     def _run(self, instance):
         self.running = True
+        self._instance = instance
+        self._ticked_ms = self._clock.now()
+        instance.quantum = QUANTUM
         try:
             outcome = instance.run(self.tick)
         except RuntimeError as problem:
@@ -205,6 +226,7 @@ class Jobs:
             outcome = self._outcome("trap", "its calls leave the agent no stack")
         finally:
             self.running = False
+            self._instance = None
         self.share.worked(self._clock.now() - self._since_ms, self.busy)
         if outcome.kind == "cancelled" and self._ending == "memory":
             outcome.kind, outcome.reason = "memory", _NO_MEMORY
