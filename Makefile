@@ -23,11 +23,15 @@ BENCH ?=
 NODES ?=
 SEED ?=
 MINUTES ?= 10
+# The knobs of `make conformance`: interpreters, engines, tests by name.
+CONFORMANCE ?=
+ENGINES ?=
+FILES ?=
 # The knobs of `make bench-container`.
 PROGRAMS ?=
 TURNS ?=
 
-.PHONY: help setup run test bench bench-container swarm sysroots firmware rust lint clean
+.PHONY: help setup run test bench bench-container swarm conformance fuzz sysroots firmware rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +59,19 @@ bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython
 
 swarm: $(VENV)/test.stamp ## Run scenarios drawn at random for MINUTES=10, on two cores (SEED=N repeats the draws)
 	@$(BIN)/python -m backfence.sim swarm --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
+
+conformance: $(VENV)/test.stamp ## Run WebAssembly's own tests on MicroPython, into build/conformance.json (CONFORMANCE="armhf ..." FILES="i32 ...")
+	@$(BIN)/python tests/setup/debian.py
+	@$(BIN)/python tests/setup/specification.py
+	@$(BIN)/python tests/setup/sysroots.py $(or $(filter amd64 armhf s390x i386 mips,$(or $(CONFORMANCE),amd64 armhf)),none)
+	@$(BIN)/python tests/conformance/conformance.py $(if $(CONFORMANCE),--interpreters '$(CONFORMANCE)') \
+		$(if $(ENGINES),--engines '$(ENGINES)') $(if $(FILES),--files '$(FILES)')
+
+fuzz: $(VENV)/test.stamp ## Fuzz the job container against wasmtime for MINUTES=10 (SEED=N repeats the modules)
+	@$(BIN)/python tests/setup/debian.py
+	@$(PIP) install --editable '.[fuzz]'
+	@$(BIN)/python tests/setup/sysroots.py amd64 armhf i386 s390x mips
+	@$(BIN)/python tests/fuzz_container/fuzz.py --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
 
 sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other processors, under build/sysroots
 	@$(BIN)/python tests/setup/sysroots.py
