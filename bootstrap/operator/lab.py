@@ -199,7 +199,7 @@ class Lab:
                     stderr=subprocess.STDOUT,
                     env=environment,
                     start_new_session=True,  # Ctrl-C is ours to handle, not theirs
-                    preexec_fn=_Child(niceness),
+                    preexec_fn=Child(niceness),
                 )
             except OSError as error:
                 raise LabError("%s does not start: %s" % (argv[0], error.strerror)) from None
@@ -258,7 +258,7 @@ def last_line(log):
     return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "no output")
 
 
-class _Child:
+class Child:
     """Runs in the child between fork and exec: it only makes system calls prepared before."""
 
     def __init__(self, niceness):

@@ -144,17 +144,13 @@ def workload_manifest(
             "a quorum needs deterministic runs: only then can results be compared",
             "Set deterministic = true, or quorum = 1.",
         )
-    _arguments(args)
+    check_arguments(args)
     hashes, blobs = _blobs(program, inputs)
     rest = {
         "slice": slice, "program": hashlib.sha256(program).digest(), "program_size": len(program),
         "index": _index(hashes, blobs), "tasks": len(inputs), "args": list(args),
         "replicas": replicas, "quorum": quorum,
-        "limits": {
-            "fuel": _within("fuel", fuel, 1, manifest.SEQ_MOST),
-            "pages": _within("pages", pages, 0, 65536),
-            "output": _within("output", output, 0, limits.BLOB_BYTES),
-        },
+        "limits": job_limits(fuel, pages, output),
         "deadline_s": _within("the deadline in seconds", deadline_s, 1, 366 * DAY_S),
         "deterministic": bool(deterministic),
     }
@@ -162,7 +158,17 @@ def workload_manifest(
     return Manifest({**_common(fleet, "workload", name, valid_s, issued), **rest}, blobs, hashes)
 
 
-def _arguments(args):
+def job_limits(fuel=FUEL, pages=PAGES, output=limits.BLOB_BYTES):
+    """Returns {"fuel", "pages", "output"} of a task; OperatorError if one is out of range."""
+    return {
+        "fuel": _within("fuel", fuel, 1, manifest.SEQ_MOST),
+        "pages": _within("pages", pages, 0, 65536),
+        "output": _within("output", output, 0, limits.BLOB_BYTES),
+    }
+
+
+def check_arguments(args):
+    """OperatorError if a manifest cannot carry these arguments (list of str)."""
     _within("the number of arguments", len(args), 0, limits.ARGUMENTS)
     for arg in args:
         _within(f"the size of argument {arg!r}", len(arg.encode()), 0, limits.ARGUMENT_BYTES)

@@ -19,7 +19,7 @@ import re
 import tomllib
 
 from ...agent import container, limits
-from . import manifests, reshape, results
+from . import manifests, program, reshape, results
 from .errors import OperatorError
 from .split import split
 
@@ -129,31 +129,20 @@ def build(fleet, settings):
     chosen = {key: settings[key] for key in ("replicas", "quorum", "deterministic", "args") if key in settings}
     if "deadline" in settings:
         chosen["deadline_s"] = duration(settings["deadline"])
-    program = read_file(settings["program"], "the program")
-    check_program(program, settings["program"])
+    data = read_file(settings["program"], "the program")
+    check_program(data, settings["program"])
     return manifests.workload_manifest(
-        fleet, settings["name"], settings["slice"], program, inputs(settings), valid_s=valid_s,
+        fleet, settings["name"], settings["slice"], data, inputs(settings), valid_s=valid_s,
         **chosen, **settings.get("limits", {}),
     )
 
 
-class Validation(container.Admission):
-    """A box's admission, without making the program runnable here."""
-
-    def compile(self, source):
-        """What a box's interpreter can compile is for the box to say."""
-
-
-def check_program(program, path):
-    """OperatorError, with a box's own reason, for a program that boxes would not admit."""
+def check_program(data, path):
+    """The program.Survey of a .wasm's bytes; OperatorError, with a box's own reason, if it would not be admitted."""
     try:
-        validation = Validation(program)
-        while not validation.step():
-            pass
+        return program.Survey(data)
     except container.Refused as reason:
-        raise OperatorError(
-            f"a box would refuse the program {path}: {reason}", "docs/programs.md says what boxes run."
-        ) from None
+        raise OperatorError(f"a box would refuse the program {path}: {reason}", program.fix(str(reason))) from None
 
 
 def inputs(settings):
