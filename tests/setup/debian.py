@@ -21,6 +21,7 @@ PACKAGES = {
     "lld": "their linker",
     "wasi-libc": "their C library",
     "libclang-rt-dev-wasm32": "their compiler's run-time library",
+    "binaryen": "random modules as compilers write them, for make fuzz",
     "debian-archive-keyring": "the signatures of the sysroots' packages",
     "gcc-mips-linux-gnu": "MicroPython for MIPS, which Debian no longer has",
     "libc6-dev-mips-cross": "its C library",
