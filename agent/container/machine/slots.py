@@ -9,7 +9,6 @@ is its bits.
 from ...compat import const
 from ..reader import F64, I32, I64
 from ..validate import Validator
-from .ops import table
 from .source import codes
 
 CONST = const(0)
@@ -191,4 +190,4 @@ def _word(value):
 
 def numbers(is_wide, lenient):
     """{name: (number, words)} of the instructions."""
-    return codes(table(is_wide, lenient))[0]
+    return codes(is_wide, lenient)[0]

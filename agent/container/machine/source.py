@@ -21,9 +21,6 @@ def run(ip:int,rb:int,op:int,m:int,slow)->int:
  ta=r0+st[%d]
  te=st[%d]
  f=st[%d]
- x=0
- while 1:
-  op=ptr32(ip)[0]
 """ % (S_IP, S_RB, S_CP, S_SIZE, S_LIMIT, S_TABLE, S_ENTRIES, S_FUEL)
 
 _TAIL = """ st[%d]=f
@@ -34,8 +31,41 @@ _TAIL = """ st[%d]=f
 """ % (S_FUEL, S_IP, S_RB, S_CP)
 
 
-def codes(ops):
-    """{name: (number, words)} and the tree: (bit, tree if set, tree if not) or an op."""
+# MicroPython's conditional jumps on Thumb go astray beyond 4 KiB, about so many characters here.
+NEAR_CHARACTERS = 4500
+
+
+def codes(wide, lenient):
+    """{name: (number, words)} of the instructions, and the tree: (tree if set, tree if not) or an op."""
+    ops = table(wide, lenient)
+    groups = [ops]
+    if not lenient:
+        groups = _near(ops, wide)
+    tree = _huffman(groups.pop())
+    while groups:
+        # Only what stands under an `if` is jumped over on a condition.
+        tree = (_huffman(groups.pop()), tree)
+    numbers = {}
+    _number(tree, 0, 0, numbers)
+    return numbers, tree
+
+
+def _near(ops, wide):
+    """The ops in groups of little code, what runs most first."""
+    groups, size = [[]], 0
+    for rarity in range(1, 16):
+        for op in ops:
+            if op[2] == rarity:
+                text = sum([len(expand(line, wide)) + 12 for line in op[3]]) + 40
+                if size + text > NEAR_CHARACTERS:
+                    groups.append([])
+                    size = 0
+                size += text
+                groups[-1].append(op)
+    return groups
+
+
+def _huffman(ops):
     heap = []
     for i in range(len(ops)):
         heap.append((1 << 20 >> ops[i][2], -i, ops[i]))
@@ -43,9 +73,7 @@ def codes(ops):
         heap.sort()
         one, two = heap[0], heap[1]
         heap[:2] = [(one[0] + two[0], max(one[1], two[1]), (one[2], two[2]))]
-    numbers = {}
-    _number(heap[0][2], 0, 0, numbers)
-    return numbers, heap[0][2]
+    return heap[0][2]
 
 
 def _number(tree, bit, path, numbers):
@@ -73,7 +101,11 @@ def expand(line, wide):
 def source(wide, lenient):
     """Pieces of the machine's source, for a word of 64 bits (`wide`) or 32."""
     yield _HEAD
-    _, tree = codes(table(wide, lenient))
+    if wide:
+        # It may be below 0, and words are read without sign.
+        yield " f=(f<<32)>>32\n"
+    yield " x=0\n while 1:\n  op=ptr32(ip)[0]\n"
+    _, tree = codes(wide, lenient)
     for piece in _branch(tree, 0, wide):
         yield piece
     yield _TAIL

@@ -1,6 +1,6 @@
 """A small assembler of WebAssembly modules for the portable tests."""
 
-from backfence.agent.container import Admission, Limits
+from backfence.agent.container import Admission, Limits, engines
 
 I32, I64, F32, F64 = 0x7F, 0x7E, 0x7D, 0x7C
 END = b"\x0b"
@@ -109,11 +109,12 @@ def command(body, **options):
     return module(functions, imports=imports, exports={"_start": len(imports) + len(functions) - 1}, **options)
 
 
-def admit(data, limits=None, is_command=True):
+def admit(data, limits=None, is_command=True, engine="translated"):
     """The Program of a module."""
-    admission = Admission(data, limits or Limits(), is_command)
+    admission = Admission(data, limits or Limits(), is_command, engine=engine)
     while not admission.step():
         pass
+    assert admission.program.engine == engine
     return admission.program
 
 
@@ -122,14 +123,51 @@ def tick():
     return True
 
 
+class Each:
+    """One module started on every engine there is: what they do must be the same."""
+
+    def __init__(self, data, is_command, engine, *setting):
+        self.instances = []
+        self.engines = (engine,) if engine else engines()
+        for engine in self.engines:
+            self.instances.append(admit(data, None, is_command, engine).start(*setting))
+        # For looking inside: the engine that is everywhere.
+        self.memory = self.wasi = None
+
+    def same(self, results):
+        first = results[0]
+        for i in range(len(results)):
+            # Bits of floats: NaN is not itself.
+            assert repr(results[i]) == repr(first), (self.engines[i], results[i], first)
+        self.memory, self.wasi = self.instances[-1].memory, self.instances[-1].wasi
+        return first
+
+    def invoke(self, name, args, tick):
+        """Instance.invoke on each; its result."""
+        result = self.same([instance.invoke(name, args, tick) for instance in self.instances])
+        self.same([bytes(i.memory.bytes) if i.memory else b"" for i in self.instances])
+        self.used()
+        return result
+
+    def used(self):
+        """Instance.used of each."""
+        return self.same([instance.used() for instance in self.instances])
+
+    def run(self, tick):
+        """Instance.run on each; the Outcome."""
+        outcomes = [instance.run(tick) for instance in self.instances]
+        self.same([(o.kind, o.code, o.reason, o.output, o.fuel, o.pages) for o in outcomes])
+        return outcomes[0]
+
+
 def start(data, fuel=1000000, pages=4, stdin=b"", args=(), output=1000, deterministic=True):
-    """An Instance of a module that need not be a command."""
-    return admit(data, None, False).start(stdin, list(args), fuel, output, pages, deterministic, b"s" * 32)
+    """A module that need not be a command, started on every engine."""
+    return Each(data, False, None, stdin, list(args), fuel, output, pages, deterministic, b"s" * 32)
 
 
-def run(data, fuel=1000000, pages=4, stdin=b"", args=(), output=1000, tick=tick, deterministic=True):
-    """The Outcome of a command."""
-    return admit(data).start(stdin, list(args), fuel, output, pages, deterministic, b"s" * 32).run(tick)
+def run(data, fuel=1000000, pages=4, stdin=b"", args=(), output=1000, tick=tick, deterministic=True, engine=None):
+    """The Outcome of a command, the same on every engine, or on one (a `tick` that counts needs that)."""
+    return Each(data, True, engine, stdin, list(args), fuel, output, pages, deterministic, b"s" * 32).run(tick)
 
 
 def call(data, name, *args):

@@ -1,5 +1,6 @@
 """Fuel, ticks, memory: what a run costs, and what ends it from outside."""
 
+from backfence.agent.container import engines
 from modules import I32, I64, admit, command, function, get, i32, load, module, put, run, start
 
 # loop: local 0 -= 1; br_if local 0
@@ -40,23 +41,51 @@ def test_fuel_stops_recursion_and_bulk_work():
     assert run(command(i32(0) + i32(1) + i32(65536) + b"\xfc\x0b\0"), fuel=1000).kind == "fuel"
 
 
+def test_fuel_is_exact_however_a_loop_ends():
+    # Cancelled: the checkpoint is at the first round that costs more than was granted.
+    for engine in engines():
+        for ticks in (1, 3):
+            left = [ticks]
+
+            def stop():
+                left[0] -= 1
+                return left[0] > 0
+
+            assert run(counted(1 << 30), fuel=1 << 40, tick=stop, engine=engine).fuel == ticks * 20000 + 3
+    # A trap: rounds of 9, the last one whole; the loop alone, in another, beside a call.
+    divide = i32(100) + get(0) + b"\x6e\x1a" + get(0) + i32(-1) + b"\x6a" + put(0)
+    callee = function((), (), b"")
+    for inside, outside, cost, once in ((b"", b"", 9, 3), (b"", b"\x03\x40", 9, 3), (b"\x10\0", b"", 11, 3)):
+        loop = outside + b"\x03\x40" + divide + inside + b"\x0c\0\x0b" + (b"\x0b" if outside else b"")
+        outcome = run(command(i32(9) + put(0) + loop, locals=(I32,), functions=[callee]))
+        assert (outcome.kind, outcome.reason) == ("trap", "integer divide by zero")
+        assert outcome.fuel == once + cost * 10 - (1 if inside else 0), (inside, outside)
+    # A branch out over two loops, and a return.
+    for leave in (b"\x0c\2", b"\x0f"):
+        twice = b"\x02\x40\x03\x40\x03\x40" + get(0) + b"\x45\x04\x40" + leave.replace(b"\2", b"\3") + b"\x0b"
+        twice += get(0) + i32(-1) + b"\x6a" + put(0) + b"\x0c\0\x0b\x0c\0\x0b\x0b"
+        outcome = run(command(i32(5) + put(0) + twice, locals=(I32,)))
+        assert (outcome.kind, outcome.fuel) == ("ok", 3 + 1 + 9 * 6), leave
+
+
 def test_tick_is_called_and_can_cancel():
-    calls = []
+    for engine in engines():
+        calls = []
 
-    def going():
-        calls.append(1)
-        return True
+        def going():
+            calls.append(1)
+            return True
 
-    assert run(counted(20000), tick=going).kind == "ok"
-    assert len(calls) == 5
+        assert run(counted(20000), tick=going, engine=engine).kind == "ok"
+        assert len(calls) == 5
 
-    def stop():
-        calls.append(1)
-        return len(calls) < 8
+        def stop():
+            calls.append(1)
+            return len(calls) < 8
 
-    outcome = run(counted(1 << 30), fuel=1 << 40, tick=stop)
-    assert (outcome.kind, len(calls)) == ("cancelled", 8)
-    assert 0 < outcome.fuel <= 4 * 20000
+        outcome = run(counted(1 << 30), fuel=1 << 40, tick=stop, engine=engine)
+        assert (outcome.kind, len(calls)) == ("cancelled", 8)
+        assert 0 < outcome.fuel <= 4 * 20000
 
 
 def test_an_error_of_tick_is_not_the_jobs():
