@@ -5,8 +5,9 @@ each opcode costs 1, but nop, block, loop, else and end cost nothing.  The
 opcodes outside any loop, plus 1 for the call itself, are charged when the
 function is entered.  The opcodes of a loop, without those of loops inside it,
 are charged each time its start is reached.  memory.copy and memory.fill charge
-1 more for each 64 bytes, fd_read and fd_write 1 for each 64 bytes they move,
-random_get 32 for each 32 bytes begun, poll_oneoff 1 for each subscription.
+1 more for each 64 bytes.  A call of WASI costs 200 beside its opcode, each vector
+or subscription that it looks at 50, each 64 bytes that fd_read and fd_write move 1,
+each 32 bytes begun of random_get 32.
 """
 
 from .limits import Refused
@@ -30,6 +31,52 @@ class Shape:
         self.flat = False
         self.branches = False  # a branch may cross a `while`
         self.memory = False  # it names the memory
+        # What the nested lowering decides from (translated/structure.py):
+        self.parents = [0]
+        self.jumps = []  # where a branch stands << 16 | the construct it names, if not the function
+        self.kinds = bytearray(1)
+        self.classes = [0]  # equal where constructs end together
+        self.falls = bytearray(1)  # 1: its end can be run into
+        self.calls = bytearray(1)  # 1: something in it may charge fuel by itself
+        self._ended = 0  # class of the construct that ended last, if it gave no values
+        self._at = 0  # behind that `end`
+        self._alive = 1  # 0 behind what goes away for good
+
+    def _begin(self, op, parent, plain):
+        """Note a construct; `plain`: it gives no values."""
+        self.targets.append(0)
+        self.costs.append(0)
+        self.starts.append(0)
+        self.elses.append(0)
+        self.ends.append(0)
+        self.parents.append(parent)
+        self.kinds.append(op)
+        self.classes.append(0 if plain else -1)
+        self.falls.append(0)
+        self.calls.append(0)
+
+    def _end(self, i, pos):
+        """Note the end of construct i, its opcode just before pos."""
+        plain = self.classes[i] == 0
+        self.classes[i] = self._ended if plain and self._ended and pos == self._at + 1 else pos
+        self._ended = self.classes[i] if plain else 0
+        self._at = pos
+        if self.kinds[i] == 4 and not self.elses[i]:
+            self._alive = 1
+        self.falls[i] |= self._alive
+        if self.kinds[i] != 3 and (self.targets[i] or self.falls[i]):
+            self._alive = 1
+
+    def _else(self, i):
+        self.falls[i] = self._alive
+        self._alive = 1
+
+    def _call(self, open_):
+        """Note a call in all constructs that are open."""
+        for i in reversed(open_):
+            if self.calls[i]:
+                break
+            self.calls[i] = 1
 
 
 def scan(data, pos, end, nesting, name):
@@ -57,6 +104,7 @@ def scan(data, pos, end, nesting, name):
                     inside += 1
                 segment += 1
                 shape.ends[i] = segment
+                shape._end(i, pos)
                 if whiles:
                     whiles[-1] = max(whiles[-1], inside)
                 else:
@@ -66,20 +114,24 @@ def scan(data, pos, end, nesting, name):
                 continue
             costs[loops[-1]] += 1
             if kind == NONE:
+                if op < 0x10:  # unreachable, return
+                    shape._alive = 0
                 continue
+            if op == 0x10 or op == 0x11 or op == 0xFC:
+                shape._call(open_)
             if 0x28 <= op <= 0x40 or op == 0xFC:
                 shape.memory = True
-            pos = _skip(data, pos, end, kind, open_, targets, name)
+            pos = _skip(data, pos, end, kind, open_, shape, name)
+            if op == 0x0C or op == 0x0E:
+                shape._alive = 0
         elif kind == BLOCK:
+            plain = data[pos] == 0x40
             pos = _leb(data, pos)
             i = len(targets)
-            targets.append(0)
-            costs.append(0)
+            shape._begin(op, open_[-1], plain)
             if op == 3:
                 segment += 1
-            shape.starts.append(segment)
-            shape.elses.append(0)
-            shape.ends.append(0)
+            shape.starts[i] = segment
             open_.append(i)
             loops.append(i if op == 3 else loops[-1])
             whiles.append(0)
@@ -92,6 +144,7 @@ def scan(data, pos, end, nesting, name):
         else:  # else
             segment += 1
             shape.elses[open_[-1]] = segment
+            shape._else(open_[-1])
     if pos != end:
         raise Refused("not valid WebAssembly: bytes after the body's end (%s)" % name)
     if deepest > WHILE_DEPTH:
@@ -117,19 +170,25 @@ def _number(data, pos):
             return value, pos
 
 
-def _skip(data, pos, end, kind, open_, targets, name):
+def _jump(shape, open_, depth):
+    if depth < len(open_):
+        to = open_[-1 - depth]
+        shape.targets[to] += 1
+        if to:
+            shape.jumps.append(open_[-1] << 16 | to)
+
+
+def _skip(data, pos, end, kind, open_, shape, name):
     """Skip an opcode's immediates; note branches."""
     try:
         if kind == BR:
             depth, pos = _number(data, pos)
-            if depth < len(open_):
-                targets[open_[-1 - depth]] += 1
+            _jump(shape, open_, depth)
         elif kind == TABLE:
             n, pos = _number(data, pos)
             while n >= 0 and pos < end:
                 depth, pos = _number(data, pos)
-                if depth < len(open_):
-                    targets[open_[-1 - depth]] += 1
+                _jump(shape, open_, depth)
                 n -= 1
         elif kind == FOUR:
             pos += 4

@@ -64,6 +64,7 @@ class Code:
         self.names = namespace
         self.table = None
         self.views = None
+        self.instance = None
 
     # The meter: F is what is left until the next checkpoint, below 0 when it is due.
 
@@ -104,6 +105,7 @@ class Code:
         """Bind globals and imports for one run; `canonical`: NaNs show no bits of their own."""
         module, names = self.module, self.names
         self.canonical = canonical
+        self.instance = instance
         names["csign"] = copysign_canonical if canonical else copysign
         names["fbits"] = fbits_canonical if canonical else fbits
         names["dbits"] = dbits_canonical if canonical else dbits

@@ -78,6 +78,7 @@ class Stack(Validator):
         # MicroPython's jumps reach 16 KiB of bytecode: long functions are written short.
         self.compact = end - pos > self.mode.compact_bytes
         self.indent = 1
+        self.quiet = False  # fuel is counted in x here
         self.ranges = {}  # local -> (lo, hi), where known to be narrower than its type
 
     def emit(self, text):

@@ -6,6 +6,7 @@ because MicroPython never frees an interned name:
 
   f0.. functions   l0.. locals   s0.. stack slots   g0.. globals   d call depth
   F fuel until the next checkpoint, T the checkpoint, X call depth exceeded
+  x what F is while a loop runs that calls nothing, V its checkpoint
   M W m w the memory's views, N its pages, G grow, E address out of bounds
   b p control flow, t u temporaries, K float constants, I the table
   Z Y wrap an i32, an i64; a an address held signed; and the other helpers of names.py
@@ -17,6 +18,7 @@ from ..reader import F32, F64, I32, I64
 from ..arithmetic import float_from_bytes
 from ..scan import scan
 from .stack import EFFECT, Source
+from .structure import decide
 
 _ZERO = {I32: "0", I64: "0", F32: "0.0", F64: "0.0"}
 
@@ -49,6 +51,8 @@ class Translator(Access):
         signature = module.types[module.functions[index]]
         self.locals = self.local_types(signature[0])
         shape = scan(self.data, self.pos, end, self.limits.nesting, "function %d" % index)
+        if not shape.flat:
+            decide(shape)
         self.prologue(index, signature, shape)
         self.begin_control(shape, signature)
         if shape.flat:
