@@ -90,7 +90,7 @@ def module(functions, memory=None, table=None, imports=(), exports=None, globals
         section(5, b"\1" + (b"\0" + u(memory[0]) if memory[1] is None else b"\1" + u(memory[0]) + u(memory[1])))
         if memory else b"",
         section(6, vector([bytes([t, m]) + c + END for t, m, c in globals])) if globals else b"",
-        section(7, vector([u(len(n)) + bytes(n, "utf-8") + b"\0" + u(exports[n]) for n in sorted(exports)])),
+        section(7, vector([u(len(bytes(n, "utf-8"))) + bytes(n, "utf-8") + b"\0" + u(exports[n]) for n in sorted(exports)])),
         section(8, u(start)) if start >= 0 else b"",
         section(9, vector([b"\0" + i32(o) + END + vector([u(f) for f in fs]) for o, fs in elements]))
         if elements else b"",
