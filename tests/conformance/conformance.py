@@ -29,8 +29,8 @@ BUILD = interpreters.BUILD / "conformance"
 SPECIFICATION = interpreters.BUILD / "specification"
 TABLE = HERE / "table.toml"
 AIMED_AT = "micropython amd64 armhf"
-# memory_grow.wast has the largest memory: 51 MiB, and twice while it moves.
-HEAP = "256M"
+# The largest memory has 20 MiB, and is there twice while it moves.
+HEAP = "96M"
 # Files in one process: what it interned is never freed.
 BATCH = 6
 PROCESSES = 2

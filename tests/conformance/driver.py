@@ -23,8 +23,8 @@ from backfence.agent.container.trap import Unwind
 
 TYPES = {"i32": I32, "i64": I64, "f32": F32, "f64": F64}
 FUEL = 1 << 40
-# memory_grow.wast grows to 803 pages.
-PAGES = 810
+# 20 MiB; the 803 pages of memory_grow.wast take minutes under emulation.
+PAGES = 320
 # What a test of the specification says of a trap, where our words differ.
 WORDS = {
     "unreachable": "unreachable executed",
@@ -37,6 +37,8 @@ WORDS = {
     "data segment does not fit": "out of bounds memory access",
     "elements segment does not fit": "out of bounds table access",
 }
+# What a refusal says that names a cap.
+CAPS = ("the cap is", "more than", "deeper than", "too large or too deep", "register file")
 # The functions of the tests' own module "spectest", which print.
 PRINTS = {
     "print": "", "print_i32": "i", "print_i64": "I", "print_f32": "f", "print_f64": "d",
@@ -111,7 +113,7 @@ def refusal(error):
     text = str(error)
     if text.startswith("it imports"):
         return Refusal("imports", text)
-    if "the cap is" in text or "more than" in text or "deeper than" in text or "too large or too deep" in text:
+    if any([words in text for words in CAPS]):
         return Refusal("caps", text)
     return Refusal("FAIL", text)
 

@@ -60,7 +60,8 @@ def beside_the_table(results, table, engine):
     """Lines: failures that the table does not have, and entries of the table that pass.
 
     `table` is table.toml's: "left" for assertions, one by one, "refused" for the
-    number of modules and assertions in each file that hang on an import or a cap.
+    number of modules and assertions in each file that hang on an import or a cap, for
+    every engine or {engine: number}.
     """
     files = {result.file for result in results}
     expected = {}
@@ -75,13 +76,13 @@ def beside_the_table(results, table, engine):
         f"{name}.wast:{line}: passes, but the table says: {reason}"
         for (name, line), reason in expected.items() if (name, line) not in failed
     ]  # fmt: skip
-    return lines + _refused(results, files, table["refused"])
+    return lines + _refused(results, files, table["refused"], engine)
 
 
-def _refused(results, files, refused):
+def _refused(results, files, refused, engine):
     counts = collections.Counter((r.file, r.verdict) for r in results if r.verdict in ("imports", "caps"))
     wanted = {
-        (name, verdict): count
+        (name, verdict): count if isinstance(count, int) else count.get(engine, 0)
         for verdict, entries in refused.items() for name, count in entries.items() if name in files
     }  # fmt: skip
     return [

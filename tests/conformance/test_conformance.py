@@ -12,7 +12,7 @@ from results import Result
 TABLE = tomllib.loads(conformance.TABLE.read_text())
 # Whole files, chosen for what differs from one interpreter and one engine to the next.
 NATIVE = (
-    "i32", "i64", "conversions", "br_table", "call_indirect", "memory_trap", "binary", "labels", "float_misc",
+    "i32", "i64", "conversions", "br_table", "call", "func_ptrs", "memory_trap", "binary", "labels", "float_misc",
     "left-to-right", "start", "ext_multi", "ext_memory",
 )  # fmt: skip
 EMULATED = ("memory_trap", "ext_multi")
@@ -40,7 +40,7 @@ def test_every_engine_passes(runs):
     assert not wrong, "\n".join(wrong)
     for engine in found["interpreters"]["micropython"].values():
         counts = engine["kinds"]
-        assert counts["assert_return"]["passed"] > 2000
+        assert counts["assert_return"]["passed"] > 1900
         assert counts["assert_trap"]["passed"] > 250
         assert counts["assert_invalid"]["passed"] > 150
         assert counts["assert_malformed"]["passed"] > 50
