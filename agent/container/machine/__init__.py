@@ -3,7 +3,7 @@
 It is written once, in viper, and runs predecoded functions; nothing native is ever
 made per job.  Viper checks nothing, so what may reach it is decided elsewhere: only
 lowering writes its code (lower.py), from validated functions, and only addresses
-into a job's memory are left to be checked as it runs (ops.py).
+into a job's memory are left to be checked as it runs (instructions.py).
 """
 
 import gc
@@ -17,6 +17,9 @@ _X86, _X64 = 1, 2
 _EMITTERS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11)
 # These read words at any address.
 _LENIENT = (_X86, _X64)
+
+# More than the machine's source has.
+SOURCE_BYTES = 24576
 
 _machine = None
 
@@ -44,7 +47,7 @@ def processor():
 def load():
     """The Machine, compiled and tested the first time; None where there can be none.
 
-    Takes some 100 ms and 150 KiB of heap that is free again: call it when the agent starts.
+    Takes some 500 ms and 150 KiB of heap that is free again: call it when the agent starts.
     """
     global _machine
     if _machine is None:
@@ -67,16 +70,30 @@ def _compile():
         import uctypes  # the machine is told addresses
 
         from .proof import works
-        from .slots import numbers
-        from .source import source
+        from .source import codes, source
 
+        # Into one piece of memory: pieces kept for a join would lie all over a small heap.
         gc.collect()
+        text = bytearray(SOURCE_BYTES)
+        size = 0
+        for piece in source(wide, lenient):
+            text[size : size + len(piece)] = bytes(piece, "utf-8")
+            size += len(piece)
         names = {}
-        exec("".join(source(wide, lenient)), names)
-        machine = Machine(names["run"], numbers(wide, lenient))
+        exec(memoryview(text)[:size], names)
+        text = None
+        machine = Machine(names["run"], codes(wide, lenient)[0])
     except (ImportError, MemoryError, SyntaxError, TypeError, NotImplementedError):
         # Whatever keeps an interpreter from making it, the other engine needs none of it.
         return None
-    finally:
-        gc.collect()
-    return machine if works(machine) else None
+    good = works(machine)
+    _forget(("proof", "source", "instructions"))
+    return machine if good else None
+
+
+def _forget(names):
+    """What made the machine is not needed again."""
+    for name in names:
+        sys.modules.pop(__name__ + "." + name, None)
+        globals().pop(name, None)
+    gc.collect()

@@ -2,7 +2,7 @@
 
 The machine runs until something needs Python: a checkpoint of fuel, a WASI call,
 memory.grow, a trap.  It keeps nothing but what the register file holds, so it goes
-on where it stopped.  The register file is one array of words: the words of ops.S_*,
+on where it stopped.  The register file is one array of words: the words of words.S_*,
 the control stack, the table, the globals, then the frames.
 """
 
@@ -15,7 +15,7 @@ from ..reader import F64, I32, I64
 from ..trap import trap
 from . import Unsuitable
 from .lower import Lowerer
-from .ops import (
+from .words import (
     COPY, DONE, FILL, FUEL, GROW, HOST, S_A, S_CANONICAL, S_CP, S_ENTRIES, S_FUEL, S_INF32, S_INF64, S_IP, S_LIMIT,
     S_RB, S_SIGNLESS, S_SIZE, S_TABLE, S_WORDS, STORED, TRAPS,
 )  # fmt: skip

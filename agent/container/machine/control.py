@@ -3,7 +3,7 @@
 from .. import validate
 from ..reader import I32
 from ..validate import FUNCTION, IF, LOOP
-from .ops import UNREACHABLE
+from .words import UNREACHABLE
 from .slots import SLOT, SLOT_BYTES, Slots, wide
 
 

@@ -8,7 +8,7 @@ from ..opcodes import ACCESS, CONVERSIONS
 from ..reader import F32, F64, I32, I64
 from ..scan import scan
 from .control import Control
-from .ops import BOUNDS
+from .words import BOUNDS
 from .slots import CONST, LOCAL, SLOT, SLOT_BYTES
 
 # Instructions of two operands, by opcode; "" has none.

@@ -9,7 +9,6 @@ is its bits.
 from ...compat import const
 from ..reader import F64, I32, I64
 from ..validate import Validator
-from .source import codes
 
 CONST = const(0)
 SLOT = const(1)
@@ -153,8 +152,8 @@ class Slots(Validator):
         if name == "nz":
             name, operands = "nei", (operands[0], 0)
         if name[-1] == "i":
-            # Only branches take a number; there is a free slot above.
-            above = slot + SLOT_BYTES
+            # Only branches take a number; the slot above may be the other operand's.
+            above = slot + 2 * SLOT_BYTES
             self.load(above, (I32, CONST, operands[1]))
             name, operands = name[:-1], (operands[0], above)
             if name[0] == "g":
@@ -186,8 +185,3 @@ _OPPOSITES = {
 def _word(value):
     """The low 32 bits, signed."""
     return (value & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-
-
-def numbers(is_wide, lenient):
-    """{name: (number, words)} of the instructions."""
-    return codes(is_wide, lenient)[0]

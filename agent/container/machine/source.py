@@ -1,4 +1,4 @@
-"""The machine's source: the instructions of ops.py as the leaves of one decision tree.
+"""The machine's source: the instructions of instructions.py as the leaves of one decision tree.
 
 Viper has no jump table.  An operation's number is its path: bit k says which way
 the k-th test goes.  Huffman's construction puts the operations that run most
@@ -6,7 +6,8 @@ near the root (D. Huffman, "A method for the construction of
 minimum-redundancy codes", 1952).
 """
 
-from .ops import S_CP, S_ENTRIES, S_FUEL, S_IP, S_LIMIT, S_RB, S_SIZE, S_TABLE, table
+from .instructions import table
+from .words import S_CP, S_ENTRIES, S_FUEL, S_IP, S_LIMIT, S_RB, S_SIZE, S_TABLE
 
 _HEAD = """@micropython.viper
 def run(ip:int,rb:int,op:int,m:int,slow)->int:
@@ -85,7 +86,7 @@ def _number(tree, bit, path, numbers):
 
 
 def expand(line, wide):
-    """A line of ops.py as viper."""
+    """A line of instructions.py as viper."""
     for name in ("R1", "R2", "R3", "R4", "I1", "I2", "I3", "a", "b", "te"):
         line = line.replace("S(%s)" % name, "(%s<<32)" % name if wide else name)
         line = line.replace("U(%s)" % name, name if wide else "uint(%s)" % name)

@@ -18,26 +18,10 @@ On 64 bits a word that is read is not negative, on 32 bits it is signed.  Every 
 reads its operands before it writes, because slots may be the same.
 """
 
-# Statuses: why the machine stopped.
-DONE, FUEL, HOST, GROW, COPY, FILL, STORED = range(1, 8)
-UNREACHABLE, DEPTH, BOUNDS, DIVIDE, OVERFLOW, ELEMENT, EMPTY, MISMATCH = range(8, 16)
-
-TRAPS = {
-    UNREACHABLE: "unreachable executed",
-    DEPTH: "call depth exceeded",
-    BOUNDS: "out of bounds memory access",
-    DIVIDE: "integer divide by zero",
-    OVERFLOW: "integer overflow",
-    ELEMENT: "undefined element",
-    EMPTY: "uninitialized element",
-    MISMATCH: "indirect call type mismatch",
-}
-
-# Words at the start of the register file.
-(
-    S_FUEL, S_IP, S_RB, S_CP, S_SIZE, S_A, S_B, S_C, S_LIMIT, S_TABLE, S_ENTRIES,
-    S_CANONICAL, S_SIGNLESS, S_INF32, S_INF64, S_NAN64, S_WORDS,
-) = range(17)  # fmt: skip
+from .words import (
+    BOUNDS, COPY, DEPTH, DONE, ELEMENT, EMPTY, FILL, FUEL, GROW, HOST, MISMATCH, S_A, S_CANONICAL, S_INF32, S_INF64,
+    S_SIGNLESS, STORED,
+)  # fmt: skip
 
 _COMPARES = (("eq", "R%d==R%d"), ("ne", "R%d!=R%d"), ("lts", "S(R%d)<S(R%d)"), ("ltu", "U(R%d)<U(R%d)"),
              ("les", "S(R%d)<=S(R%d)"), ("leu", "U(R%d)<=U(R%d)"))  # fmt: skip
