@@ -144,9 +144,10 @@ ATTACKS = (
      ((R, event(7, INVAL)), (64, words(1)))),
     ("subscribing to what there is not", "poll_oneoff", (V, R, 1, 64), ((V, sleep(5, kind=3)),), INVAL, ()),
     ("no subscription", "poll_oneoff", (V, R, 0, 64), (), INVAL, ()),
-    ("17 subscriptions", "poll_oneoff", (V, R, 17, 64), (), INVAL, ()),
+    ("17 subscriptions", "poll_oneoff", (V, R, 17, 64), ((V, sleep(5) * 17),), INVAL, ()),
     ("subscriptions that leave the memory", "poll_oneoff", (END_OF_MEMORY - 47, R, 1, 64), (), TRAP, ()),
-    ("events that leave the memory", "poll_oneoff", (V, END_OF_MEMORY - 31, 1, 64), ((V, sleep(5)),), TRAP, ()),
+    ("a second event that leaves the memory: the first is not written", "poll_oneoff",
+     (V, END_OF_MEMORY - 63, 2, 64), ((V, ready(0) * 2),), TRAP, ()),
     ("a number of events that leaves the memory", "poll_oneoff", (V, R, 1, END_OF_MEMORY - 3),
      ((V, sleep(5)),), TRAP, ()),
 )  # fmt: skip
@@ -174,9 +175,10 @@ def test_attacks():
         if verdict == TRAP:
             reasons = ("WASI call with a pointer out of bounds", "output over its cap of 1000 bytes")
             assert kind == "trap" and reason in reasons, (prose, kind, reason, values)
+            assert instance.wasi.output == b"" and instance.wasi.at == 0, prose
         else:
             assert (kind, values) == ("ok", (verdict,)), (prose, kind, reason, values)
-        assert expected == memory, prose
+        assert expected == memory and len(instance.wasi.errors) <= 512, prose
 
 
 def copy_program():
@@ -343,6 +345,26 @@ def test_closed_and_renumbered_files():
     assert go("fd_renumber", 0, 1) == BADF and go("fd_renumber", 0, 0) == 0
     assert go("fd_read", 0, 0, 1, 60) == 0 and bytes(instance.memory.bytes[64:66]) == b"in"
     assert go("fd_close", 0) == 0 and go("fd_read", 0, 0, 1, 60) == BADF
+
+
+def test_poll_says_how_much_is_left():
+    program = admit(several("poll_oneoff", "fd_read", "fd_write"), None, False)
+    instance = program.start(b"abc", [], 10000, 100, 1, True, b"")
+
+    def left(fd, kind):
+        instance.memory.bytes[64:112] = ready(fd, kind=kind)
+        assert instance.invoke("poll_oneoff", (64, 128, 1, 0), tick)[3] == (0,)
+        return struct.unpack_from("<QHHIQQ", instance.memory.bytes, 128)[1:]
+
+    instance.invoke("fd_read", (3, 0, 0, 0), tick)
+    for moved, rest, ended in ((0, 3, 0), (2, 1, 0), (1, 0, 1)):
+        instance.memory.bytes[0:8] = words(32, moved)
+        assert instance.invoke("fd_read", (0, 0, 1, 16), tick)[3] == (0,)
+        assert left(0, 1) == (0, 1, 0, rest, ended)
+    for moved, rest in ((60, 40), (40, 0)):
+        instance.memory.bytes[0:8] = words(32, moved)
+        assert instance.invoke("fd_write", (1, 0, 1, 16), tick)[3] == (0,)
+        assert left(1, 2) == (0, 2, 0, rest, 0)
 
 
 def test_no_memory_left_in_a_call_is_the_jobs_end_alone():
