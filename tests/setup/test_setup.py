@@ -6,6 +6,7 @@ from pathlib import Path
 
 import archive
 import pytest
+import specification
 
 HERE = Path(__file__).parent
 RELEASE = "Origin: Debian\nSuite: trixie\nCodename: trixie\nArchitectures: amd64 armhf s390x\nComponents: main\n"
@@ -49,3 +50,15 @@ def test_a_user_who_is_not_root_is_told_what_to_install(tmp_path):
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.count("\n") == 1
     assert "sudo apt-get install mosquitto mosquitto-clients qemu-user-static" in run.stderr
+
+
+def test_a_source_without_webassemblys_tests_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "binaryen-1/test/spec").mkdir(parents=True)
+    (tmp_path / "binaryen-1/test/spec/one.wast").touch()
+    subprocess.run(["tar", "-cf", "b.orig.tar.gz", "binaryen-1"], cwd=tmp_path, check=True)
+    monkeypatch.setattr(archive.Archive, "update", lambda self: None)
+    monkeypatch.setattr(archive.Archive, "version", lambda self, package: "1-1")
+    monkeypatch.setattr(archive.Archive, "source", lambda self, package, folder: tmp_path / "b.orig.tar.gz")
+    with pytest.raises(archive.ArchiveError, match="binaryen 1-1 does not hold WebAssembly's tests"):
+        specification.provide(tmp_path / "specification")
+    assert not (tmp_path / "specification/wast").exists()
