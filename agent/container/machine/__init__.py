@@ -36,6 +36,22 @@ class Machine:
         self.numbers = numbers
 
 
+class Text:
+    """A buffer of fixed size for source; IndexError when it is full."""
+
+    def __init__(self, size):
+        self.bytes = bytearray(size)
+        self.size = 0
+
+    def write(self, text):
+        """Append a str."""
+        end = self.size + len(text)
+        if end > len(self.bytes):
+            raise IndexError("source over %d bytes" % len(self.bytes))
+        self.bytes[self.size : end] = bytes(text, "utf-8")
+        self.size = end
+
+
 def processor():
     """This interpreter's processor as sys.implementation._mpy numbers it; 0: none, or no emitter."""
     if sys.implementation.name != "micropython" or sys.byteorder != "little":
@@ -70,19 +86,16 @@ def _compile():
         import uctypes  # the machine is told addresses
 
         from .proof import works
-        from .source import codes, source
+        from .source import source
 
         # Into one piece of memory: pieces kept for a join would lie all over a small heap.
         gc.collect()
-        text = bytearray(SOURCE_BYTES)
-        size = 0
-        for piece in source(wide, lenient):
-            text[size : size + len(piece)] = bytes(piece, "utf-8")
-            size += len(piece)
+        text = Text(SOURCE_BYTES)
+        numbers = source(wide, lenient, text.write)
         names = {}
-        exec(memoryview(text)[:size], names)
+        exec(memoryview(text.bytes)[: text.size], names)
         text = None
-        machine = Machine(names["run"], codes(wide, lenient)[0])
+        machine = Machine(names["run"], numbers)
     except (ImportError, MemoryError, SyntaxError, TypeError, NotImplementedError):
         # Whatever keeps an interpreter from making it, the other engine needs none of it.
         return None

@@ -41,7 +41,7 @@ def codes(wide, lenient):
     ops = table(wide, lenient)
     groups = [ops]
     if not lenient:
-        groups = _near(ops, wide)
+        groups = _near(ops)
     tree = _huffman(groups.pop())
     while groups:
         # Only what stands under an `if` is jumped over on a condition.
@@ -51,13 +51,14 @@ def codes(wide, lenient):
     return numbers, tree
 
 
-def _near(ops, wide):
+def _near(ops):
     """The ops in groups of little code, what runs most first."""
     groups, size = [[]], 0
     for rarity in range(1, 16):
         for op in ops:
             if op[2] == rarity:
-                text = sum([len(expand(line, wide)) + 12 for line in op[3]]) + 40
+                # What the lines will be long: a slot is 23 characters more than its name.
+                text = 40 + sum([len(x) + 12 + 25 * (x.count("R") + x.count("H")) + 9 * x.count("I") for x in op[3]])
                 if size + text > NEAR_CHARACTERS:
                     groups.append([])
                     size = 0
@@ -87,44 +88,46 @@ def _number(tree, bit, path, numbers):
 
 def expand(line, wide):
     """A line of instructions.py as viper."""
-    for name in ("R1", "R2", "R3", "R4", "I1", "I2", "I3", "a", "b", "te"):
-        line = line.replace("S(%s)" % name, "(%s<<32)" % name if wide else name)
-        line = line.replace("U(%s)" % name, name if wide else "uint(%s)" % name)
+    if "S(" in line or "U(" in line:
+        for name in ("R1", "R2", "R3", "R4", "I1", "I2", "I3", "a", "b", "te"):
+            line = line.replace("S(%s)" % name, "(%s<<32)" % name if wide else name)
+            line = line.replace("U(%s)" % name, name if wide else "uint(%s)" % name)
+    if "L" in line:
+        for i in (2, 3):
+            line = line.replace("L%d" % i, "(R%d|(H%d<<32))" % (i, i))
     line = line.replace("Z+", "rb-r0+")
     for i in range(1, 5):
-        slot = "ptr32(rb+ptr32(ip)[%d])" % i
-        line = line.replace("L%d" % i, "(R%d|(H%d<<32))" % (i, i))
-        line = line.replace("R%d" % i, slot + "[0]").replace("H%d" % i, slot + "[1]")
-        line = line.replace("I%d" % i, "ptr32(ip)[%d]" % i)
+        if "%d" % i in line:
+            slot = "ptr32(rb+ptr32(ip)[%d])" % i
+            line = line.replace("R%d" % i, slot + "[0]").replace("H%d" % i, slot + "[1]")
+            line = line.replace("I%d" % i, "ptr32(ip)[%d]" % i)
     return line
 
 
-def source(wide, lenient):
-    """Pieces of the machine's source, for a word of 64 bits (`wide`) or 32."""
-    yield _HEAD
+def source(wide, lenient, write):
+    """The machine's source by write(text), for a word of 64 bits (`wide`) or 32; the instructions' numbers."""
+    write(_HEAD)
     if wide:
         # It may be below 0, and words are read without sign.
-        yield " f=(f<<32)>>32\n"
-    yield " x=0\n while 1:\n  op=ptr32(ip)[0]\n"
-    _, tree = codes(wide, lenient)
-    for piece in _branch(tree, 0, wide):
-        yield piece
-    yield _TAIL
+        write(" f=(f<<32)>>32\n")
+    write(" x=0\n while 1:\n  op=ptr32(ip)[0]\n")
+    numbers, tree = codes(wide, lenient)
+    _branch(tree, 0, wide, write)
+    write(_TAIL)
+    return numbers
 
 
-def _branch(tree, bit, wide):
+def _branch(tree, bit, wide, write):
     indent = " " * (bit + 2)
     if len(tree) == 2:
-        yield "%sif op&%d:\n" % (indent, 1 << bit)
-        for piece in _branch(tree[0], bit + 1, wide):
-            yield piece
-        yield indent + "else:\n"
-        for piece in _branch(tree[1], bit + 1, wide):
-            yield piece
+        write("%sif op&%d:\n" % (indent, 1 << bit))
+        _branch(tree[0], bit + 1, wide, write)
+        write(indent + "else:\n")
+        _branch(tree[1], bit + 1, wide, write)
         return
     _, words, _, lines = tree
     text = "\n".join(lines)
     if words and "ip=" not in text and "ip+=" not in text and "break" != lines[-1]:
         text += "\nip+=%d" % (4 * words)
-    for line in text.split("\n"):
-        yield "%s%s\n" % (indent, expand(line, wide))
+    for line in expand(text, wide).split("\n"):
+        write("%s%s\n" % (indent, line))
