@@ -5,7 +5,7 @@ test_examples.py compares what is said here with wasmtime.
 
 from hashlib import sha256
 
-from backfence.agent.container import Admission, Limits, admission
+from backfence.agent.container import Admission, Limits, engines
 from modules import tick
 
 HERE = __file__.rpartition("/")[0] or "."
@@ -43,7 +43,7 @@ def admit(name, engine):
 
 
 def test_examples():
-    for engine in admission.engines():
+    for engine in engines():
         for name, args, stdin, output, fuel in RUNS:
             outcome = admit(name, engine).start(stdin, list(args), 1 << 28, 32768, 1, True, bytes(32)).run(tick)
             said = (name, outcome.kind, outcome.reason, outcome.output, outcome.fuel, outcome.pages)
@@ -51,7 +51,7 @@ def test_examples():
 
 
 def test_no_box_can_be_told_from_another():
-    for engine in admission.engines():
+    for engine in engines():
         outcome = admit("tell", engine).start(b"", [], 1 << 28, 32768, 3, True, bytes(range(32))).run(tick)
         assert (outcome.kind, outcome.reason, outcome.pages) == ("trap", "call depth exceeded", 3), engine
         told = b"".join([b"%02x" % b for b in sha256(outcome.output).digest()])

@@ -10,13 +10,16 @@ import gc
 import json
 import sys
 
-from backfence.agent.container import Admission, Limits, Outcome, Refused
+from backfence.agent.container import Admission, Limits, Outcome, Refused, engines
 
 
 def run(engine, fuel, pages, module_bytes, text, program, args):
     """The Outcome of one run."""
     with open(program, "rb") as file:
         data = file.read()
+    # Asking for the names loads the machine, which takes a while.
+    if engine != "translated" and engine not in engines():
+        raise ValueError("no engine %s here" % engine)
     try:
         steps = Admission(data, Limits(module_bytes=int(module_bytes)), engine=engine)
         while not steps.step():
