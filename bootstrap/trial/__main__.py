@@ -53,6 +53,9 @@ class Trial:
                 self.run(program)
             else:
                 self.end("admitted", "")
+                # What stays without it was loaded for all programs.
+                program = None
+                self.report["heap"].append(heap_used())
         except container.Refused as refusal:
             self.end("refused", str(refusal))
         except MemoryError as problem:

@@ -250,12 +250,14 @@ def test_an_admitted_program_is_described(wasm):
     path = wasm(BUSY)
     done = call("check", path)
     assert done.exit_code == 0 and done.stdout.startswith(f"{path}: a box admits it (")
-    for words in ("3; the largest is [", "fd_read, fd_write, random_get", "1 page of 64 KiB at the start", "2 of 3 functions"):
+    for words in ("3; the largest is [", "fd_read, fd_write, random_get", "1 page of 64 KiB at the start", "64 KiB of memory and ", "2 of 3 functions"):
         assert words in done.stdout, words
     straight = json.loads(call("check", wasm(STRAIGHT), "--format", "json").stdout)
     outcome = admit(open(wasm(STRAIGHT), "rb").read()).start(b"", [], 99, 9, 2, True, b"").run(lambda: True)
     assert straight["admitted"] and straight["fuel"]["most"] == outcome.fuel > straight["fuel"]["least"] == 3
     assert (straight["pages"], straight["pages_most"], straight["functions"]) == (1, 1, 2)
+    heap = straight["heap"]
+    assert heap["memory"] == 65536 and 0 < heap["code"] < 8192 and 0 < heap["translation_32"] < heap["translation_64"]
 
 
 @pytest.mark.parametrize("text, reason, fix", [
