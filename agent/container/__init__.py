@@ -23,5 +23,6 @@ from .admission import Admission, engines
 from .instance import Outcome
 from .limits import Limits, Refused
 from .memory import reserve
+from .room import NoRoom
 
-__all__ = ("Admission", "engines", "Limits", "Outcome", "Refused", "reserve")
+__all__ = ("Admission", "engines", "Limits", "NoRoom", "Outcome", "Refused", "reserve")

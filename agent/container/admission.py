@@ -6,6 +6,7 @@ from .decode import Decoder
 from .instance import Instance
 from .limits import Limits, Refused
 from .mode import machine_mode
+from .room import check
 from .translated.code import Lowering
 from .wasi import HOSTS
 
@@ -86,16 +87,18 @@ class Admission:
         self.decoder = None
         self.entry = self.find_entry() if self.command else -1
         self.lowering = self.choose()
+        check(self.module, isinstance(self.lowering, Lowering))
 
     def choose(self):
         """The lowering of the engine that was asked for, or of the best one that is loaded."""
-        fixed = machine.loaded() if self.engine != "translated" else None
+        forced = self.engine == "machine"
+        fixed = None if self.engine == "translated" else machine.load() if forced else machine.loaded()
         if fixed:
             from .machine.code import Lowering as MachineLowering
 
-            return MachineLowering(self.module, self.limits, fixed, self.engine == "machine")
-        if self.engine == "machine":
-            raise LocalError("the machine is not loaded: engines() says what there is")
+            return MachineLowering(self.module, self.limits, fixed, forced)
+        if forced:
+            raise LocalError("there is no machine for this processor: engines() says what there is")
         return Lowering(self.module, self.mode, self.limits)
 
     def find_entry(self):

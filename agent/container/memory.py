@@ -34,6 +34,11 @@ def reserve(pages):
     _arena = memoryview(raw), words if words is None else memoryview(words)
 
 
+def reserved():
+    """Bytes that `reserve` set aside."""
+    return len(_arena[0]) if _arena else 0
+
+
 def _allocate(size, mode):
     """(bytes, words) over one zeroed memory; words is None where there is no such view."""
     if not mode.words:

@@ -67,7 +67,8 @@ class Shape:
         if self.kinds[i] != 3 and (self.targets[i] or self.falls[i]):
             self._alive = 1
 
-    def _else(self, i):
+    def _else(self, i, segment):
+        self.elses[i] = segment
         self.falls[i] = self._alive
         self._alive = 1
 
@@ -125,10 +126,9 @@ def scan(data, pos, end, nesting, name):
             if op == 0x0C or op == 0x0E:
                 shape._alive = 0
         elif kind == BLOCK:
-            plain = data[pos] == 0x40
-            pos = _leb(data, pos)
             i = len(targets)
-            shape._begin(op, open_[-1], plain)
+            shape._begin(op, open_[-1], data[pos] == 0x40)
+            pos = _leb(data, pos)
             if op == 3:
                 segment += 1
             shape.starts[i] = segment
@@ -143,8 +143,7 @@ def scan(data, pos, end, nesting, name):
                 shape.flat = True
         else:  # else
             segment += 1
-            shape.elses[open_[-1]] = segment
-            shape._else(open_[-1])
+            shape._else(open_[-1], segment)
     if pos != end:
         raise Refused("not valid WebAssembly: bytes after the body's end (%s)" % name)
     if deepest > WHILE_DEPTH:

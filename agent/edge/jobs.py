@@ -9,7 +9,7 @@ the job's share of the processor demands.
 import gc
 
 from ..compat import const
-from ..container import Admission, Limits, Outcome, Refused
+from ..container import Admission, Limits, NoRoom, Outcome, Refused
 from ..container.limits import TICK_FUEL
 from ..limits import BLOB_BYTES
 
@@ -121,6 +121,8 @@ class Jobs:
             self._drop_programs()
             self._node.counters.bump("memory_shed")
             self._node.log("warning", "job: " + str(problem))
+        except NoRoom as refusal:
+            outcome = self._outcome("memory", str(refusal))
         except Refused as refusal:
             outcome = self._outcome("refused", str(refusal))
         if outcome is None:
@@ -205,11 +207,21 @@ class Jobs:
             self._programs = self._programs[-(PROGRAMS - 1) :]
             gc.collect()
             self._admission = Admission(data, Limits(module_bytes=BLOB_BYTES))
-        elif self._admission.step():
+        elif self._admit_step():
             self._programs.append((self._job.program, self._admission.program))
             self._admission = None
             self._node.counters.bump("programs_admitted")
         return None
+
+    def _admit_step(self):
+        """A step of the admission; without the other programs where there is no room beside them."""
+        try:
+            return self._admission.step()
+        except NoRoom:
+            if not self._programs:
+                raise
+            self._drop_programs()
+            return False
 
     def _run(self, instance):
         self.running = True
