@@ -226,3 +226,15 @@ def test_a_job_computes_no_more_than_its_share():
         # Of the time the run took, at most its share was work (one rest is owed).
         assert outcome.ms * 100 <= percent * (outcome.ms + rested[0] + jobs.REST_MS) + 100 * jobs.TURN_MS
         box.close()
+
+
+def test_a_programs_ticks_keep_their_pace():
+    class Paced:
+        quantum = 16000
+
+    box = Box()
+    box.loop.jobs._instance = paced = Paced()
+    for passed_ms, quantum in ((16, 2000), (2, 2000), (1, 4000), (0, 8000), (0, 16000), (0, 20000), (0, 20000), (9999, 250)):
+        box.loop.jobs._pace(passed_ms)
+        assert paced.quantum == quantum, passed_ms
+    box.close()
