@@ -31,7 +31,7 @@ FILES ?=
 PROGRAMS ?=
 TURNS ?=
 
-.PHONY: help setup run test bench bench-container swarm conformance fuzz sysroots firmware rust lint clean
+.PHONY: help setup run test bench bench-container jobs-in-a-row swarm conformance fuzz sysroots firmware rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,10 @@ bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python tests/setup/sysroots.py amd64 i386
 	@$(BIN)/python tests/bench_container/bench.py $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(TURNS),--turns '$(TURNS)')
+
+jobs-in-a-row: $(VENV)/test.stamp ## Run 1,000 jobs one after the other and see that memory stays as it was (some ten minutes)
+	@MICROPYPATH=.frozen:build/import $(BIN)/micropython -X heapsize=4m tests/agent/container/jobs_in_a_row.py \
+		1000 examples/trap.wasm examples/wc.wasm examples/eater.wasm
 
 swarm: $(VENV)/test.stamp ## Run scenarios drawn at random for MINUTES=10, on two cores (SEED=N repeats the draws)
 	@$(BIN)/python -m backfence.sim swarm --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
