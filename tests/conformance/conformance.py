@@ -17,8 +17,6 @@ import click
 import convert
 import extensions
 import results
-from rich.console import Console
-from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -173,18 +171,14 @@ def report(runs, table, version, whole=True):
     return found, wrong + [f"fuel differs: {line}" for line in lines]
 
 
-def show(runs, table, console):
-    """A table: passed and total for each kind."""
-    grid = Table("", *[run.name for run in runs])
-    counted = [results.tally(results.counted(run.results, table, run.engine)) for run in runs]
-    for kind in results.KINDS:
-        cells = []
-        for counts in counted:
-            count = counts[kind]
-            apart = count["imports"] + count["caps"]
-            cells.append(f"{count['passed']} of {count['total']}" + (f" (+{apart} refused)" if apart else ""))
-        grid.add_row(kind, *cells)
-    console.print(grid)
+def show(runs, table):
+    """The lines of a table: passed and total for each run and kind, and what was refused beside them."""
+    for run in runs:
+        yield run.name
+        for kind, count in results.tally(results.counted(run.results, table, run.engine)).items():
+            apart = [f"{count[why]} refused for {why}" for why in ("imports", "caps") if count[why]]
+            line = f"  {kind:<22}{count['passed']:>6} of {count['total']:>6}  {', '.join(apart)}"
+            yield line.rstrip()
 
 
 @click.command()
@@ -194,7 +188,6 @@ def show(runs, table, console):
 def main(names, wanted, files):
     """Run WebAssembly's tests and hold what fails against table.toml."""
     table = tomllib.loads(TABLE.read_text())
-    console = Console()
     try:
         paths = prepare(table, files.split())
         runs = [
@@ -207,7 +200,8 @@ def main(names, wanted, files):
     version = (SPECIFICATION / "version").read_text().strip()
     found, wrong = report(runs, table, f"binaryen {version}", not files)
     BUILD.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
-    show(runs, table, console)
+    for line in show(runs, table):
+        click.echo(line)
     click.echo(f"fuel: {found['fuel']['compared']} comparisons, {len(found['fuel']['different'])} differ")
     for line in wrong:
         click.echo(line, err=True)
