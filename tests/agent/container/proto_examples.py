@@ -20,7 +20,6 @@ RUNS = (
     ("words", (), PROSE, b"again 1\ndon't 8\nfences 9\ngood 17\nhe 1\nmake 8\nneighbours 8\nsays 1\nthey 8\n", 92530),
     ("pow", ("fence", "5", "30", "20"), b"",
      b"fence 5 32 01cb58bb0d37cadb58a77da67a01c19a176f0f9bed6be5630717bbac3f6db421\n", 55058),
-    ("bench", (), b"", b"list c4ec\nmatrix 3589\nstate f3e8\nwhole 4713\n", 397456),
     ("nbody", ("10",), b"", b"-169075163\n-169073021\n", 30729),
     ("scale", ("3", "2"), PICTURE, b"P6\n3 2\n255\n!(/<CJV]d\x91\x98\x9f\xac\xb3\xba\xc6\xcd\xd4", 13438),
     ("csv", ("kind", "price"), TABLE,

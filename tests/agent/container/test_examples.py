@@ -73,7 +73,7 @@ def by_wasmtime(engine, module, folder, stdin, args):
     return code, (folder / "out").read_bytes()
 
 
-def on_micropython(programs, stdin, args=(), engine="translated", fuel=1 << 30, pages=16, module_bytes=32768):
+def on_micropython(programs, stdin, args=(), engine="translated", fuel=1 << 30, pages=16, module_bytes=32768, heap="8M"):
     """What run_program.py says of each program, dicts, on the interpreter of a box."""
     found = interpreters.find("micropython")
     with tempfile.NamedTemporaryFile("w") as paths:
@@ -81,7 +81,7 @@ def on_micropython(programs, stdin, args=(), engine="translated", fuel=1 << 30, 
         paths.flush()
         words = [engine, fuel, pages, module_bytes, stdin, paths.name, *args]
         run = subprocess.run(
-            found.arguments(str(RUNNER), *map(str, words)), env=found.environment, capture_output=True, text=True
+            found.arguments(str(RUNNER), *map(str, words), heap=heap), env=found.environment, capture_output=True, text=True
         )
     assert run.returncode == 0, run.stdout + run.stderr
     said = [json.loads(line) for line in run.stdout.splitlines()]
@@ -199,6 +199,15 @@ def test_each_manifests_input_on_micropython(name, engine, tmp_path):
     assert reference(name, tmp_path, stdin.read_bytes(), args) == (0, ours["output"])
     here = run(name, stdin.read_bytes(), args)
     assert (here.output, here.fuel) == (ours["output"], ours["fuel"])
+
+
+def test_the_benchmark_on_micropython(tmp_path):
+    """With each engine; it is too long for emulated processors."""
+    (tmp_path / "stdin").write_bytes(b"")
+    program = EXAMPLES / "bench.wasm"
+    did = [on_micropython([program], tmp_path / "stdin", ["2"], engine)[0] for engine in ("translated", "machine")]
+    assert did[0] == did[1] and (0, did[0]["output"]) == reference("bench", tmp_path, b"", ["2"])
+    assert did[0]["output"].startswith(b"list c4ec\nmatrix 3589\nstate f3e8\nwhole ")
 
 
 def test_searches_find_what_hashlib_finds():
@@ -325,6 +334,14 @@ def test_a_memory_eater_gets_what_its_limit_allows():
     for pages in (2, 3, 10):
         outcome = run("eater", pages=pages)
         assert (outcome.kind, outcome.pages, outcome.output) == ("ok", pages, b"%d\n" % (pages - 1))
+
+
+@pytest.mark.parametrize("engine", ["translated", "machine"])
+def test_growing_never_fails_for_the_boxs_sake(engine, tmp_path):
+    """A heap of 2 MB has no 40 pages: the job ends, and is not told less than others are."""
+    (tmp_path / "stdin").write_bytes(b"")
+    did = on_micropython([EXAMPLES / "eater.wasm"], tmp_path / "stdin", engine=engine, pages=40, heap="2M")[0]
+    assert (did["kind"], did["output"]) == ("memory", b"") and 1 < did["pages"] < 32, did
 
 
 def test_examples_are_small():
