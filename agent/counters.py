@@ -38,6 +38,7 @@ NAMES = {
     "averages_repeated": "exchanges of averages asked again",
     "averages_answered": "exchanges of averages answered",
     "averages_full": "exchange of averages left out, too many wait for an answer",
+    "averages_stale": "questions of averages that came rounds late, not averaged",
     "averages_dropped": "answers dropped while their question might yet be repeated",
     "queries_full": "query not counted, the limit is reached",
     "manifests_accepted": "manifests verified and taken",

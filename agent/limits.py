@@ -188,9 +188,9 @@ AVERAGES_BYTES = const(700)
 # Questions out and not answered; they are repeated until the peer is dead or the
 # epoch over.  With no place free an exchange is left out: "averages_full".
 AVERAGES_ASKED = const(8)
-# Answers kept for repeated questions: four seconds of a quick epoch, in which a
-# question is repeated eight times.  Oldest dropped: "averages_dropped".
-AVERAGES_KEPT = const(24)
+# Answers kept for repeated questions: five seconds of a quick epoch, in which a
+# question is repeated ten times.  Oldest dropped: "averages_dropped".
+AVERAGES_KEPT = const(32)
 # Epochs that one word of a peer may skip: halves of a fleet after a partition
 # differ by far less, and a liar can never reach the end of the numbers.
 EPOCH_JUMP = const(1 << 20)

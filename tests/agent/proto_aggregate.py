@@ -1,6 +1,6 @@
 """Aggregation among real nodes: exact under loss, quick after a query, bounded."""
 
-from backfence.agent.aggregate import count
+from backfence.agent.aggregate import STALE_ROUNDS, count
 from backfence.agent.averages import Averages, parse_body, version_key, version_text
 from backfence.agent.epoch import ROUNDS
 from backfence.agent.limits import (
@@ -110,6 +110,29 @@ def test_a_repeated_question_is_answered_once():
     assert sent[-1] == sent[-2] and node.aggregate.averages.sizes.cells == after
     node.aggregate.on_average(Peer, question(node, 8, data))
     assert node.aggregate.averages.sizes.cells != after
+
+
+def test_a_question_rounds_late_moves_neither():
+    # Its first copies were lost: it tells what its box held long ago.
+    node, sent = joined()
+    other, _ = joined(2)
+    body = Averages(other)
+    body.begin(1, True)
+    data = body.bodies()[0][0]
+    late = question(node, 7, data)
+    before = dict(node.aggregate.averages.sizes.cells)
+    node.now_ms += (STALE_ROUNDS + 1) * node.config.busy_round_ms
+    node.aggregate.on_average(Peer, late)
+    assert sent[-1][0] == messages.AVERAGED and sent[-1][5] is None
+    assert node.aggregate.averages.sizes.cells == before and node.counters["averages_stale"] == 1
+    # One that was answered in time is answered again, however late its repeat.
+    prompt = question(node, 8, data)
+    prompt[4] = node.aggregate.epoch.elapsed_ms()
+    node.aggregate.on_average(Peer, prompt)
+    assert sent[-1][5] is not None
+    node.now_ms += (STALE_ROUNDS + 1) * node.config.busy_round_ms
+    node.aggregate.on_average(Peer, prompt)
+    assert sent[-1] == sent[-2] and node.counters["averages_stale"] == 1
 
 
 def test_a_body_that_is_wrong_anywhere_changes_nothing():

@@ -96,7 +96,7 @@ def _compile():
         exec(memoryview(text.bytes)[: text.size], names)
         text = None
         machine = Machine(names["run"], numbers)
-    except (ImportError, MemoryError, SyntaxError, TypeError, NotImplementedError):
+    except (ImportError, MemoryError, SyntaxError, TypeError):
         # Whatever keeps an interpreter from making it, the other engine needs none of it.
         return None
     good = works(machine)

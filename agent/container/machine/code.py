@@ -92,7 +92,10 @@ class Lowering:
             raise Unsuitable("most of it is floats")
         size = self.frames_at + (CALL_DEPTH + 2) * self.frame_bytes
         if size > REGISTER_BYTES:
-            raise Unsuitable("its register file would have %d bytes" % size)
+            raise Unsuitable(
+                "a function has too many locals for the machine: its register file would have %d bytes, the cap is %d; "
+                "split it" % (size, REGISTER_BYTES)
+            )
         return Code(self.module, self.machine, self.words, self.places, self.globals_at, self.frames_at, size)
 
 

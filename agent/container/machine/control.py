@@ -263,6 +263,7 @@ class Control(Slots):
         self.put("ret")
 
     def call(self):
+        """call: the arguments stand where the new frame's locals will be."""
         i, (params, results) = self.function_type()
         base = self.arguments(params)
         if not self.dead:

@@ -76,14 +76,6 @@ def table(wide, lenient):
             "if cp>cl:\n x=%d\n break" % DEPTH,
             "f-=I1", "a=rb+I2", "b=a+I3", "while a<b:\n ptr32(a)[0]=0\n ptr32(a)[1]=0\n a+=8",
             "ip+=16", "if f<0:\n x=%d\n break" % FUEL]),
-        ("call", 3, 6, ["ptr32(cp)[0]=ip+12-cb", "ptr32(cp)[1]=I2", "cp+=8", "rb+=I2", "ip=cb+I1"]),
-        ("calli", 4, 8, [
-            "a=R1", "if U(a)>=U(te):\n x=%d\n break" % ELEMENT,
-            "b=ta+(a<<3)", "a=ptr32(b)[0]",
-            "if a!=I2:\n x=%d\n if a==0x3fffffff:\n  x=%d\n break" % (MISMATCH, EMPTY),
-            "ptr32(cp)[0]=ip+16-cb", "ptr32(cp)[1]=I3", "cp+=8", "rb+=I3", "ip=cb+ptr32(b)[1]"]),
-        ("ret", 0, 7, ["cp-=8", "rb-=ptr32(cp)[1]", "ip=cb+ptr32(cp)[0]"]),
-        ("ret32", 0, 6, ["ptr32(rb)[0]=R1", "cp-=8", "rb-=ptr32(cp)[1]", "ip=cb+ptr32(cp)[0]"]),
         ("done", 1, 12, ["x=%d" % DONE, "break"]),
         ("trap", 2, 12, ["x=I1", "break"]),
         ("host", 2, 11, ["a=I1", "st[%d]=a" % S_A, "x=%d" % HOST, "ip+=8", "break"]),
@@ -97,11 +89,26 @@ def table(wide, lenient):
         ("size", 2, 10, ["R1=s>>16"]),
         ("slow", 5, 8, ["if int(slow(I1,Z+I2,Z+I3,Z+I4)):\n x=%d\n break" % STORED]),
     ]
+    ops += _calls()
     ops += _branches()
     ops += _divisions(wide)
     ops += _accesses(wide, lenient)
     ops += _longs(wide)
     return ops
+
+
+def _calls():
+    """Calls and returns: a place on the control stack has the way back and how far the frame moved."""
+    return [
+        ("call", 3, 6, ["ptr32(cp)[0]=ip+12-cb", "ptr32(cp)[1]=I2", "cp+=8", "rb+=I2", "ip=cb+I1"]),
+        ("calli", 4, 8, [
+            "a=R1", "if U(a)>=U(te):\n x=%d\n break" % ELEMENT,
+            "b=ta+(a<<3)", "a=ptr32(b)[0]",
+            "if a!=I2:\n x=%d\n if a==0x3fffffff:\n  x=%d\n break" % (MISMATCH, EMPTY),
+            "ptr32(cp)[0]=ip+16-cb", "ptr32(cp)[1]=I3", "cp+=8", "rb+=I3", "ip=cb+ptr32(b)[1]"]),
+        ("ret", 0, 7, ["cp-=8", "rb-=ptr32(cp)[1]", "ip=cb+ptr32(cp)[0]"]),
+        ("ret32", 0, 6, ["ptr32(rb)[0]=R1", "cp-=8", "rb-=ptr32(cp)[1]", "ip=cb+ptr32(cp)[0]"]),
+    ]
 
 
 def _leave(status, operands):
