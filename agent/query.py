@@ -31,6 +31,9 @@ NOTHING = 3e38
 # which they are proposed with fewer.
 SAMPLES_LEAST = const(16)
 PATIENCE = const(6)
+# How much more a step counts upwards than sideways.  With 1, as in Adam2, steep places
+# get too few thresholds: the worst error was 2 % for lognormal, 5 % for two far heaps.
+HEIGHT_WEIGHT = const(3)
 # Codes of an answer.
 UNKNOWN = const(0)
 SAME = const(1)
@@ -129,8 +132,8 @@ class Query:
             steps -= len(out) - CDF_POINTS
 
     def _steps(self, steps):
-        # Equal steps along the curve, height and width counting alike (Adam2's
-        # LCut).  Where the height alone rises by more than a step both ends stay, so
+        # Equal steps along the curve (Adam2's LCut), its height counting more than its
+        # width.  Where the height alone rises by more than a step both ends stay, so
         # that what is known of a jump is not lost, and values heard of go in between.
         knots = self.result.knots()
         width = max(knots[-1][0] - knots[0][0], 1.0)
@@ -139,7 +142,7 @@ class Query:
         for (low, below), (high, above) in zip(knots, knots[1:]):
             rise = above - below
             before = way
-            way += (rise + (high - low) / width) / 2
+            way += (HEIGHT_WEIGHT * rise + (high - low) / width) / (HEIGHT_WEIGHT + 1)
             count = int(way * steps) - int(before * steps)
             if rise * steps > 2:
                 out.append(low)
