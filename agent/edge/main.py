@@ -35,7 +35,7 @@ _JOB_PAGES = const(4)
 _JOB_PART = const(4)
 # Free heap with which the container's fixed machine is loaded: it keeps some 50 KiB and
 # needs 150 more while it is made.
-_MACHINE_FREE = const(800000)
+_MACHINE_FREE = const(500000)
 
 
 class Usage(Exception):
