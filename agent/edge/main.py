@@ -202,15 +202,15 @@ def make_loop(home):
 def set_aside():
     """Make the job container ready, once: while the heap is whole, for later no large piece may be left.
 
-    The fixed machine is loaded where there is room, and memory for jobs is set aside.
+    Memory for jobs is set aside, and the fixed machine is loaded where there is room.
     """
     gc.collect()
     if hasattr(gc, "mem_free"):
-        if gc.mem_free() > _MACHINE_FREE:
-            engines()
         pages = min(_JOB_PAGES, gc.mem_free() // _JOB_PART // _PAGE_BYTES)
         if pages:
             reserve(pages)
+        if gc.mem_free() > _MACHINE_FREE:
+            engines()
 
 
 def main(argv):
