@@ -12,6 +12,8 @@ from .limits import BLOB_BYTES, CHUNK_BYTES
 
 # Blobs in the index: bounds the heap it takes (about 100 bytes each).
 BLOBS = const(512)
+# The blob without bytes is always here: a broker keeps no message that is empty.
+EMPTY = hashlib.sha256(b"").digest()
 
 
 def _name(kind, digest):
@@ -64,18 +66,18 @@ class Store:
 
     def has(self, digest):
         """True if the blob is here, whole."""
-        return digest in self._blobs
+        return digest in self._blobs or digest == EMPTY
 
     def size(self, digest):
         """Bytes of a blob, -1 if it is not here."""
         entry = self._blobs.get(digest)
-        return entry[0] if entry else -1
+        return entry[0] if entry else 0 if digest == EMPTY else -1
 
     def read(self, digest, offset, count):
         """Up to count bytes of a blob from offset; None if it is not here."""
         entry = self._blobs.get(digest)
         if not entry:
-            return None
+            return b"" if digest == EMPTY else None
         self._clock += 1
         entry[1] = self._clock
         try:
@@ -92,7 +94,7 @@ class Store:
     def put(self, data, pin=False):
         """Keep data (bytes, at most BLOB_BYTES); its digest, or None without room."""
         digest = hashlib.sha256(data).digest()
-        if digest not in self._blobs:
+        if not self.has(digest):
             if len(data) > BLOB_BYTES or not self._room(len(data)):
                 self.counters.bump("store_full")
                 return None

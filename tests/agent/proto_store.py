@@ -38,6 +38,17 @@ def test_what_is_put_comes_back():
     sound(store)
 
 
+def test_the_empty_blob_is_always_here_and_takes_no_place():
+    store = new()
+    empty = sha256(b"")
+    assert store.has(empty) and store.size(empty) == 0 and store.get(empty) == b"" and store.read(empty, 0, 5) == b""
+    assert store.put(b"", pin=True) == empty and len(store) == 0 and not store.disk.files
+    store.unpin(empty)
+    store.forget(empty)
+    assert store.has(empty)
+    sound(store)
+
+
 def test_the_least_recently_used_makes_way_and_the_pinned_stay():
     store = new(10 * KB)
     pinned = store.put(b"p" * 3 * KB, True)
