@@ -150,15 +150,21 @@ def test_a_manifests_limits_and_arguments_hold(tmp_path):
 def test_ctrl_c_ends_it_at_once():
     process = subprocess.Popen(
         [os.path.join(os.path.dirname(sys.executable), "backfence"), "try", example("forever"), "--fuel", str(1 << 50)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        # Who starts the tests in the background may have them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert process.stdout.readline() == b"begun\n"  # while it runs
-    runs = children(process.pid)
-    assert len(runs) == 1
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, b"", b"cancelled: interrupted\n")
-    assert not os.path.exists(f"/proc/{runs[0]}")
+    try:
+        assert process.stdout.readline() == b"begun\n"  # while it runs
+        runs = children(process.pid)
+        assert len(runs) == 1
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, err) == (130, b"", b"cancelled: interrupted\n")
+        assert not os.path.exists(f"/proc/{runs[0]}")
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def children(pid):
