@@ -209,6 +209,8 @@ class Door:
         fields = read_receipt(receipt)
         if fields["box"] != (peer[0] if peer else self._node.id):
             raise RemoteError("a receipt of another box")
+        if self._node.store.size(fields["output"]) not in (-1, fields["size"]):
+            raise RemoteError("a receipt with another size than its output has")
         carried = Carried(peer, receipt, tag, fields["output"] if fields["size"] else None, fields)
         self.carried[digest] = carried
         if carried.output is None or self._node.store.has(carried.output):

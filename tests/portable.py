@@ -28,7 +28,10 @@ class PortableFile(pytest.File):
 
     def collect(self):
         names = function_names(self.path)
+        only = interpreters_of(self.path)
         for interpreter in chosen(self.config):
+            if only and interpreter in interpreters.KNOWN and interpreter not in only:
+                continue
             for name in names:
                 yield PortableItem.from_parent(
                     self, name=f"{name}[{interpreter}]", function=name, interpreter=interpreter
@@ -145,6 +148,14 @@ def function_names(path):
     if len(set(names)) < len(names):
         raise pytest.Collector.CollectError(f"{path} defines a test twice: only one would run")
     return names
+
+
+def interpreters_of(path):
+    """What a portable file's INTERPRETERS names, a literal tuple; () if it has none: all of them."""
+    for node in ast.parse(path.read_bytes(), str(path)).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "INTERPRETERS":
+            return ast.literal_eval(node.value)
+    return ()
 
 
 def run_file(path, interpreter, names, limit_s=FILE_LIMIT_S):

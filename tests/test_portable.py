@@ -112,3 +112,14 @@ def test_ci_takes_no_restriction_and_no_skip(write):
     assert pytest_on(path).returncode == 0
     run = pytest_on(path, CI="true")
     assert run.returncode == 1 and "skipped tests count as failures" in run.stdout
+
+
+def test_a_file_may_name_its_interpreters(write):
+    assert portable.interpreters_of(write("INTERPRETERS = ('micropython', 'mips')\ndef test_a(): pass\n")) == (
+        "micropython", "mips",
+    )  # fmt: skip
+    assert portable.interpreters_of(write("def test_a(): pass\n")) == ()
+    for path in interpreters.REPOSITORY.glob("tests/**/proto_*.py"):
+        named = portable.interpreters_of(path)
+        assert set(named) <= set(interpreters.KNOWN), path
+        assert not named or {"micropython", "armhf"} <= set(named), path

@@ -1,4 +1,4 @@
-"""The agent's own nodes in virtual time: every scenario twice with one seed, and 300 nodes once."""
+"""The agent's own nodes in virtual time: every scenario twice with one seed, and 150 nodes once."""
 
 import pytest
 
@@ -32,6 +32,6 @@ def test_two_seeds_two_traces():
     assert perform("join", 8, 5)["trace_hash"] != perform("join", 8, 6)["trace_hash"]
 
 
-def test_300_nodes_join_and_hear_of_a_manifest():
-    report = perform("rumour", 300, 1)
-    assert report["metrics"]["nodes"] == 300
+def test_150_nodes_join_and_hear_of_a_manifest():
+    report = perform("rumour", 150, 1)
+    assert report["metrics"]["nodes"] == 150

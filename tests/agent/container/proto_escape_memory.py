@@ -4,6 +4,9 @@
 from modules import F32, F64, I32, I64, function, get, i32, i64, load, module
 from escapes import OUT, PAGE, Box, ended, engines
 
+# Each kind of integers and of memory views once; the same tables on more of a kind show nothing new.
+INTERPRETERS = ("cpython", "micropython", "armhf", "mips")
+
 # opcode: (bytes, type)
 LOADS = {0x28: (4, I32), 0x29: (8, I64), 0x2A: (4, F32), 0x2B: (8, F64), 0x2C: (1, I32), 0x2D: (1, I32), 0x2E: (2, I32),
          0x2F: (2, I32), 0x30: (1, I64), 0x31: (1, I64), 0x32: (2, I64), 0x33: (2, I64), 0x34: (4, I64), 0x35: (4, I64)}

@@ -3,6 +3,9 @@
 from modules import END, I32, command, function, get, i32, module, section, tick, u, vector
 from escapes import Box, ended, engines
 
+# Each kind of integers and of memory views once; the same tables on more of a kind show nothing new.
+INTERPRETERS = ("cpython", "micropython", "armhf", "mips")
+
 HEAD = b"\0asm\1\0\0\0"
 MOST = b"\xff\xff\xff\xff\x0f"  # 2^32-1
 WASI = b"wasi_snapshot_preview1"

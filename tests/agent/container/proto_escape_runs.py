@@ -8,6 +8,9 @@ from escapes import OUT, PAGE, Box, ended, engines
 
 from backfence.agent.container.limits import CALL_DEPTH, TICK_FUEL, Refused
 
+# Each kind of integers and of memory views once; the same tables on more of a kind show nothing new.
+INTERPRETERS = ("cpython", "micropython", "armhf", "mips")
+
 WASI = b"wasi_snapshot_preview1"
 DEEP = ("trap", "call depth exceeded")
 FOUR = function((I32,) * 4, (I32,), b"")[0]
