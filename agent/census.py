@@ -25,6 +25,7 @@ class Census:
         self.topic = root + "census/" + node.id.hex()
         self._said_ms = None  # when the last one went out
         self._said = None  # what it was, as far as a change of it is news
+        self._looked_ms = 0  # when that was last looked at
         self._left = False
 
     def renew(self):
@@ -35,18 +36,19 @@ class Census:
         """Publish if it is due: for news after a short pause, else now and then."""
         if self._left:
             return
-        pause_ms = STEADY_MS if self._said_ms is None else now_ms - self._said_ms
-        if pause_ms < CHANGED_MS:
+        due = self._said_ms is None or now_ms - self._said_ms >= STEADY_MS
+        # A look costs far more than a tick, so it has the same pause as a census.
+        if not due and now_ms - self._looked_ms < CHANGED_MS:
             return
         state = self._state(now_ms)
-        if state == self._said and pause_ms < STEADY_MS:
-            return
-        if self._node.event(("publish", self.topic, encode(self.map()), True, None)):
-            self._said_ms = now_ms
+        if state == self._said and not due:
+            self._looked_ms = now_ms
+        elif self._node.event(("publish", self.topic, encode(self.map()), True, None)):
+            self._said_ms = self._looked_ms = now_ms
             self._said = state
 
     def _state(self, now_ms):
-        """What makes a census worth publishing before its time, cheap to look at:
+        """What makes a census worth publishing before its time:
         an epoch was completed, a manifest came, a slice grew or filled."""
         node = self._node
         age_ms = node.aggregate.age_ms()

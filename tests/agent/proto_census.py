@@ -71,6 +71,21 @@ def test_it_goes_out_at_once_for_news_and_now_and_then_without():
     assert len(censuses(lan)) <= 10000 // census.CHANGED_MS
 
 
+def test_it_looks_for_news_no_more_often_than_it_may_tell_them():
+    lan, door = world(round_ms=60000)
+    lan.join_all()
+    lan.run(5000)
+    told, looks, look = door.door.census, [], door.door.census._state
+
+    def counted(now_ms):
+        looks.append(now_ms)
+        return look(now_ms)
+
+    told._state = counted
+    lan.run(20000)
+    assert 5 <= len(looks) <= 20000 // census.CHANGED_MS + 1, looks
+
+
 def test_a_slice_that_another_has_taken_in_is_counted_there():
     lan, door = world()
     for fields in ({"name": "b", "seats": 1}, {"name": "a", "seats": 2, "absorbs": [["b", 1, 1]]}):
