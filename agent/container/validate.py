@@ -2,12 +2,15 @@
 
 Validation follows the specification's algorithm (appendix "Validation Algorithm").
 An engine's stack entries are tuples that begin with the value's type; it lowers in
-the same walk, so nothing is kept of a body but what the engine made of it.
+the same walk, so nothing is kept of a body but what the engine made of it.  `start`
+begins a function and `step` does a bounded number of opcodes: an engine has the
+methods that they call, one for an instruction or for a group of alike ones.
 """
 
 from ..compat import const
 from .limits import Refused
 from .reader import TYPE_NAMES, VALUE_TYPES, Reader
+from .scan import scan
 
 BLOCK = const(2)
 LOOP = const(3)
@@ -42,6 +45,16 @@ class Validator(Reader):
         self.limits = limits
         self.index = 0
 
+    def start(self, index):
+        """Begin defined function `index` (0 is the first that is not imported)."""
+        module = self.module
+        pos, end = module.bodies[index]
+        index += len(module.imports)
+        self.begin(index, pos, end)
+        signature = module.types[module.functions[index]]
+        self.locals = self.local_types(signature[0])
+        self.enter(signature, scan(self.data, self.pos, end, self.limits.nesting, "function %d" % index))
+
     def begin(self, index, pos, end):
         """Take up function `index`, whose body is data[pos:end]."""
         self.index = index
@@ -50,6 +63,76 @@ class Validator(Reader):
         self.stack = []
         self.frames = []
         self.dead = False  # this code cannot be reached: check it, write nothing
+        self.waiting = None  # a comparison that br_if, if and i32.eqz may take up, and nothing else
+
+    # The instructions, by opcode.  Those that are none are refused by the scan.
+
+    def step(self, count):
+        """Lower up to `count` opcodes; True at the function's end."""
+        while count > 0:
+            count -= 1
+            op = self.byte()
+            if self.waiting is not None and op != 0x0D and op != 0x04 and op != 0x45:
+                self.write_comparison()
+            if op >= 0x45:
+                if op == 0xFC:
+                    self.prefixed()
+                else:
+                    self.numeric(op)
+            elif op >= 0x41:
+                self.constant(op)
+            elif op >= 0x28:
+                self.access(op)
+            elif op >= 0x23:
+                self.global_variable(op)
+            elif op >= 0x20:
+                self.local_variable(op)
+            elif op >= 0x1B:
+                self.select(op)
+            elif op == 0x1A:
+                self.drop()
+            elif op != 0x0B:
+                self.control(op)
+            elif self.end_block():
+                if self.pos != self.end:
+                    self.bad("bytes after the function's end")
+                return True
+        return False
+
+    def control(self, op):
+        """Blocks, branches, calls."""
+        if 2 <= op <= 4:
+            self.begin_block(op)
+        elif op == 0x0D:
+            self.branch_if()
+        elif op == 0x0C:
+            self.branch()
+        elif op == 0x05:
+            self.begin_else()
+        elif op == 0x0E:
+            self.branch_table()
+        elif op == 0x0F:
+            self.leave()
+            self.set_unreachable()
+        elif op == 0x10:
+            self.call()
+        elif op == 0x11:
+            self.call_indirect()
+        elif op == 0:
+            self.trap()
+            self.set_unreachable()
+
+    def prefixed(self):
+        """0xFC: saturating conversions, memory.copy, memory.fill."""
+        op = self.u32()
+        if op < 8:
+            self.saturate(op)
+        else:
+            self.need_memory()
+            self.zero_bytes(2 if op == 10 else 1)
+            self.bulk("copy" if op == 10 else "fill")
+
+    # What several instructions need.
 
     def where(self):
         return "function %d, byte %d" % (self.index, self.pos)

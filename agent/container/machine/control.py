@@ -26,29 +26,6 @@ class Control(Slots):
         self.constructs = 0
         self.frames.append(Frame(FUNCTION, (), signature[1], 0, 0))
 
-    def control(self, op):
-        """Blocks, branches, calls."""
-        if 2 <= op <= 4:
-            self.begin_block(op)
-        elif op == 0x0D:
-            self.branch_if()
-        elif op == 0x0C:
-            self.branch()
-        elif op == 0x05:
-            self.begin_else()
-        elif op == 0x0E:
-            self.branch_table()
-        elif op == 0x0F:
-            self.leave()
-            self.set_unreachable()
-        elif op == 0x10:
-            self.call()
-        elif op == 0x11:
-            self.call_indirect()
-        elif op == 0:
-            self.put("trap", UNREACHABLE)
-            self.set_unreachable()
-
     # Constructs.
 
     def begin_block(self, kind):
@@ -261,6 +238,10 @@ class Control(Slots):
         for i in range(len(types)):
             self.load(i * SLOT_BYTES, entries[i])
         self.put("ret")
+
+    def trap(self):
+        """unreachable."""
+        self.put("trap", UNREACHABLE)
 
     def call(self):
         """call: the arguments stand where the new frame's locals will be."""

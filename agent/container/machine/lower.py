@@ -6,7 +6,6 @@ The machine has few instructions for i64 and none for floats: what it lacks goes
 
 from ..opcodes import ACCESS, CONVERSIONS
 from ..reader import F32, F64, I32, I64
-from ..scan import scan
 from .control import Control
 from .words import BOUNDS
 from .slots import CONST, LOCAL, SLOT, SLOT_BYTES
@@ -43,47 +42,11 @@ class Lowerer(Control):
         self.globals_at = globals_at
         self.calls = []
 
-    def start(self, index):
-        """Begin defined function `index` (0 is the first that is not imported)."""
-        module = self.module
-        pos, end = module.bodies[index]
-        index += len(module.imports)
-        self.begin(index, pos, end)
-        signature = module.types[module.functions[index]]
+    def enter(self, signature, shape):
+        """Write the head of a function, whose locals are known."""
         params = len(signature[0])
-        self.locals = self.local_types(signature[0])
-        shape = scan(self.data, self.pos, end, self.limits.nesting, "function %d" % index)
         self.put("enter", shape.costs[0], params * SLOT_BYTES, (len(self.locals) - params) * SLOT_BYTES)
         self.begin_control(shape, signature)
-
-    def step(self, count):
-        """Lower up to `count` opcodes; True at the function's end."""
-        while count > 0:
-            count -= 1
-            op = self.byte()
-            if self.waiting is not None and op != 0x0D and op != 0x04 and op != 0x45:
-                self.write_comparison()
-            if op >= 0x45:
-                if op == 0xFC:
-                    self.prefixed()
-                else:
-                    self.numeric(op)
-            elif op >= 0x41:
-                self.constant(op)
-            elif op >= 0x28:
-                self.access(op)
-            elif op >= 0x20:
-                self.variable(op)
-            elif op >= 0x1A:
-                self.parametric(op)
-            elif op == 0x0B:
-                if self.end_block():
-                    if self.pos != self.end:
-                        self.bad("bytes after the function's end")
-                    return True
-            else:
-                self.control(op)
-        return False
 
     # Constants, variables, drop and select.
 
@@ -97,11 +60,8 @@ class Lowerer(Control):
             raw = self.take(4 if op == 0x43 else 8)
             self.push((F32 if op == 0x43 else F64, CONST, int.from_bytes(raw, "little")))
 
-    def variable(self, op):
-        """local.get, local.set, local.tee and the globals."""
-        if op >= 0x23:
-            self.global_variable(op)
-            return
+    def local_variable(self, op):
+        """local.get, local.set and local.tee."""
         i = self.local()
         t = self.locals[i]
         slot = i * SLOT_BYTES
@@ -130,11 +90,12 @@ class Lowerer(Control):
         else:
             self.put("gset64" if long else "gset", self.pop_slot(t), at)
 
-    def parametric(self, op):
-        """drop and select."""
-        if op == 0x1A:
-            self.pop(0)
-            return
+    def drop(self):
+        """drop."""
+        self.pop(0)
+
+    def select(self, op):
+        """select, with a type or without."""
         t = self.select_type(op)
         condition = self.pop_slot(I32)
         b = self.pop(t)
@@ -214,18 +175,12 @@ class Lowerer(Control):
         else:
             self.put(_STORES[op - 0x36], value, base, offset)
 
-    def prefixed(self):
-        """0xFC: saturating conversions, memory.copy, memory.fill."""
-        op = self.u32()
-        if op < 8:
-            self.slow(0x100 + op, (F64 if op & 2 else F32,), I64 if op & 4 else I32)
-            return
-        self.need_memory()
-        self.zero_bytes(2 if op == 10 else 1)
+    def bulk(self, name):
+        """memory.copy and memory.fill."""
         n = self.pop_slot(I32)
         second = self.pop_slot(I32)
         first = self.pop_slot(I32)
-        self.put("copy" if op == 10 else "fill", first, second, n)
+        self.put(name, first, second, n)
 
     # Numbers.
 
@@ -238,6 +193,10 @@ class Lowerer(Control):
         if not self.dead:
             self.slow_ones += 1
             self.target = len(self.words) - 3
+
+    def saturate(self, op):
+        """A saturating conversion."""
+        self.slow(0x100 + op, (F64 if op & 2 else F32,), I64 if op & 4 else I32)
 
     def numeric(self, op):
         """One numeric instruction."""

@@ -37,7 +37,6 @@ class Slots(Validator):
     def begin(self, index, pos, end):
         """Take up function `index`, whose body is data[pos:end]."""
         Validator.begin(self, index, pos, end)
-        self.waiting = None  # a comparison not yet written: (name, operands)
         self.target = -1  # where the last instruction says what slot it fills
         self.deepest = 0
 
@@ -131,7 +130,7 @@ class Slots(Validator):
             return slot
         return value
 
-    # Comparisons that a branch may take up.
+    # Comparisons that a branch may take up: `waiting` is (name, operands), not yet written.
 
     def compare(self, name, *operands):
         """Push a comparison's result, to be written when it is not a branch that wants it."""

@@ -1,7 +1,6 @@
 """A function body, validated and translated to one Python function.
 
-`start` begins a function, `step` does a bounded number of opcodes, `source` is
-what `exec` gets.  The generated code uses only names of a fixed vocabulary,
+`out` holds the source that `exec` gets.  The generated code uses only names of a fixed vocabulary,
 because MicroPython never frees an interned name:
 
   f0.. functions   l0.. locals   s0.. stack slots   g0.. globals   d call depth
@@ -16,7 +15,6 @@ from .access import Access
 from ..limits import CALL_DEPTH
 from ..reader import F32, F64, I32, I64
 from ..arithmetic import float_from_bytes
-from ..scan import scan
 from .stack import EFFECT, Source
 from .structure import decide
 
@@ -29,40 +27,21 @@ class Translator(Access):
     def __init__(self, module, mode, limits, constants):
         Access.__init__(self, module, mode, Source(limits.source_bytes), limits)
         self.constants = constants  # float constants, shared by all functions
+        memory = module.memory
         # memory.grow is 0x40 0x00; finding the bytes elsewhere costs only speed.
-        self.grows = module.memory is not None and self.may_grow()
+        self.grows = memory is not None and memory[0] != memory[1] and bytes(self.data).find(b"\x40\x00") >= 0
         self.mutable = ""
         for i in range(len(module.globals)):
             if module.globals[i][1]:
                 self.mutable += ",g%d" % i
 
-    def may_grow(self):
-        module = self.module
-        if module.memory[1] == module.memory[0]:
-            return False
-        return bytes(self.data).find(b"\x40\x00") >= 0
-
-    def start(self, index):
-        """Begin defined function `index` (0 is the first that is not imported)."""
-        module = self.module
-        pos, end = module.bodies[index]
-        index += len(module.imports)
-        self.begin(index, pos, end)
-        signature = module.types[module.functions[index]]
-        self.locals = self.local_types(signature[0])
-        shape = scan(self.data, self.pos, end, self.limits.nesting, "function %d" % index)
+    def enter(self, signature, shape):
+        """The head of the Python function: fuel, depth, views of the memory, locals."""
         if not shape.flat:
             decide(shape)
-        self.prologue(index, signature, shape)
-        self.begin_control(shape, signature)
-        if shape.flat:
-            self.flat_start()
-
-    def prologue(self, index, signature, shape):
-        """The head of the Python function: fuel, depth, views of the memory."""
         params = len(signature[0])
         self.indent = 0
-        self.emit("def f%d(d%s):" % (index, "".join([",l%d" % i for i in range(params)])))
+        self.emit("def f%d(d%s):" % (self.index, "".join([",l%d" % i for i in range(params)])))
         self.indent = 1
         self.emit("global F%s" % self.mutable)
         self.emit("if d>%d:X()" % CALL_DEPTH)
@@ -72,6 +51,9 @@ class Translator(Access):
         if shape.branches and not shape.flat:
             self.emit("b=99")
         self.zero_locals(params)
+        self.begin_control(shape, signature)
+        if shape.flat:
+            self.flat_start()
 
     def zero_locals(self, params):
         """Locals begin as zero."""
@@ -84,63 +66,6 @@ class Translator(Access):
                 if len(line) > 100 or i == len(types) - 1 and line:
                     self.emit(line + zero)
                     line = ""
-
-    def step(self, count):
-        """Translate up to `count` opcodes; True at the function's end."""
-        while count > 0:
-            count -= 1
-            op = self.byte()
-            if op >= 0x45:
-                if op == 0xFC:
-                    self.prefixed()
-                else:
-                    self.numeric(op)
-            elif op >= 0x41:
-                self.constant(op)
-            elif op >= 0x28:
-                self.access(op)
-            elif op >= 0x20:
-                self.variable(op)
-            elif op >= 0x1A:
-                self.parametric(op)
-            elif op == 0x0B:
-                if self.end_construct():
-                    return True
-            else:
-                self.control(op)
-        return False
-
-    def end_construct(self):
-        if not self.end_block():
-            return False
-        if self.pos != self.end:
-            self.bad("bytes after the function's end")
-        return True
-
-    def control(self, op):
-        """Blocks, branches, calls."""
-        if 2 <= op <= 4:
-            self.begin_block(op)
-        elif op == 0x0D:
-            self.branch_if()
-        elif op == 0x0C:
-            self.branch()
-        elif op == 0x05:
-            self.begin_else()
-        elif op == 0x0E:
-            self.branch_table()
-        elif op == 0x0F:
-            self.settle_effects()
-            self.leave()
-            self.set_unreachable()
-        elif op == 0x10:
-            self.call()
-        elif op == 0x11:
-            self.call_indirect()
-        elif op == 0:
-            self.settle_effects()
-            self.emit("U()")
-            self.set_unreachable()
 
     # Constants, variables, drop and select.
 
@@ -173,11 +98,8 @@ class Translator(Access):
         constants.append((raw, value))
         return "K[%d]" % (len(constants) - 1)
 
-    def variable(self, op):
-        """local.get, local.set, local.tee and the globals."""
-        if op >= 0x23:
-            self.global_variable(op)
-            return
+    def local_variable(self, op):
+        """local.get, local.set and local.tee."""
         i = self.local()
         t = self.locals[i]
         name = "l%d" % i
@@ -211,14 +133,15 @@ class Translator(Access):
         self.settle_effects()
         self.emit("g%d=%s" % (i, value))
 
-    def parametric(self, op):
-        """drop and select."""
-        if op == 0x1A:
-            entry = self.pop(0)
-            if entry[4] & EFFECT:
-                self.settle_effects()
-                self.emit(entry[1])
-            return
+    def drop(self):
+        """drop: an effect stays."""
+        entry = self.pop(0)
+        if entry[4] & EFFECT:
+            self.settle_effects()
+            self.emit(entry[1])
+
+    def select(self, op):
+        """select, with a type or without."""
         t = self.select_type(op)
         condition = self.pop(I32)
         b = self.clean(self.pop(t))
@@ -279,19 +202,18 @@ class Translator(Access):
         arguments = self.arguments(params)
         self.results("I(%s,%d)(d+1%s)" % (index, self.module.canon[i], arguments), results)
 
-    def prefixed(self):
-        """0xFC: saturating conversions, memory.copy, memory.fill."""
-        op = self.u32()
-        if op < 8:
-            self.saturate(op)
-            return
-        self.need_memory()
-        self.zero_bytes(2 if op == 10 else 1)
+    def trap(self):
+        """unreachable."""
+        self.settle_effects()
+        self.emit("U()")
+
+    def bulk(self, name):
+        """memory.copy and memory.fill."""
         n = self.unsigned_value()
         second = self.unsigned_value()
         first = self.unsigned_value()
         self.settle_effects()
-        self.emit("%s(%s,%s,%s)" % ("mcopy" if op == 10 else "mfill", first, second, n))
+        self.emit("m%s(%s,%s,%s)" % (name, first, second, n))
 
     def unsigned_value(self):
         return self.unsigned(self.clean(self.number(self.pop(I32))))
