@@ -3,19 +3,26 @@
 A file is run once per interpreter, in a process of its own.  The runs begin with
 the session, on all processors but one, while pytest goes through the other tests
 on that; the portable items come late and report what their run printed.
+
+Emulated processors are given the agent compiled, as its package brings it to a
+gateway: compiling it took them longer than most tests.  emulated.py tells a test of them.
 """
 
 import ast
 import collections
 import concurrent.futures
+import functools
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 
+import emulated
 import interpreters
 import pytest
+
+from backfence.firmware_pkg import build
 
 RUNNER = interpreters.REPOSITORY / "tests" / "run_portable.py"
 # For one file on one interpreter.  Generous: an emulated processor is some thirty times
@@ -164,18 +171,38 @@ def run_file(path, interpreter, names, limit_s=FILE_LIMIT_S):
         found = interpreters.find(interpreter)
     except interpreters.Missing as missing:
         return {}, str(missing)
+    environment = dict(found.environment)
+    if not _is_native(interpreter):
+        environment["MICROPYPATH"] = f".frozen:{compiled_agent()}"
+        environment[emulated.VARIABLE] = "1"
     with tempfile.TemporaryDirectory(prefix="backfence-") as folder:
         try:
             run = subprocess.run(
                 found.arguments(str(RUNNER), str(path), *names),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                env=found.environment, cwd=folder, timeout=limit_s,
+                env=environment, cwd=folder, timeout=limit_s,
             )
             printed, end = run.stdout, f"exit status {run.returncode}"
         except subprocess.TimeoutExpired as expired:
             printed, end = expired.stdout or b"", f"stopped after {limit_s} s"
     results, rest = parse(printed.decode(errors="replace"), set(names))
     return results, f"{rest}{interpreter} ended before this test did: {end}"
+
+
+def compiled_agent():
+    """A folder whose entry `backfence` is the agent as .mpy files, made once in this process."""
+    with _COMPILING:
+        return _compiled().name
+
+
+_COMPILING = threading.Lock()
+
+
+@functools.cache
+def _compiled():
+    folder = tempfile.TemporaryDirectory(prefix="backfence-mpy-")
+    build.compile_agent(folder.name)
+    return folder  # goes with this process
 
 
 def parse(printed, names):

@@ -23,7 +23,8 @@ def print_exception(error):
 def run(path, names):
     """Imports the file and calls its test functions; returns how many failed."""
     folder, _, file = path.rpartition("/")
-    # The script's own folder leaves the path: a test imports its neighbours and the project.
+    # A test imports its neighbours and the project; from the script's own folder, emulated.py.
+    sys.path.append(sys.path[0])
     sys.path[0] = folder or "."
     module = __import__(file[: -len(".py")])
     failed = 0

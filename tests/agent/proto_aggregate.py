@@ -16,6 +16,9 @@ from backfence.agent.rng import Rng
 from backfence.agent.wire import messages
 from lan import Lan
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+
 BUSY_MS = 300
 
 

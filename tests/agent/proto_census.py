@@ -3,7 +3,11 @@
 from backfence.agent import census
 from backfence.agent.limits import CENSUS_BYTES, SEAT_HINTS
 from backfence.agent.wire import cbor
+from emulated import fewer
 from lan import Lan
+
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
 
 KEYS = [
     "age_s", "carrying", "door", "epoch", "jobs", "published", "queries", "quick", "rounds_ms", "size", "slices",
@@ -132,7 +136,8 @@ def test_it_fits_its_bytes_whatever_is_in_it():
     assert cbor.decode(census.encode(small), 8, 99999) == small
     last = []
     # The last one is more than a fleet can have.
-    for slices, points, heard in ((16, 4, SEAT_HINTS), (24, 32, 1), (32, 40, 1), (230, 0, 1)):
+    rows = ((16, 4, SEAT_HINTS), (24, 32, 1), (32, 40, 1), (230, 0, 1))
+    for slices, points, heard in fewer(rows, (rows[1], rows[3])):
         made = big(slices, points, heard)
         data = census.encode(made)
         told = cbor.decode(data, 8, 99999)

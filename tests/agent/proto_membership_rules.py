@@ -10,6 +10,9 @@ from backfence.agent.wire import messages, seal
 from lan import Lan
 from proto_membership import ask, ghost, told
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+
 
 def links(lan, count, first=0, age=0, flags=REACHABLE):
     """Put `count` ghosts into node 0's view."""

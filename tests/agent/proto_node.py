@@ -4,6 +4,9 @@ from backfence.agent.wire import cbor
 from backfence.agent.wire.hashes import sha256
 from lan import Lan, Outcome
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+
 
 def holders(lan, name):
     """{seat: node number} of the live nodes that sit in the slice."""

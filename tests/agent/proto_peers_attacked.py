@@ -2,8 +2,12 @@
 
 from backfence.agent.limits import STRANGER_BURST, STRANGER_INTERVAL_MS
 from backfence.agent.wire import seal
+from emulated import fewer
 from lan import Lan
 from proto_peers import NOBODY, CountedLadder, ask, count_ladders, hear, hello_of, listen, taped, tell
+
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
 
 
 def test_a_replay_of_everything_tells_nothing_and_moves_nobody():
@@ -57,7 +61,7 @@ def test_no_answer_to_a_stranger_is_longer_than_his_question():
     node = lan.nodes[0]
     fleet = node.trust.fleet
     for kind in range(256):
-        for length in (6, 22, 23, 25, 26, 27, 28, 91, 107, 300, 1200):
+        for length in fewer((6, 22, 23, 25, 26, 27, 28, 91, 107, 300, 1200), (23, 27, 300)):
             question = bytes((kind,)) + b"abcd" + fleet[:4] + lan.rng.bytes(1200)
             for data, addr in ask(node, question[:length], NOBODY, lan.now_ms):
                 assert len(data) <= length and addr == NOBODY, (kind, length)

@@ -7,6 +7,9 @@ from backfence.agent.query import Query
 from backfence.agent.rng import Rng
 from backfence.agent.wire.hashes import sha256
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+
 KEY = b"load"
 
 

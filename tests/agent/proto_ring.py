@@ -5,6 +5,9 @@ from backfence.agent.wire import messages
 from lan import WALL_S, Lan
 from proto_node import holders, ring_closed
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+
 
 def slice_(seats, seq=1, **rest):
     return dict(rest, kind="slice", name="edge", seats=seats, seq=seq)

@@ -8,6 +8,9 @@ from lan import Lan
 from proto_node import holders
 from proto_ring import closed
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+
 
 def probe(lan, liar, target, seat, term, entries=None):
     """Box liar says to hold a seat."""

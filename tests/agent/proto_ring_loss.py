@@ -5,6 +5,9 @@ from lan import Lan
 from proto_node import holders, ring_closed
 from proto_ring import closed, lose_first, slice_
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+
 
 def test_no_seat_is_given_twice_when_each_answer_or_grant_is_lost_once():
     for kind in (messages.ANSWER, messages.GRANT):

@@ -4,6 +4,9 @@ from backfence.agent.wire import messages
 from backfence.agent.wire.hashes import sha256
 from lan import WALL_S, Lan, sign
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+
 
 def edge(name, seq=1, **rest):
     return dict(rest, kind="slice", name=name, seats=rest.get("seats", 3), seq=seq)
