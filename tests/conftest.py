@@ -14,6 +14,26 @@ CI = os.environ.get("CI") == "true"
 hypothesis.settings.load_profile("ci" if CI else "developer")
 
 
+class FailuresAtOnce:
+    """Writes each failure with its reason when it happens: pytest's own report is minutes away."""
+
+    def __init__(self, reporter):
+        self.reporter = reporter
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.reporter.write_line(f"\n{report.when} failed: {report.nodeid}\n{report.longreprtext.rstrip()}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    """In CI failures are told at once."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if CI and reporter is not None:
+        config.pluginmanager.register(FailuresAtOnce(reporter))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session, exitstatus):
     """In CI a skipped test fails the run: what was not tried is not known to work."""

@@ -114,6 +114,21 @@ def test_ci_takes_no_restriction_and_no_skip(write):
     assert run.returncode == 1 and "skipped tests count as failures" in run.stdout
 
 
+def test_ci_names_a_failure_when_it_happens(write):
+    path = write("def test_a():\n    assert 1 == 2\ndef test_b():\n    print('later')\n", "test_sample.py")
+    words = "call failed: test_sample.py::test_a"
+    told, _, later = pytest_on(path, "-s", CI="true").stdout.partition("later")
+    assert words in told and "assert 1 == 2" in told and "FAILED" in later
+    assert words not in pytest_on(path, "-s").stdout
+
+
+def test_an_emulated_run_knows_that_it_is_one(write):
+    text = "import emulated\ndef test_a():\n    assert emulated.fewer(1, 2) == %d\n"
+    for name in interpreters.KNOWN:
+        path = write(text % (2 if name in interpreters.EMULATED else 1), f"proto_{name}.py")
+        assert portable.run_file(path, name, ["test_a"])[0] == {"test_a": ("ok", "")}
+
+
 def test_a_file_may_name_its_interpreters(write):
     assert portable.interpreters_of(write("INTERPRETERS = ('micropython', 'mips')\ndef test_a(): pass\n")) == (
         "micropython", "mips",
