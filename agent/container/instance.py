@@ -73,12 +73,13 @@ class Instance:
             used = self.used()
             self.release()
         if kind == "exit":
-            reason = self.stderr_line()
+            kind, reason = ("exit", self.stderr_line()) if code else ("ok", "")
         return Outcome(kind, code, reason, bytes(self.wasi.output), used, pages)
 
     def invoke(self, name, args, tick):
         """Call an exported function; (kind, code, reason, what it returned).
 
+        "exit" with code 0 is a proc_exit; "ok" is a function that returned.
         For tests and for modules that are not commands: the instance keeps its
         memory, so a `run` may not follow.  i32 and i64 are signed on the way in and out.
         """
@@ -103,8 +104,7 @@ class Instance:
                 self.ready = True
             return "ok", 0, "", action(*args)
         except Unwind as e:
-            kind = "ok" if e.kind == "exit" and not e.code else e.kind
-            return kind, e.code, e.reason, None
+            return e.kind, e.code, e.reason, None
         except (ArithmeticError, LookupError, RuntimeError, ValueError, MemoryError) as e:
             if e is self.fault or e is self.wasi.fault:
                 raise

@@ -1,34 +1,16 @@
 """A module taken apart and put together again: the tests' own reader of the binary format.
 
 It shares nothing with the agent's decoder, and takes only modules that wasmtime has
-found valid within the container's feature set.  Format: WebAssembly core
-specification, chapter 5.
+found valid within the container's feature set.  modules.py encodes.  Format:
+WebAssembly core specification, chapter 5.
 """
+
+from modules import u
 
 TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, ELEMENT, CODE, DATA, DATA_COUNT = range(1, 13)
 # Sections in the order they stand in.
 ORDER = (TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, ELEMENT, DATA_COUNT, CODE, DATA)
 HEADER = b"\0asm\1\0\0\0"
-
-
-def u(n):
-    """Unsigned LEB128."""
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
-def s(n):
-    """Signed LEB128."""
-    out = bytearray()
-    while not -64 <= n < 64:
-        out.append(n & 127 | 128)
-        n >>= 7
-    out.append(n & 127)
-    return bytes(out)
 
 
 class Cursor:

@@ -6,8 +6,7 @@ blocks take and give several, and dead code has the stacks that only dead code h
 Nothing need end: the fuel of the case ends it.
 """
 
-from binary import s, u
-from modules import END, F64, I32
+from modules import END, F64, I32, s, u
 from odd import ALL, LOADS, STORES, TRAPPING, TYPES
 from operands import Frame, Operands
 

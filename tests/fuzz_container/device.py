@@ -67,8 +67,6 @@ def call(program, instance, name, args):
     args = tuple([given(t, a) for t, a in zip(params, args)])
     kind, code, reason, values = instance.invoke(name, args, tick)
     if kind == "ok":
-        if values is None:  # proc_exit(0)
-            return ["exit", 0]
         if len(values) != len(results):
             return ["ok, but with %d values" % len(values)]
         return ["ok", [taken(t, v) for t, v in zip(results, values)]]

@@ -1,8 +1,7 @@
 """Random valid modules, drawn toward the odd corners; bodies.py writes their functions."""
 
-from binary import u
 from bodies import Body
-from modules import END, module
+from modules import END, module, u
 from odd import IMPORTS, TYPES, WASI, constant
 
 

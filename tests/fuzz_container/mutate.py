@@ -4,7 +4,8 @@ Most are no longer valid, in ways a validator must see; a part still is, and the
 """
 
 from binary import CODE, DATA, ELEMENT, EXPORT, FUNCTION, GLOBAL, HEADER, MEMORY, TABLE, TYPE, Parts
-from binary import instructions, locals_end, s, sections, u
+from binary import Cursor, instructions, locals_end, sections
+from modules import s, u
 from odd import ALL, TYPES, constant
 
 # Instructions that stand for themselves, for insertion anywhere.
@@ -18,6 +19,8 @@ SNIPPETS = (
     b"\x20\x80\x80\x80\x80\x10\x1a", b"\x41\x80\x80\x80\x80\x80\0\x1a", b"\x02\xc0\x7f\x0b", b"\x41\xff\xff\xff\xff\x2f\x1a",
     b"\x06\x40", b"\xfc\x08\0\0", b"\xd0\x70", b"\x25\0", b"\x12\0", b"\x10\xff\xff\xff\xff\x0f", b"\x41\x40\x40\0",
 )  # fmt: skip
+# What a construct gives: a value, or often nothing.
+_GIVEN = (0, 0, 0, *TYPES)
 EDGE_NUMBERS = (0, 1, 2, 3, 7, 63, 64, 127, 128, 200, 201, 255, 65535, 65536, 65537, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
@@ -85,12 +88,13 @@ def reframe(rnd, data):
 
 
 def _body(rnd, parts):
-    """(index, body, listing) of some body, or None."""
+    """(index, body, listing) of some body, or None; long ones more often, as there is more in them."""
     if not parts[CODE]:
         return None
-    i = rnd.randrange(len(parts[CODE]))
+    i = rnd.choices(range(len(parts[CODE])), [len(body) for body in parts[CODE]])[0]
     body = parts[CODE][i]
-    return i, body, instructions(body, locals_end(body))
+    listing = instructions(body, locals_end(body))
+    return (i, body, listing) if listing else None
 
 
 def in_code(rnd, parts, other):
@@ -165,6 +169,72 @@ def splice(rnd, parts, other):
         last = min(first + rnd.choice((1, 3, 10)), len(source[2]) - 1)
         at = rnd.choice(listing)[1]
         parts[CODE][i] = body[:at] + source[1][source[2][first][1] : source[2][last][1]] + body[at:]
+
+
+def in_constructs(rnd, parts, other):
+    """Drop an `else`, lead one label of a br_table elsewhere, insert a br_table, or exchange the types of two constructs.
+
+    All else is right, so that only the check of that one rule can see it.
+    """
+    listings = [instructions(body, locals_end(body)) for body in parts[CODE]]
+    change, ops = rnd.choice(
+        (
+            (_without_else, (0x05,)), (_led_elsewhere, (0x0E,)), (_with_table, range(0x100)), (_with_table, range(0x100)),
+            (_retyped, (0x02, 0x03, 0x04)),
+        )
+    )
+    sites = [(i, number) for i, listing in enumerate(listings) for number, (op, _, _) in enumerate(listing) if op in ops]
+    if sites:
+        i, number = rnd.choice(sites)
+        parts[CODE][i] = change(rnd, parts[CODE][i], listings[i], number)
+
+
+def _without_else(rnd, body, listing, number):
+    """The body without an `else` and what is behind it, up to the end."""
+    level = 0
+    for op, start, _ in listing[number + 1 :]:
+        level += (op in (0x02, 0x03, 0x04)) - (op == 0x0B)
+        if level < 0:
+            return body[: listing[number][1]] + body[start:]
+    return body
+
+
+def _led_elsewhere(rnd, body, listing, number):
+    """One label of a br_table is any of the constructs around it."""
+    _, start, end = listing[number]
+    around = 1
+    for op, _, _ in listing[:number]:
+        around += (op in (0x02, 0x03, 0x04)) - (op == 0x0B)
+    cursor = Cursor(body, start + 1)
+    labels = [cursor.u() for _ in range(cursor.u() + 1)]
+    labels[rnd.randrange(len(labels))] = rnd.randrange(max(1, around))
+    return body[: start + 1] + u(len(labels) - 1) + b"".join([u(label) for label in labels]) + body[end:]
+
+
+def _with_table(rnd, body, listing, number):
+    """A br_table, and around it what its two labels name: constructs that give one value or none, alike or not."""
+    inner, outer, default = rnd.choice(_GIVEN), rnd.choice(_GIVEN), rnd.randrange(2)
+    labels = [rnd.randrange(2) for _ in range(rnd.randrange(1, 4))] + [default]
+
+    def value(t):
+        return constant(rnd, t) if t else b""
+
+    code = b"\x02" + bytes([outer or 0x40]) + b"\x02" + bytes([inner or 0x40]) + value((inner, outer)[default])
+    code += constant(rnd, TYPES[0]) + b"\x0e" + u(len(labels) - 1) + bytes(labels) + b"\x0b"
+    code += (b"\x1a" if inner else b"") + value(outer) + b"\x0b" + (b"\x1a" if outer else b"")
+    at = listing[number][1]
+    return body[:at] + code + body[at:]
+
+
+def _retyped(rnd, body, listing, number):
+    """Two constructs have each other's types."""
+    one = listing[number][1:]
+    two = rnd.choice([place for op, *place in listing if op in (0x02, 0x03, 0x04)])
+    first, second = sorted((tuple(one), tuple(two)))
+    types = body[first[0] + 1 : first[1]], body[second[0] + 1 : second[1]]
+    if first == second:
+        return body
+    return body[: first[0] + 1] + types[1] + body[first[1] : second[0] + 1] + types[0] + body[second[1] :]
 
 
 def in_locals(rnd, parts, other):
@@ -252,4 +322,4 @@ def functions(rnd, parts, other):
             bodies.append(bodies[i])
 
 
-CHANGES = (in_code,) * 16 + (splice, splice, in_locals, in_types, in_types, in_limits, in_segments, in_globals, in_exports, functions)
+CHANGES = (in_code,) * 16 + (in_constructs,) * 4 + (splice, splice, in_locals, in_types, in_types, in_limits, in_segments, in_globals, in_exports, functions)

@@ -1,8 +1,7 @@
 """Odd values, and what instructions there are to draw from."""
 
 import edges
-from binary import s
-from modules import F32, F64, I32, I64
+from modules import F32, F64, I32, I64, s
 
 TYPES = (I32, I64, F32, F64)
 LOADS = {0x28: (I32, 4), 0x29: (I64, 8), 0x2A: (F32, 4), 0x2B: (F64, 8), 0x2C: (I32, 1), 0x2D: (I32, 1),

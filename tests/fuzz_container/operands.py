@@ -1,7 +1,6 @@
 """The operand stack of a body that is being written: what stands there, and values to push."""
 
-from binary import s, u
-from modules import I32
+from modules import I32, s, u
 from odd import BY_RESULT, FAR, LOADS, OFFSETS, TRAPPING, constant
 
 

@@ -7,18 +7,13 @@ of the two ran out; what stores a float, or looks at its bits, makes a NaN canon
 The start function is exported instead, so that what it leaves can be looked at.
 """
 
-from binary import CODE, EXPORT, FUNCTION, GLOBAL, MEMORY, TYPE, Cursor, Parts, instructions, locals_end, s, u
+from binary import CODE, EXPORT, FUNCTION, GLOBAL, MEMORY, TYPE, Cursor, Parts, instructions, locals_end
+from modules import END, F32, F64, I32, I64, get, s, u
 
-F32, F64, I32, I64 = 0x7D, 0x7C, 0x7F, 0x7E
 DEPTH = 60
 WHY_DEPTH, WHY_FUEL = 1, 2
-END = b"\x0b"
 NAN = {F32: b"\x43\0\0\xc0\x7f", F64: b"\x44\0\0\0\0\0\0\xf8\x7f"}
 PREFIX = "\0oracle "
-
-
-def get(i):
-    return b"\x20" + u(i)
 
 
 class Rewritten:

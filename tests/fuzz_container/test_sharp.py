@@ -12,7 +12,7 @@ from backfence.agent.container.memory import Memory
 from backfence.agent.container.translated import access, code, control, numeric, stack, views
 
 # Modules of a fixed seed within which each fault must show.
-MOST = 400
+MOST = 800
 
 
 def first_finding(draw, seed):
@@ -103,6 +103,35 @@ def loose_loops(monkeypatch):
     monkeypatch.setattr(validate.Validator, "label_types", lambda self, frame: frame.results)
 
 
+def bare_ifs(monkeypatch):
+    """An `if` without `else` that may give what it does not take."""
+    monkeypatch.setattr(validate.Validator, "check_end", lambda self: self.frames[-1])
+
+
+def uneven_tables(monkeypatch):
+    """A br_table whose labels may take more or less than the default one."""
+
+    def check(self, frames):
+        for frame in frames:
+            self.stack.extend(self.pop_all(self.label_types(frame)))
+        return len(self.label_types(frames[-1]))
+
+    monkeypatch.setattr(validate.Validator, "check_table", check)
+
+
+def untyped_tables(monkeypatch):
+    """A br_table that looks at the types of its default label alone."""
+
+    def check(self, frames):
+        types = self.label_types(frames[-1])
+        self.stack.extend(self.pop_all(types))
+        if any(len(self.label_types(frame)) != len(types) for frame in frames):
+            self.bad("type mismatch")
+        return len(types)
+
+    monkeypatch.setattr(validate.Validator, "check_table", check)
+
+
 def long_numbers(monkeypatch):
     """A reader that takes numbers of any length."""
 
@@ -121,6 +150,7 @@ def long_numbers(monkeypatch):
 FAULTS = {
     no_bounds: generated, no_mask: generated, stale_memory: generated, late_traps: generated, free_loops: generated,
     any_type: generated, old_bytes: generated, store_order: generated, loose_alignment: mutated, loose_loops: generated, long_numbers: mutated,
+    bare_ifs: mutated, uneven_tables: mutated, untyped_tables: mutated,
 }  # fmt: skip
 
 

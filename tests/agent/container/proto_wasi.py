@@ -213,6 +213,8 @@ def exiting(code):
 
 def test_exit_codes():
     assert run(exiting(0)).kind == "ok"
+    # Inside a call it is no return: there are no values.
+    assert start(exiting(0)).invoke("_start", (), tick)[:2] == ("exit", 0)
     for code in (1, 3, 255):
         outcome = run(exiting(code))
         assert (outcome.kind, outcome.code) == ("exit", code)
