@@ -11,9 +11,9 @@ from .limits import PAGE_BYTES, Refused
 from .memory import reserved
 
 # Heap that the code of one byte of a body keeps.
-_KEPT = 8
-# Heap that compiling the largest body takes for each of its bytes, and gives back.
-_COMPILING = 40 if sys.maxsize < 1 << 32 else 64
+KEPT = 8
+# Heap that compiling the largest body takes for each of its bytes, and gives back, by the word's bits.
+COMPILING = {32: 40, 64: 64}
 # Beside the code: the module's tables, an instance, buffers.
 _FIXED = 8192
 
@@ -28,12 +28,13 @@ def needed(module, compiles):
     compiles: its functions become Python source, which the interpreter compiles.
     """
     sizes = [end - start for start, end in module.bodies] or [0]
+    word = 32 if sys.maxsize < 1 << 32 else 64
     memory = 0
     if module.memory is not None:
         memory = module.memory[0] * PAGE_BYTES
         if memory <= reserved():
             memory = 0
-    return _FIXED + memory + sum(sizes) * _KEPT + (max(sizes) * _COMPILING if compiles else 0)
+    return _FIXED + memory + sum(sizes) * KEPT + (max(sizes) * COMPILING[word] if compiles else 0)
 
 
 def free():

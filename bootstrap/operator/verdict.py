@@ -2,7 +2,7 @@
 
 import sys
 
-from ...agent.container import Refused
+from ...agent.container import Refused, room
 from ...agent.container.limits import PAGE_BYTES
 from . import program, trial
 
@@ -14,11 +14,6 @@ NO_MICROPYTHON = (
     "no MicroPython 1.23 or later was found here, so this ran on CPython: results and fuel are a box's, "
     "memory, speed and what can be compiled are not; `make setup` fetches one"
 )
-# Heap for each byte of a function's body: of the code that is kept (3 to 8 in the examples),
-# and while it is translated and compiled, by the word's bits.  Found by giving
-# examples/words, logscan and hello ever less heap, with MicroPython 1.29 and 1.25.
-CODE = 6
-TRANSLATION = {32: 37, 64: 41}
 ROWS = 24
 BAR = 16
 
@@ -79,14 +74,14 @@ def heap(found, data, pages, survey):
     """Bytes of heap, a dict: "memory" at the start; "code", kept with the program; "translation_32" and
     "translation_64", what the largest function takes besides, for a moment, on a box of that word size.
 
-    "code" is measured here, or CODE bytes for each of the functions' where the interpreter does not count.
+    "code" is measured here, or a box's own estimate where the interpreter does not count.
     """
     _, held, without = found.report["heap"]
     largest = survey.largest().size if survey.functions else 0
-    code = CODE * sum(one.size for one in survey.functions) if held is None else max(held - without, 0)
+    code = room.KEPT * sum(one.size for one in survey.functions) if held is None else max(held - without, 0)
     return {
         "memory": pages * PAGE_BYTES, "code": code + len(data),
-        "translation_32": largest * TRANSLATION[32], "translation_64": largest * TRANSLATION[64],
+        "translation_32": largest * room.COMPILING[32], "translation_64": largest * room.COMPILING[64],
     }
 
 
