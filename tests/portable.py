@@ -1,8 +1,8 @@
 """Pytest's side of the portable tests: one item for each function and interpreter.
 
 A file is run once per interpreter, in a process of its own.  The runs begin with
-the session, on all processors but one, while pytest goes through the other tests
-on that; the portable items come late and report what their run printed.
+the session, one on each processor, and yield to the other tests, which pytest goes
+through meanwhile; the portable items come late and report what their run printed.
 
 Emulated processors are given the agent compiled, as its package brings it to a
 gateway: compiling it took them longer than most tests.  emulated.py tells a test of them.
@@ -78,10 +78,9 @@ class Runs:
     def __init__(self):
         self.futures = {}
         self._waiting = collections.deque()
-        self._all_processors = False
 
     def start(self, items):
-        """Begins the runs of the portable items on all processors but one."""
+        """Begins the runs of the portable items."""
         names = {}
         for item in items:
             if isinstance(item, PortableItem):
@@ -90,21 +89,15 @@ class Runs:
         for (path, name), functions in sorted(names.items(), key=lambda run: _is_native(run[0][1])):
             future = self.futures[path, name] = concurrent.futures.Future()
             self._waiting.append((future, path, name, functions))
-        for _ in range(max(1, (os.cpu_count() or 1) - 1)):
-            self._work()
+        for _ in range(os.cpu_count() or 1):
+            threading.Thread(target=self._run_all, daemon=True).start()
 
     def outcome(self, item):
-        """("ok" or "FAIL", text) of one item; from now on the last processor is free too."""
-        if not self._all_processors:
-            self._all_processors = True
-            self._work()
+        """("ok" or "FAIL", text) of one item."""
         results, rest = self.futures[_key(item)].result()
         if item.function_name in results:
             return results[item.function_name]
         return "FAIL", rest
-
-    def _work(self):
-        threading.Thread(target=self._run_all, daemon=True).start()
 
     def _run_all(self):
         while self._waiting:
@@ -178,7 +171,7 @@ def run_file(path, interpreter, names, limit_s=FILE_LIMIT_S):
     with tempfile.TemporaryDirectory(prefix="backfence-") as folder:
         try:
             run = subprocess.run(
-                found.arguments(str(RUNNER), str(path), *names),
+                ["nice", "-n", "10", *found.arguments(str(RUNNER), str(path), *names)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 env=environment, cwd=folder, timeout=limit_s,
             )
