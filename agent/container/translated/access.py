@@ -10,11 +10,16 @@ first, so that a store that traps has written nothing.
 from .branches import Branches
 from ..opcodes import ACCESS
 from ..reader import F32, F64, I32, I64
-from .stack import EFFECT, known, simple
+from .stack import EFFECT, aligned, known, simple
 
 
 class Access(Branches):
     """Instructions 0x28..0x40."""
+
+    def __init__(self, module, mode, source, limits):
+        Branches.__init__(self, module, mode, source, limits)
+        # From here to -1 a number stands for an address beyond all that the memory may become.
+        self.least = (module.memory[1] << 16) - 0x100000000 if module.memory else 0
 
     def access(self, op):
         """Translate load, store, memory.size or memory.grow."""
@@ -48,14 +53,17 @@ class Access(Branches):
             if self.mode.words:
                 self.emit("w=W")
 
-    def address(self, offset):
-        """Pop a base.
+    def address(self, base, offset):
+        """Where an access goes, by the entry of its base.
 
         Gives (text, number, test): the effective address as text to be used once, the
         number if it is known, else -1, and the test that the base is not negative, if it
         needs one; a tested base is `t` or a name by the time the text is evaluated.
         """
-        base = self.clean(self.number(self.pop(I32)))
+        # Held signed, a base beyond its type need not be wrapped: below 0 it is as large an
+        # address as the wrapped one, and that is beyond the memory either way.
+        if not self.mode.signed or base[2] < self.least or base[3] > 0xFFFFFFFF:
+            base = self.clean(base)
         text, lo = base[1], base[2]
         if known(base):
             number = (lo & 0xFFFFFFFF) + offset
@@ -73,10 +81,27 @@ class Access(Branches):
             text = "%s+%d" % (text, offset)
         return text, -1, test
 
+    def word(self, base, offset):
+        """Text of the index in `w` of a base that is a multiple of four, else None.
+
+        Modulo 2^30 it is right whether the base has wrapped or not.
+        """
+        if offset & 3 or not self.mode.words or known(base) or not aligned(base):
+            return None
+        index = self.quarter(base) or base[1] + ">>2"
+        if base[2] < 0 or base[3] > 0xFFFFFFFF:
+            index += "&1073741823"
+        return "(%s)+%d" % (index, offset >> 2) if offset else index
+
     def load(self, t, size, signed, offset):
         """Pop a base; push what stands there."""
-        text, number, test = self.address(offset)
+        base = self.number(self.pop(I32))
         mode = self.mode
+        index = self.word(base, offset) if size == 4 and t == I32 else None
+        if index:
+            self.push((I32, "w[%s]" % index, mode.lo, mode.hi, EFFECT))
+            return
+        text, number, test = self.address(base, offset)
         lo, hi = 0, (1 << 8 * size) - 1
         if t == F32:
             value = "lf(%s)" % text
@@ -143,7 +168,13 @@ class Access(Branches):
             # Python evaluates the value before the address.
             self.settle(len(stack) - 2)
         value = self.stored(t, size)
-        text, number, test = self.address(offset)
+        base = self.number(self.pop(I32))
+        index = self.word(base, offset) if size == 4 and t != F32 else None
+        if index:
+            self.settle_effects()
+            self.emit("w[%s]=%s" % (index, value))
+            return
+        text, number, test = self.address(base, offset)
         self.settle_effects()
         checked = test or text[:2] == "a("
         if number < 0 and (checked or size in (2, 4)):

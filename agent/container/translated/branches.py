@@ -51,6 +51,7 @@ class Branches(Control):
                     self.emit("s%d=s%d" % (frame.height + i, at + i))
             self.jump(frame)
         self.indent -= 1
+        self.rely_on(self.facts_of(text, False))
         # The fallen-through values have the label's types.
         at = len(self.stack) - len(types)
         del self.stack[at:]

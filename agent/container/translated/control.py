@@ -19,6 +19,7 @@ each segment is entered when p is at most its number.
 from .. import validate
 from ..reader import I32
 from ..validate import FUNCTION, IF, LOOP
+from .alignment import follow
 from .numeric import Numeric
 from .structure import breaks
 
@@ -39,6 +40,9 @@ class Frame(validate.Frame):
         self.quiet = False  # its fuel is counted in x, from here inwards
         self.indent = 0
         self.body = 0  # where its body begins in the source
+        self.before = 0  # locals that are multiples of four where it begins, as bits
+        self.kept = 0  # those of them that are so throughout
+        self.otherwise = ()  # what an `else` may rely on: what holds where the condition does not
 
 
 class Control(Numeric):
@@ -76,14 +80,28 @@ class Control(Numeric):
                 self.begin_nested(frame, condition)
         self.frames.append(frame)
         self.restart(frame, params)
+        frame.before = self.aligned
+        if self.alignment:
+            frame.kept = self.alignment.kept(number, self.aligned)
+        if kind == LOOP:
+            self.aligned = frame.kept
+        elif kind == IF:
+            frame.otherwise = self.facts_of(condition, False)
+            self.rely_on(self.facts_of(condition, True))
+
+    def follow_alignment(self, params, shape):
+        """Look through the body for what keeps locals multiples of four, if that is of use."""
+        self.alignment = None
+        self.aligned = 0
+        if shape.memory and self.mode.words:
+            self.alignment = follow(self.data, self.pos, self.end, params, self.locals)
+            self.aligned = self.alignment.zeros
 
     def fuel(self, cost):
         if cost and self.quiet:
-            self.emit("x-=%d" % cost)
-            self.emit("if x<0:x=V(x)")
+            self.emit("if (x:=x-%d)<0:x=V(x)" % cost)
         elif cost:
-            self.emit("F-=%d" % cost)
-            self.emit("if F<0:T()")
+            self.emit("if (F:=F-%d)<0:T()" % cost)
 
     # The nested lowering.
 
@@ -250,6 +268,8 @@ class Control(Numeric):
                 self.indent += 1
                 frame.body = self.out.size
         self.ranges.clear()
+        self.rely_on(frame.otherwise)
+        self.aligned = frame.before
         frame.unreachable = False
         self.restart(frame, frame.params)
 
@@ -299,6 +319,7 @@ class Control(Numeric):
         self.frames.pop()
         self.restart(frame, frame.results)
         self.ranges.clear()
+        self.aligned = frame.kept
         if frame.born_dead:
             self.dead = True
         return False

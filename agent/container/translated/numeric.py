@@ -2,9 +2,9 @@
 
 from ..opcodes import CONVERSIONS
 from ..reader import F32, F64, I32, I64
-from .stack import BOOL, EFFECT, Stack, known, simple
+from .conditions import Conditions
+from .stack import ALIGNED, BOOL, EFFECT, aligned, known, simple
 
-_COMPARE = ("==", "!=", "<", "<", ">", ">", "<=", "<=", ">=", ">=")
 _FLOAT_COMPARE = ("==", "!=", "<", ">", "<=", ">=")
 # Float instructions from `abs` on: text for one or two operands.  R rounds to f32.
 _FLOAT_UNARY = ("abs(%s)", "(-%s)", "ceil(%s)", "floor(%s)", "trunc(%s)", "near(%s)", "sqrt(%s)")
@@ -26,7 +26,7 @@ def _bits_bound(lo, hi):
     return bound
 
 
-class Numeric(Stack):
+class Numeric(Conditions):
     """Instructions 0x45..0xC4 and the saturating conversions."""
 
     def numeric(self, op):
@@ -58,61 +58,6 @@ class Numeric(Stack):
         else:
             self.extend(op)
 
-    # Comparisons.
-
-    def is_zero(self, t):
-        e = self.pop(t)
-        if e[4] & BOOL:
-            self.push((I32, "(not %s)" % e[1], 0, 1, e[4]))
-        else:
-            e = self.clean(e)
-            self.push((I32, "(not %s)" % e[1], 0, 1, e[4] | BOOL))
-
-    def compare(self, t, which):
-        """eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u, by `which` from 0."""
-        b = self.clean(self.pop(t))
-        a = self.clean(self.pop(t))
-        operator = _COMPARE[which]
-        flags = (a[4] | b[4]) & EFFECT | BOOL
-        unsigned_op = which > 1 and which & 1
-        text = None
-        if which > 1:
-            if t == I32 and not self.mode.signed:
-                if not unsigned_op and (a[3] > 0x7FFFFFFF or b[3] > 0x7FFFFFFF):
-                    text = "(%s%s%s)" % (self.flipped(a), operator, self.flipped(b))
-            elif unsigned_op and (a[2] < 0 or b[2] < 0):
-                self.unsigned_compare(t, which, a, b)
-                return
-        self.push((I32, text or "(%s%s%s)" % (a[1], operator, b[1]), 0, 1, flags))
-
-    def flipped(self, e):
-        """Text of an i32 held unsigned, its sign bit flipped: orders as signed."""
-        if known(e):
-            return "%d" % (e[2] ^ 0x80000000)
-        return "(%s^2147483648)" % e[1]
-
-    def unsigned_compare(self, t, which, a, b):
-        """Unsigned order of two integers held signed."""
-        flags = (a[4] | b[4]) & EFFECT | BOOL
-        if known(b) and b[2] >= 0:
-            text = ("(0<=%s<%s)", "(not 0<=%s<=%s)", "(0<=%s<=%s)", "(not 0<=%s<%s)")[(which - 3) >> 1]
-            text = text % (a[1], b[1])
-        else:
-            # Both are used twice, so both must be names.
-            self.push(a)
-            self.push(b)
-            b = self.pop_simple(t)
-            a = self.pop_simple(t)
-            flags = (a[4] | b[4]) & EFFECT | BOOL
-            if which in (5, 7):  # gt, le
-                x, y = b[1], a[1]
-            else:
-                x, y = a[1], b[1]
-            text = "(%s<%s if (%s^%s)>=0 else %s<0)" % (x, y, x, y, y)
-            if which > 5:
-                text = "(not %s)" % text
-        self.push((I32, text, 0, 1, flags))
-
     # Integer arithmetic.
 
     def integer(self, t, which):
@@ -121,7 +66,7 @@ class Numeric(Stack):
             e = self.clean(self.pop(t))
             bits = 32 if t == I32 else 64
             text = "%s(%s,%d)" % (("clz", "ctz", "popcnt")[which], self.unsigned(e), bits)
-            self.push((t, text, 0, bits, e[4]))
+            self.push((t, text, 0, bits, e[4] & EFFECT))
             return
         b = self.number(self.pop(t))
         a = self.number(self.pop(t))
@@ -147,11 +92,36 @@ class Numeric(Stack):
             # Adding 2^32-k is subtracting k.
             k = 0x100000000 - b[2]
             entry = (t, "(%s-%d)" % (a[1], k), a[2] - k, a[3] - k, flags)
+            b = (t, "%d" % -k, -k, -k, 0)
         else:
             entry = (t, "(%s%s%s)" % (a[1], "+-*"[which - 3], b[1]), lo, hi, flags)
+        if t == I32:
+            entry = self.sum_aligned(which, a, b, entry)
         if lo < -loose or hi > loose:
             entry = self.clean(entry)
         self.push(entry)
+
+    def sum_aligned(self, which, a, b, entry):
+        """The entry of a sum or product, marked if it is a multiple of four."""
+        if which == 5:
+            if not (aligned(a) or aligned(b)):
+                return entry
+            quarters = None
+            for x, y in ((a, b), (b, a)):
+                quarter = self.quarter(x) if aligned(x) else None
+                if quarter:
+                    quarters = "(%s*%s)" % (quarter, y[1])
+                    break
+        else:
+            if not (aligned(a) and aligned(b)):
+                return entry
+            x, y = self.quarter(a), self.quarter(b)
+            quarters = None
+            if x or y:
+                quarters = "(%s%s%s)" % (x or "(%s>>2)" % a[1], "+-"[which - 3], y or "(%s>>2)" % b[1])
+        if quarters:
+            self.note_quarter(entry[1], quarters)
+        return entry[:4] + (entry[4] | ALIGNED,)
 
     def divide(self, t, which, a, b):
         """div_s, div_u, rem_s, rem_u."""
@@ -185,6 +155,8 @@ class Numeric(Stack):
         text = "(%s%s%s)" % (a[1], "&|^"[which - 10], b[1])
         if which == 10:
             # A mask cleans: the bits above it are gone.
+            if t == I32 and (aligned(a) or aligned(b)):
+                flags |= ALIGNED
             highs = [e[3] for e in (a, b) if e[2] >= 0]
             if highs:
                 self.push((t, text, 0, min(highs), flags))
@@ -234,15 +206,20 @@ class Numeric(Stack):
         """Shift by a constant 0 < k < bits."""
         flags = a[4] & EFFECT
         if which == 0:
+            if k > 1 and t == I32:
+                flags |= ALIGNED
             most = 1 << 60 >> k
             if a[2] < -most or a[3] >= most:
                 # Drop the bits that will fall out first, so that the rest stays small.
                 if t == I32 and not self.mode.signed:
                     keep = (1 << bits - k) - 1
-                    self.push((t, "((%s&%d)<<%d)" % (a[1], keep, k), 0, keep << k, flags))
-                    return
-                a = self.clean(a)
-            self.push((t, "(%s<<%d)" % (a[1], k), a[2] << k, a[3] << k, flags))
+                    a = (t, "(%s&%d)" % (a[1], keep), 0, keep, a[4])
+                else:
+                    a = self.clean(a)
+            text = "(%s<<%d)" % (a[1], k)
+            if flags & ALIGNED:
+                self.note_quarter(text, a[1] if k == 2 else "(%s<<%d)" % (a[1], k - 2))
+            self.push((t, text, a[2] << k, a[3] << k, flags))
             return
         a = self.clean(a)
         if which == 1:

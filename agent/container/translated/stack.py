@@ -25,6 +25,7 @@ from ..validate import Validator
 # Flags of an entry.
 EFFECT = const(1)  # reads memory or a global, or may trap: order matters
 BOOL = const(2)  # a Python bool: a comparison not yet used as a number
+ALIGNED = const(4)  # an i32 whose low two bits are zero
 
 # Longer expressions are written down: the compiler's parse tree costs heap.
 TEXT_CAP = const(160)
@@ -57,6 +58,11 @@ def simple(text):
     return text[-1] not in ")]"
 
 
+def aligned(entry):
+    """Is it a multiple of four?"""
+    return entry[4] & ALIGNED or entry[2] == entry[3] and not entry[2] & 3
+
+
 def known(entry):
     """Is its value a known integer, and may its text go unevaluated?"""
     return entry[2] == entry[3] and not entry[4] & EFFECT
@@ -80,6 +86,9 @@ class Stack(Validator):
         self.indent = 1
         self.quiet = False  # fuel is counted in x here
         self.ranges = {}  # local -> (lo, hi), where known to be narrower than its type
+        self.aligned = 0  # locals that are multiples of four here, as bits
+        self.facts = {}  # text of a condition -> what holds where it does, and where not
+        self.quarters = {}  # text of a multiple of four -> text of a quarter of it
 
     def emit(self, text):
         """Write a line of source, unless it could not be reached."""
@@ -113,6 +122,18 @@ class Stack(Validator):
 
     # The source's side.
 
+    def note_quarter(self, text, quarter):
+        """Note the text of a quarter of what `text` computes; few wait at once."""
+        if len(self.quarters) == 32:
+            self.quarters.clear()
+        self.quarters[text] = quarter
+
+    def quarter(self, entry):
+        """Text of a quarter of a multiple of four, if there is one without a shift; else None."""
+        if known(entry):
+            return "%d" % (entry[2] >> 2)
+        return self.quarters.get(entry[1])
+
     def number(self, entry):
         """The entry with a bool made a number."""
         if entry[4] & BOOL:
@@ -132,21 +153,31 @@ class Stack(Validator):
                 return (t, "(%s&4294967295)" % text, 0, 0xFFFFFFFF, flags)
             if self.compact:
                 return (t, "Z(%s)" % text, mode.lo, mode.hi, flags)
-            return (
-                t, "(t if -1073741823<=(t:=%s)<=1073741823 else Z(t))" % text,
-                mode.lo, mode.hi, flags,
-            )  # fmt: skip
+            return (t, self.wrap(text, lo < mode.lo, hi > mode.hi, mode.small, "Z"), mode.lo, mode.hi, flags)
         if t == I64:
             if lo >= -0x8000000000000000 and hi <= 0x7FFFFFFFFFFFFFFF:
                 return entry
             small = self.mode.small
             if self.compact:
                 return (t, "Y(%s)" % text, -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, flags)
+            low, high = lo < -0x8000000000000000, hi > 0x7FFFFFFFFFFFFFFF
             return (
-                t, "(t if -%d<=(t:=%s)<=%d else Y(t))" % (small, text, small),
-                -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, flags,
+                t, self.wrap(text, low, high, small, "Y"), -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, flags,
             )  # fmt: skip
         return entry
+
+    @staticmethod
+    def wrap(text, low, high, small, helper):
+        """Text that wraps `text` by the helper, unless it is a small integer.
+
+        It can only leave its type below if `low`, above if `high`: one test is cheaper
+        than two.  What is not small and still in its type, the helper leaves as it is.
+        """
+        if low and high:
+            return "(t if -%d<=(t:=%s)<=%d else %s(t))" % (small, text, small, helper)
+        if low:
+            return "(t if (t:=%s)>=-%d else %s(t))" % (text, small, helper)
+        return "(t if (t:=%s)<=%d else %s(t))" % (text, small, helper)
 
     def settle(self, at):
         """Write the entry at depth `at` down into its local."""
@@ -166,7 +197,7 @@ class Stack(Validator):
             if name in stack[lower][1] and stack[lower][1] != "s%d" % lower:
                 self.settle(lower)
         self.emit("%s=%s" % (name, entry[1]))
-        stack[at] = (entry[0], name, entry[2], entry[3], 0)
+        stack[at] = (entry[0], name, entry[2], entry[3], entry[4] & ALIGNED)
 
     def settle_effects(self):
         """Before an effect or a branch: write down what reads state or may trap."""
@@ -212,4 +243,4 @@ class Stack(Validator):
         return self.clean(self.pop(want))[1]
 
 
-__all__ = ("BOOL", "EFFECT", "Source", "Stack", "known", "simple", "F32", "F64", "I64")
+__all__ = ("ALIGNED", "BOOL", "aligned", "EFFECT", "Source", "Stack", "known", "simple", "F32", "F64", "I64")

@@ -12,10 +12,11 @@ because MicroPython never frees an interned name:
 """
 
 from .access import Access
+from .alignment import FOLLOWED
 from ..limits import CALL_DEPTH
 from ..reader import F32, F64, I32, I64
 from ..arithmetic import float_from_bytes
-from .stack import EFFECT, Source
+from .stack import ALIGNED, EFFECT, Source, aligned
 from .structure import decide
 
 _ZERO = {I32: "0", I64: "0", F32: "0.0", F64: "0.0"}
@@ -40,6 +41,7 @@ class Translator(Access):
         if not shape.flat:
             decide(shape)
         params = len(signature[0])
+        self.follow_alignment(params, shape)
         self.indent = 0
         self.emit("def f%d(d%s):" % (self.index, "".join([",l%d" % i for i in range(params)])))
         self.indent = 1
@@ -105,10 +107,11 @@ class Translator(Access):
         name = "l%d" % i
         if op == 0x20:
             known = self.ranges.get(i)
+            flags = ALIGNED if i < FOLLOWED and self.aligned >> i & 1 else 0
             if known:
-                self.push((t, name, known[0], known[1], 0))
+                self.push((t, name, known[0], known[1], flags))
             else:
-                self.push_full(t, name)
+                self.push_full(t, name, flags)
             return
         entry = self.clean(self.number(self.pop(t)))
         if entry[4] & EFFECT:
@@ -120,8 +123,10 @@ class Translator(Access):
             self.ranges[i] = (entry[2], entry[3])
         elif i in self.ranges:
             del self.ranges[i]
+        if i < FOLLOWED:
+            self.aligned = self.aligned | 1 << i if t == I32 and aligned(entry) else self.aligned & ~(1 << i)
         if op == 0x22:
-            self.push((t, name, entry[2], entry[3], 0))
+            self.push((t, name, entry[2], entry[3], entry[4] & ALIGNED))
 
     def global_variable(self, op):
         """global.get and global.set."""
