@@ -9,24 +9,13 @@ from the box's own disk, so a job that starts without them is seen.
 import hashlib
 import random
 
+from ..agent.container import Outcome
+
 # Output of a model job: long enough to need more than one chunk when asked for.
 OUTPUT_BYTES = 64
 
 # What a box of this class burns per millisecond (CONTAINER.md's translated code).
 FUEL_PER_MS = 10_000
-
-
-class Outcome:
-    """What a job came to, in the shape of the container's own Outcome."""
-
-    def __init__(self, kind, code=0, reason="", output=b"", fuel=0, pages=0, ms=0):
-        self.kind = kind
-        self.code = code
-        self.reason = reason
-        self.output = output
-        self.fuel = fuel
-        self.pages = pages
-        self.ms = ms
 
 
 def expected(program, stdin, args, size=OUTPUT_BYTES):

@@ -163,7 +163,7 @@ class Jobs:
         return "memory" if again else "cancelled"
 
     def _outcome(self, kind, reason):
-        return Outcome(kind, 0, reason, b"", 0, 0)
+        return Outcome(kind, reason=reason)
 
     def _drop_programs(self):
         self._programs = []
