@@ -90,7 +90,6 @@ class World:
 
     def __init__(self, folder, heap, monkeypatch):
         self.broker = brokers.Broker("mosquitto", folder)
-        self.broker.start()
         self.fleet = agents.make_fleet(folder / "fleet")
         home = Home(self.fleet, 0, folder)
         home.configure(door=1, broker=self.broker.address, cpu_percent=100)
