@@ -45,8 +45,9 @@ run: $(VENV)/run.stamp ## Run the whole cloud here: broker, agents, a job (AGENT
 
 test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS=PATH restrict them)
 	@$(BIN)/python tests/setup/debian.py
-	@$(BIN)/python tests/setup/specification.py
-	@$(BIN)/python tests/setup/sysroots.py $(or $(filter amd64 armhf s390x mips i386,$(ARCHS)),$(if $(ARCHS),none))
+	@$(BIN)/python tests/setup/specification.py & \
+	$(BIN)/python tests/setup/sysroots.py $(or $(filter amd64 armhf s390x mips i386,$(ARCHS)),$(if $(ARCHS),none)) && \
+	wait $$!
 	@$(BIN)/python -m pytest $(if $(ARCHS),--interpreters '$(ARCHS)') $(TESTS)
 
 bench: $(VENV)/test.stamp ## Take the figures, beside their references, into build/bench (BENCH="NAME ..." NODES=N,N SEED=N)

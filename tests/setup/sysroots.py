@@ -7,6 +7,7 @@ from Debian's source.  i386 only when it is named.  Folders are named by version
 kept: what is there is not fetched again.
 """
 
+import concurrent.futures
 import fcntl
 import shutil
 import subprocess
@@ -59,6 +60,15 @@ def provide(archive, architecture):
     say(architecture, f"MicroPython {version} is ready ({time.monotonic() - start:.0f} s)")
 
 
+def provide_all(archive, names):
+    """Provides MIPS, which is compiled, while the others are fetched one by one; raises what failed first."""
+    compiled, fetched = ([name for name in names if (name == "mips") == there] for there in (True, False))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for future in [pool.submit(lambda group=group: [provide(archive, name) for name in group])
+                       for group in (compiled, fetched)]:
+            future.result()
+
+
 def say(architecture, text):
     """A line of progress."""
     print(f"sysroot {architecture}: {text}", flush=True)
@@ -80,8 +90,7 @@ def main():
         print(f"sysroots: reading Debian's package lists for {' '.join(wanted)}", flush=True)
         try:
             archive.update()
-            for name in wanted:
-                provide(archive, name)
+            provide_all(archive, wanted)
             shutil.rmtree(archive.folder)
         except (ArchiveError, mips.BuildError) as error:
             sys.exit(f"Error: {error}")
