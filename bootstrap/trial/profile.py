@@ -77,9 +77,10 @@ class ProfilingTranslator(Translator):
 
     head = False
 
-    def prologue(self, index, signature, shape):
+    def enter(self, signature, shape):
+        """The head of a function, whose first charge is a call of it."""
         self.head = True
-        Translator.prologue(self, index, signature, shape)
+        Translator.enter(self, signature, shape)
 
     def fuel(self, cost):
         """A charge of this cost, counted for the function at hand."""
