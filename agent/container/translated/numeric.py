@@ -86,6 +86,10 @@ class Numeric(Conditions):
         if lo < -loose or hi > loose:
             a = self.clean(a)
             b = self.clean(b)
+            if which == 5 and t == I32 and b[3] > 0x7FFFFFFF:
+                # A negative factor, held unsigned, would make a product beyond the small integers.
+                b = (t, self.as_signed(b), b[2] - 0x100000000 if known(b) else -0x80000000,
+                     b[3] - 0x100000000 if known(b) else 0x7FFFFFFF, b[4])  # fmt: skip
             lo, hi = _sum_range(which, a, b)
         flags = (a[4] | b[4]) & EFFECT
         if which == 3 and t == I32 and known(b) and b[2] > 0x7FFFFFFF:
