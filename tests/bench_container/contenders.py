@@ -35,7 +35,7 @@ class MicroPython:
     def __init__(self, interpreter, how):
         self.found = interpreters.find(interpreter)
         self.interpreter = interpreter
-        self.how = how  # an engine's name, or "hand"
+        self.how = how  # an engine's name, "hand", or "unmetered": translated without fuel
         self.bits = MICROPYTHONS[interpreter]
         self.name = f"{how} {interpreter}"
         self.fuel = {}  # (program, rounds): what a run used
@@ -129,10 +129,7 @@ class Wabt:
 def engines(interpreter):
     """The engines that agent.container has on one interpreter."""
     found = interpreters.find(interpreter)
-    code = (
-        "import backfence.agent.container as c\n"
-        "print(*(c.engines() if hasattr(c, 'engines') else ('translated',)))"
-    )
+    code = "import backfence.agent.container as c; print(*c.engines())"
     run = subprocess.run(found.arguments("-c", code), env=found.environment, capture_output=True, text=True)
     if run.returncode:
         raise Failed(f"{interpreter}: {(run.stdout + run.stderr).strip()}")
@@ -143,5 +140,5 @@ def all_of(names):
     """Every contender: on each interpreter the engines and the hand, then the two others."""
     found = []
     for name in names:
-        found += [MicroPython(name, how) for how in [*engines(name), "hand"]]
+        found += [MicroPython(name, how) for how in [*engines(name), "unmetered", "hand"]]
     return [*found, Wasmtime(), Wabt()]
