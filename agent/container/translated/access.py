@@ -179,7 +179,7 @@ class Access(Branches):
         checked = test or text[:2] == "a("
         if number < 0 and (checked or size in (2, 4)):
             # The value is evaluated first: it may trap, use `t` itself, or stand twice.
-            if checked or not simple(value) and (size == 2 or "t" in value or len(value) > 40):
+            if not simple(value) and (checked or size == 2 or "t" in value or len(value) > 40):
                 self.emit("u=%s" % value)
                 value = "u"
             if test:
