@@ -158,7 +158,8 @@ def _leb(data, pos):
     return pos + 1
 
 
-def _number(data, pos):
+def number(data, pos):
+    """(value, position behind it) of an unsigned LEB128, or of the low bits of a signed one."""
     value = shift = 0
     while True:
         b = data[pos]
@@ -181,12 +182,12 @@ def _skip(data, pos, end, kind, open_, shape, name):
     """Skip an opcode's immediates; note branches."""
     try:
         if kind == BR:
-            depth, pos = _number(data, pos)
+            depth, pos = number(data, pos)
             _jump(shape, open_, depth)
         elif kind == TABLE:
-            n, pos = _number(data, pos)
+            n, pos = number(data, pos)
             while n >= 0 and pos < end:
-                depth, pos = _number(data, pos)
+                depth, pos = number(data, pos)
                 _jump(shape, open_, depth)
                 n -= 1
         elif kind == FOUR:
@@ -196,10 +197,10 @@ def _skip(data, pos, end, kind, open_, shape, name):
         elif kind == ONE:
             pos += 1
         elif kind == TYPED:
-            n, pos = _number(data, pos)
+            n, pos = number(data, pos)
             pos += n
         elif kind == PREFIX:
-            op, pos = _number(data, pos)
+            op, pos = number(data, pos)
             if op > 7:
                 if op not in (10, 11):
                     raise Refused("opcode 0xfc %d is not supported: build for the WebAssembly MVP (%s)" % (op, name))

@@ -13,6 +13,7 @@ from array import array
 
 from ..opcodes import BLOCK, BR, EIGHT, ELSE, END, FOUR, IMMEDIATES, NONE, NOP, ONE, PREFIX, TABLE, TYPED
 from ..reader import I32
+from ..scan import number
 
 # What is known of a value: nothing, or the locals it leans on, as bits.
 UNKNOWN = -1
@@ -72,7 +73,7 @@ def follow(data, pos, end, params, types):
         pos += 1
         last, constant = constant, None
         if 0x20 <= op <= 0x22:
-            i, pos = _number(data, pos)
+            i, pos = number(data, pos)
             if op == 0x20:
                 stack.append(1 << i if i < FOLLOWED and found.integers >> i & 1 else UNKNOWN)
             else:
@@ -80,7 +81,7 @@ def follow(data, pos, end, params, types):
                 if op == 0x21 and stack:
                     stack.pop()
         elif op == 0x41:
-            constant, pos = _number(data, pos)
+            constant, pos = number(data, pos)
             stack.append(UNKNOWN if constant & 3 else 0)
         elif 0x6A <= op <= 0x74 and not 0x6D <= op <= 0x70 and len(stack) > 1:
             b = stack.pop()
@@ -137,17 +138,6 @@ def _result(op, a, b, constant):
     return _both(a, b)
 
 
-def _number(data, pos):
-    value = shift = 0
-    while True:
-        b = data[pos]
-        pos += 1
-        value |= (b & 127) << shift
-        shift += 7
-        if b < 128:
-            return value, pos
-
-
 def _skip(data, pos, kind):
     """Behind the immediates of an opcode of that kind."""
     lebs = 1
@@ -156,12 +146,12 @@ def _skip(data, pos, kind):
     if kind == FOUR or kind == EIGHT or kind == ONE:
         return pos + (4 if kind == FOUR else 8 if kind == EIGHT else 1)
     if kind == TABLE:
-        n, pos = _number(data, pos)
+        n, pos = number(data, pos)
         lebs = n + 1
     elif kind == TYPED:
-        lebs, pos = _number(data, pos)
+        lebs, pos = number(data, pos)
     elif kind == PREFIX:
-        op, pos = _number(data, pos)
+        op, pos = number(data, pos)
         return pos + (0 if op < 8 else 2 if op == 10 else 1)
     elif kind != BLOCK and kind != BR and kind != 1:
         lebs = 2
