@@ -23,6 +23,8 @@ from .errors import OperatorError
 MICROPYTHON_MIN = (1, 23)  # what OpenWrt 24.10 ships
 PROBE_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 4
+KILL_TIMEOUT_S = 60  # nothing outlives SIGKILL for long, unless the kernel holds it
+POLL_S = 0.01
 PORT_TRIES = 64
 STATUS_MAX_BYTES = 65536  # a status of the largest view and seat tables is some 8 KB
 
@@ -127,8 +129,38 @@ class Process:
     def pid(self):
         return self.popen.pid
 
+    @property
+    def code(self):
+        """The exit code, below 0 for a signal; None while the process runs.
+
+        Popen's own poll and wait take a lock, and where Ctrl-C interrupts them between
+        that and their `try`, they wait for it for ever.
+        """
+        if self.popen.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self.pid, 0  # Ctrl-C came before we could note its code
+            if pid:
+                self.popen.returncode = os.waitstatus_to_exitcode(status)
+        return self.popen.returncode
+
     def alive(self):
-        return self.popen.poll() is None
+        return self.code is None
+
+    def gone(self, timeout_s):
+        """Waits for the end of the process; True if it came in time."""
+        deadline = time.monotonic() + timeout_s
+        while self.alive():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_S)
+        return True
+
+    def send(self, number):
+        """Send it a signal, unless it is gone."""
+        if self.alive():
+            os.kill(self.pid, number)
 
     def status(self):
         """The last status file as a dict; None while there is none."""
@@ -148,8 +180,8 @@ class Process:
     def kill(self):
         """kill -9, and wait until the process is gone."""
         self.killed = True
-        self.popen.send_signal(signal.SIGKILL)
-        self.popen.wait()
+        self.send(signal.SIGKILL)
+        self.gone(KILL_TIMEOUT_S)
 
 
 class Lab:
@@ -220,7 +252,7 @@ class Lab:
             if not agent.killed and not agent.alive():
                 raise LabError(
                     "agent %s ended with code %d: %s (log: %s)"
-                    % (agent.name, agent.popen.returncode, last_line(agent.log), agent.log)
+                    % (agent.name, agent.code, last_line(agent.log), agent.log)
                 )
 
     def stop(self, process):
@@ -237,14 +269,12 @@ def stop_all(processes):
     """SIGTERM to all at once, then SIGKILL to those that are still there after STOP_TIMEOUT_S."""
     running = [process for process in processes if process.alive()]
     for process in running:
-        process.popen.terminate()
+        process.send(signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT_S
     for process in running:
-        try:
-            process.popen.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.popen.kill()
-            process.popen.wait()
+        if not process.gone(deadline - time.monotonic()):
+            process.send(signal.SIGKILL)
+            process.gone(KILL_TIMEOUT_S)
 
 
 def last_line(log):

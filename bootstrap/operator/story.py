@@ -312,7 +312,7 @@ class Story:
             "agents": self.knobs.agents,
             "interpreter": self.lab.interpreter.name,
             "heap_bytes": self.lab.heap_bytes if self.lab.interpreter.micropython else None,
-            "controller_stopped": self.controller.popen.poll() is not None,
+            "controller_stopped": not self.controller.alive(),
             "slice": {"wanted": self.knobs.seats, "filled": len(seats)},
             "kills_wanted": self.knobs.kills,
             "killed": self.killed,
