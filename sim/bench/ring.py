@@ -14,7 +14,7 @@ PROBE_MS = 1000
 # What each holder knows at the start: T-Man's c.
 KNOWN = 20
 # T-Man's own figures (authors' code, c = 20): cycles to these shares of right links.
-REFERENCE = {1024: (10, 12, 13), 4096: (14, 17, 20)}
+REFERENCE = {1024: (10, 12, 13), 4096: (14, 17, 20), 16384: (16, 20, 31)}
 SHARES = (0.99, 0.999, 1.0)
 CYCLES_MOST = 60
 LOOKUPS = 200
@@ -79,8 +79,8 @@ class Rings:
 
 
 def rows(nodes, seed, say):
-    """Convergence of 1,024 seats, or of 4,096 for large `nodes`; the rest at 1,024 at most."""
-    seats = 4096 if nodes >= 4096 else 1024
+    """Convergence of as many seats as the references have, `nodes` at most; the rest at 1,024 at most."""
+    seats = max([seats for seats in REFERENCE if seats <= nodes], default=min(REFERENCE))
     out = _converge(seats, seed, say)
     ring = Rings(min(1024, nodes), seed, correct=True)
     ring.lab.go(WARM_CYCLES * PROBE_MS)

@@ -9,24 +9,40 @@ with an error if the program does not fit.
 import gc
 import sys
 
-gc.collect()
-_before = gc.mem_alloc()
+PAGE_BYTES = 65536
 
-from backfence.agent.container import Admission, Limits, engines  # noqa: E402
-from backfence.agent.container.memory import reserve  # noqa: E402
 
-# As an agent does: pages first, while the heap is whole, then the machine.
-reserve(1)
-_engine = sys.argv[1]
-if _engine not in (engines() if _engine == "machine" else ("translated",)):
-    raise SystemExit("the machine does not load")
-gc.collect()
-print(gc.mem_alloc() - _before - 65536)
+def load(engine):
+    """Loads the container as an agent does: a page while the heap is whole, then the machine."""
+    from backfence.agent.container import engines
+    from backfence.agent.container.memory import reserve
 
-with open(sys.argv[2], "rb") as _file:
-    _admission = Admission(_file.read(), Limits(), engine=_engine)
-while not _admission.step():
-    pass
-_outcome = _admission.program.start(b"1", [], 1 << 60, 4096, 1, True, bytes(32)).run(lambda: True)
-if _outcome.kind != "ok":
-    raise SystemExit("%s: %s" % (_outcome.kind, _outcome.reason))
+    reserve(1)
+    if engine == "machine" and engine not in engines():
+        raise SystemExit("the machine does not load")
+
+
+def run(engine, data):
+    """One run of a WASI command that reads its rounds on standard input."""
+    from backfence.agent.container import Admission, Limits
+
+    admission = Admission(data, Limits(), engine=engine)
+    while not admission.step():
+        continue
+    outcome = admission.program.start(b"1", [], 1 << 60, 4096, 1, True, bytes(32)).run(lambda: True)
+    if outcome.kind != "ok":
+        raise SystemExit("%s: %s" % (outcome.kind, outcome.reason))
+
+
+def main():
+    """What the arguments say."""
+    gc.collect()
+    before = gc.mem_alloc()
+    load(sys.argv[1])
+    gc.collect()
+    print(gc.mem_alloc() - before - PAGE_BYTES)
+    with open(sys.argv[2], "rb") as file:
+        run(sys.argv[1], file.read())
+
+
+main()

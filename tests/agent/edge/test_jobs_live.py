@@ -33,6 +33,7 @@ TABLE = "(br_table {} (i32.rem_u (local.tee 0 (i32.add (local.get 0) (i32.const 
 SPINNERS = {
     "loop": start("(loop (br 0))", 1),
     "fill": start("(loop (memory.fill (i32.const 0) (i32.const 7) (i32.const 1048576)) (br 0))"),
+    "copy": start("(loop (memory.copy (i32.const 1) (i32.const 0) (i32.const 1048575)) (br 0))"),
     "tiny-fills": start("(loop (memory.fill (i32.const 0) (i32.const 7) (i32.const 1)) (br 0))"),
     "random": start("(loop (drop (call $random (i32.const 0) (i32.const 1048576))) (br 0))", more=RANDOM),
     "deep": start("(loop (call $f (i32.const 55)) (br 0))", 1, DEEP),
