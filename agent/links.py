@@ -10,7 +10,7 @@ from .compat import const
 from .limits import LONG_LINKS, NEIGHBOURS
 from .seat import CIRCLE, ahead
 
-# Classes of distance: 2^2 to 2^12, on each side.
+# Classes of distance: 2^2 to 2^14, on each side.
 FIRST_CLASS = const(2)
 CLASSES = LONG_LINKS // 2
 

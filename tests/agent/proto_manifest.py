@@ -112,7 +112,7 @@ def test_each_field_is_needed_and_has_its_type():
 
 def test_each_number_has_its_range():
     table = (
-        (SLICE, "seats", 1, 4096), (SLICE, "seq", 1, (1 << 53) - 1), (SLICE, "expires", 5, (1 << 48) - 1),
+        (SLICE, "seats", 1, 16384), (SLICE, "seq", 1, (1 << 53) - 1), (SLICE, "expires", 5, (1 << 48) - 1),
         (WORKLOAD, "program_size", 8, 32768), (WORKLOAD, "quorum", 1, 3), (WORKLOAD, "replicas", 2, 8),
         (WORKLOAD, "deadline_s", 1, (1 << 48) - 1), (WORKLOAD, "tasks", 1, 1024), (LOT, "count", 1, 1 << 20),
     )

@@ -86,11 +86,11 @@ def test_merged_predicates_take_boxes_of_both(fleet):
 
 def test_what_cannot_be_merged(fleet):
     plain, share = sign(fleet, "a", 4), sign(fleet, "b", "10 %")
-    ranked, big = sign(fleet, "c", 4, "top 10 % by load"), sign(fleet, "d", 4096)
+    ranked, big = sign(fleet, "c", 4, "top 10 % by load"), sign(fleet, "d", 16384)
     ended = manifests.end_manifest(fleet, sign(fleet, "e", 4)).payload
     old = sign(fleet, "f", 4, valid_s=1, issued=1)
     for other, problem in ((plain, "with itself"), (share, "is a share of the fleet"), (ranked, "rank boxes differently"),
-                           (big, "4,100 seats"), (ended, "has ended"), (old, "has ended")):
+                           (big, "16,388 seats"), (ended, "has ended"), (old, "has ended")):
         with pytest.raises(OperatorError, match=problem):
             reshape.merge(fleet, plain, other)
     for name in ("g", "h", "i", "j"):
