@@ -2,7 +2,7 @@
 
 The interface is the one of the agent's own disk.  Three things can go wrong:
 
-- power is lost: what `write_at` wrote since the file's last whole write may be
+- power is lost: what `write_at` wrote since the file's last whole write or `sync` may be
   kept, lost or torn, each drawn from the seed.  A whole `write` is old or new.
   (A process that is killed loses nothing: the system still has its writes.);
 - the disk is full: writes raise OSError with ENOSPC and change nothing;
@@ -61,6 +61,13 @@ class Disk:
         self._files[name] = old
         self._sums.clear()
         self.written += len(data)
+
+    def sync(self, name):
+        """What `write_at` wrote is durable from here on."""
+        if name not in self._files:
+            raise OSError(errno.ENOENT, name)
+        self._change()
+        self._loose.pop(name, None)
 
     def size(self, name):
         """Bytes in the file, -1 if there is none."""

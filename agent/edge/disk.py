@@ -28,9 +28,11 @@ def is_directory(path):
 
 
 def make_directory(path):
-    """Make a directory (its parent exists) unless it is there.  OSError."""
+    """Make a directory (its parent exists) unless it is there, durably.  OSError."""
     if not is_directory(path):
         os.mkdir(path)
+        # What is flushed inside it is lost with its name.
+        sync_directory(path.rpartition("/")[0] or ".")
 
 
 def read_file(path, most):
@@ -98,16 +100,18 @@ def _remove_quietly(path):
 
 
 class Disk:
-    """Two directories behind flat names: "state-..." on flash, all else in the store.
+    """Three directories behind flat names: "state-..." and "slot-..." on flash, all else in the store.
 
+    slots_directory: None for a box without slots, whose "slot-..." lie beside the state.
     Names are lower-case letters, digits and "-"; another one is a LocalError.
     """
 
-    def __init__(self, state_directory, store_directory):
+    def __init__(self, state_directory, store_directory, slots_directory=None):
         self._state = state_directory
         self._store = store_directory
+        self._slots = slots_directory or state_directory
         # What a power cut left half written is of no use.
-        for directory in (state_directory, store_directory):
+        for directory in (self._state, self._store, self._slots):
             for name in os.listdir(directory):
                 if name.endswith(_TEMPORARY):
                     _remove_quietly(directory + "/" + name)
@@ -118,7 +122,12 @@ class Disk:
         for character in name:
             if character not in _NAME_CHARACTERS:
                 raise LocalError("not a disk name: " + repr(name))
-        return self._state if name.startswith("state-") else self._store
+        return self._place(name)
+
+    def _place(self, name):
+        if name.startswith("state-"):
+            return self._state
+        return self._slots if name.startswith("slot-") else self._store
 
     def _path(self, name):
         return self._directory(name) + "/" + name
@@ -157,6 +166,15 @@ class Disk:
         finally:
             file.close()
 
+    def sync(self, name):
+        """Bring all that write_at() wrote, and the file's name, to the medium.  OSError."""
+        file = open(self._path(name), "r+b")
+        try:
+            _sync(file)
+        finally:
+            file.close()
+        sync_directory(self._directory(name))
+
     def size(self, name):
         """Bytes of a file, -1 if there is none."""
         try:
@@ -180,5 +198,4 @@ class Disk:
 
     def names(self, prefix):
         """Names that begin with prefix, in no order."""
-        directory = self._state if prefix.startswith("state-") else self._store
-        return [n for n in os.listdir(directory) if n.startswith(prefix) and not n.endswith(_TEMPORARY)]
+        return [n for n in os.listdir(self._place(prefix)) if n.startswith(prefix) and not n.endswith(_TEMPORARY)]

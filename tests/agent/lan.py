@@ -49,6 +49,11 @@ class MemoryDisk:
         file[offset : offset + len(data)] = data
         self.files[name] = file
 
+    def sync(self, name):
+        self._room()
+        if name not in self.files:
+            raise OSError(2)
+
     def size(self, name):
         return len(self.files[name]) if name in self.files else -1
 

@@ -83,18 +83,18 @@ class CutFile:
 
 def fresh():
     clear()
-    for path in (ROOT, ROOT + "/state", ROOT + "/store"):
+    for path in (ROOT, ROOT + "/state", ROOT + "/store", ROOT + "/slots"):
         disk.make_directory(path)
         disk.make_directory(path)
     return again()
 
 
 def again():
-    return disk.Disk(ROOT + "/state", ROOT + "/store")
+    return disk.Disk(ROOT + "/state", ROOT + "/store", ROOT + "/slots")
 
 
 def clear():
-    for path in (ROOT + "/state", ROOT + "/store", ROOT):
+    for path in (ROOT + "/state", ROOT + "/store", ROOT + "/slots", ROOT):
         if disk.is_directory(path):
             for name in os.listdir(path):
                 try:
@@ -106,11 +106,16 @@ def clear():
 
 def cut_write(one, data, steps, how):
     """Write with the power cut after so many steps: (True if it was cut, what was done)."""
+    return cut(lambda: one.write("state-a", data), steps, how)
+
+
+def cut(work, steps, how):
+    """The same for any work."""
     real_os = disk.os
     cutter = Cutter(steps, how)
     disk.open, disk.os = cutter.open_file, cutter
     try:
-        one.write("state-a", data)
+        work()
         return False, cutter.done
     except (Cut, OSError):
         return True, cutter.done
@@ -185,23 +190,49 @@ def test_parts_reads_and_sizes():
     clear()
 
 
-def test_state_and_blobs_live_apart():
+def test_state_blobs_and_slots_live_apart():
     one = fresh()
     one.write("state-a", b"s")
     one.write("blob-a", b"b")
+    one.write_at("slot-a", 0, b"i")
     assert os.listdir(ROOT + "/state") == ["state-a"] and os.listdir(ROOT + "/store") == ["blob-a"]
-    assert one.names("state-") == ["state-a"] and one.names("blob-") == ["blob-a"]
+    assert os.listdir(ROOT + "/slots") == ["slot-a"]
+    for prefix in ("state-", "blob-", "slot-"):
+        assert one.names(prefix) == [prefix + "a"]
+    clear()
+
+
+def test_without_a_place_of_their_own_slots_lie_beside_the_state():
+    fresh()
+    one = disk.Disk(ROOT + "/state", ROOT + "/store")
+    one.write_at("slot-b", 0, b"i")
+    assert os.listdir(ROOT + "/state") == ["slot-b"] and one.names("state-") == []
+    clear()
+
+
+def test_a_sync_brings_the_file_and_then_its_name_to_the_medium():
+    one = fresh()
+    one.write_at("slot-a", 0, b"image")
+    was_cut, done = cut(lambda: one.sync("slot-a"), 100, Cut())
+    assert not was_cut and done == ["open r+b", "flush", "open rb", "flush"]
+    assert one.read("slot-a", 0, 9) == b"image"
+    try:
+        one.sync("slot-b")
+        assert False
+    except OSError:
+        pass
     clear()
 
 
 def test_what_a_cut_left_is_cleared_at_the_start():
     fresh()
-    for path in ("/state/state-a.tmp", "/store/blob-a.tmp"):
+    for path in ("/state/state-a.tmp", "/store/blob-a.tmp", "/slots/slot-a.tmp"):
         file = open(ROOT + path, "wb")
         file.write(b"half")
         file.close()
     one = again()
-    assert os.listdir(ROOT + "/state") == [] and os.listdir(ROOT + "/store") == []
+    for place in ("/state", "/store", "/slots"):
+        assert os.listdir(ROOT + place) == []
     assert one.names("") == []
     clear()
 
