@@ -1,7 +1,8 @@
 """Signed manifests: what they may say, and the check that makes one count.
 
-A manifest is a COSE_Sign1 whose payload is a CBOR map.  Until its signature,
-its form, its fleet and its expiry hold, nothing of it is used.
+A manifest is a COSE_Sign1 whose payload is a CBOR map, or, of a firmware, a SUIT
+envelope.  Until its signature, its form, its fleet and its expiry hold, nothing
+of it is used.
 """
 
 from .errors import RemoteError
@@ -18,7 +19,7 @@ from .limits import (
     TASKS,
 )
 from . import predicate
-from .wire import cbor, cose, lms
+from .wire import cbor, cose, lms, suit
 from .wire.hashes import sha256
 
 TIME_MOST = (1 << 48) - 1
@@ -215,6 +216,22 @@ def parse(payload):
     return fields
 
 
+def firmware_name(component, class_id):
+    """Name of a firmware's manifest: component ([str, str]) and the start of the class's id (16 bytes)."""
+    return "-".join(component) + "-" + class_id[:4].hex()
+
+
+def _firmware(fields):
+    """The fields of a SUIT manifest, as every manifest has them; RemoteError."""
+    # The sequence number is the time of signing: it raises a box's clock.
+    _uint(fields, "seq", 1, TIME_MOST)
+    _uint(fields, "expires", fields["seq"], TIME_MOST)
+    fields["kind"] = "firmware"
+    fields["name"] = firmware_name(fields["component"], fields["class"])
+    fields["issued"] = fields["seq"]
+    return fields
+
+
 class Check:
     """The check of one signed manifest, in steps: form, fleet, key, signature.
 
@@ -234,12 +251,7 @@ class Check:
     def step(self):
         """One slice of the work; True when done."""
         if self._signature is None:
-            sign1 = cose.decode_sign1(self._data, MANIFEST_BYTES)
-            if sign1.alg != cose.ALG_HSS_LMS or sign1.kid != sha256(self._operator)[:16]:
-                raise RemoteError("not signed by this fleet's operator")
-            self._fields = parse(sign1.payload)
-            if self._fields["fleet"] != self._fleet:
-                raise RemoteError("manifest of another fleet")
+            sign1 = self._read()
             self._signature = lms.Verification(self._operator, sign1.to_be_signed(), sign1.signature)
             return False
         if not self._signature.step():
@@ -248,3 +260,21 @@ class Check:
             raise RemoteError("signature does not hold")
         self.manifest = Manifest(self._fields, sha256(self._data), len(self._data))
         return True
+
+    def _read(self):
+        """The cose.Sign1, all but its signature checked; sets the fields."""
+        firmware = None
+        if bytes(self._data[:2]) == suit.MAGIC:
+            sign1, firmware = suit.decode(self._data, MANIFEST_BYTES)
+        else:
+            sign1 = cose.decode_sign1(self._data, MANIFEST_BYTES)
+        if sign1.kid != sha256(self._operator)[:16]:
+            raise RemoteError("not signed by this fleet's operator")
+        if firmware:
+            # Which fleet is meant says the key alone: the fleet's id is its hash.
+            self._fields = _firmware(firmware)
+        else:
+            self._fields = parse(sign1.payload)
+            if self._fields["fleet"] != self._fleet:
+                raise RemoteError("manifest of another fleet")
+        return sign1

@@ -45,7 +45,7 @@ RANGE_BYTES = const(4)
 HAVE_ENTRIES = (MESSAGE_BYTES - 32) // 72
 
 # The kinds of manifests that rumours carry.
-SPREAD = ("slice", "workload", "query")
+SPREAD = ("slice", "workload", "query", "firmware")
 
 REFUSED_OLD = "an older or equal sequence number; push with a higher one"
 REFUSED_EXPIRED = "it has expired"

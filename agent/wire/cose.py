@@ -2,6 +2,7 @@
 
 18([protected, {}, payload, signature]), where the protected header is exactly
 {1: -46, 4: kid}: the algorithm, and which key.  Nothing unsigned is carried.
+A detached payload (section 4.1) is null here and stands elsewhere.
 """
 
 from ..compat import const
@@ -36,7 +37,7 @@ def encode_sign1(protected_map, payload, signature):
 
     `protected_map` is a dict as protected_map() makes it; `payload` and
     `signature` are bytes, the signature over
-    to_be_signed(cbor.encode(protected_map), payload).
+    to_be_signed(cbor.encode(protected_map), payload).  None for a detached payload.
     """
     return cbor.encode(cbor.Tag(_TAG_SIGN1, [cbor.encode(protected_map), {}, payload, signature]))
 
@@ -46,9 +47,10 @@ def to_be_signed(protected_bytes, payload):
     return cbor.encode(["Signature1", protected_bytes, b"", payload])
 
 
-def decode_sign1(data, max_bytes):
+def decode_sign1(data, max_bytes, detached=None):
     """Return the Sign1 that `data` encodes.  The signature is not checked here.
 
+    `detached`: the payload (bytes) if it stands elsewhere; then there must be none here.
     Raises RemoteError above `max_bytes` and for anything but the one form above.
     """
     if len(data) > max_bytes:
@@ -60,6 +62,10 @@ def decode_sign1(data, max_bytes):
     if not isinstance(members, list) or len(members) != 4 or members[1] != {}:
         raise RemoteError("cose: not a COSE_Sign1 without unprotected headers")
     protected, _, payload, signature = members
+    if detached is not None:
+        if payload is not None:
+            raise RemoteError("cose: the payload must be detached")
+        payload = detached
     for member in (protected, payload, signature):
         if not isinstance(member, bytes):
             raise RemoteError("cose: header, payload and signature must be byte strings")

@@ -12,6 +12,7 @@ import pyhsslms.pyhsslms as oracle
 
 from backfence.agent.trust import fleet_id
 from backfence.agent.wire import cbor, cose, merkle
+from backfence.firmware_pkg import suit
 from lan import WALL_S
 
 LMS = oracle.lms_sha256_m32_h5
@@ -30,7 +31,7 @@ class Seeded:
 
 
 def operator(seed):
-    """(HSS public key, function that signs manifest fields) of an operator."""
+    """(HSS public key, function that signs manifest fields, one that signs a suit.Plan) of an operator."""
     oracle.randBytes = Seeded(seed)
     private = oracle.HssPrivateKey(levels=2, lms_type=LMS, lmots_type=LMOTS)
     public = private.publicKey().serialize()
@@ -41,12 +42,16 @@ def operator(seed):
         signature = private.sign(cose.to_be_signed(cbor.encode(header), payload))
         return cose.encode_sign1(header, payload, signature)
 
-    return public, sign
+    def sign_firmware(plan):
+        header = {1: cose.ALG_HSS_LMS, 4: hashlib.sha256(public).digest()[:16]}
+        return suit.envelope(plan, header, private.sign(suit.sign_structure(plan.digest, header)))
+
+    return public, sign, sign_firmware
 
 
 def main():
     """Print the module."""
-    public, sign = operator(b"operator")
+    public, sign, sign_firmware = operator(b"operator")
     fleet = fleet_id(public)
     edge = {"kind": "slice", "fleet": fleet, "name": "edge", "seq": 7, "issued": WALL_S,
             "expires": WALL_S + 86400, "seats": 12, "where": [">=", "mem_free", 1 << 25]}
@@ -58,7 +63,12 @@ def main():
 
     seeds = {"kind": "seeds", "fleet": fleet, "name": "seeds", "seq": 1, "issued": WALL_S,
              "expires": WALL_S + 86400, "contacts": [[b"i" * 16, bytes((10, 0, 0, 1, 27, 88))]]}
-    other, sign_other = operator(b"another operator")
+    other, sign_other, _ = operator(b"another operator")
+    vendor = suit.vendor_id("isp.example")
+    image = bytes(range(256)) * 300
+    firmware = suit.manifest(
+        image, "mpy6", vendor, suit.class_id(vendor, "homebox-2"), WALL_S, WALL_S + 86400
+    )
     vectors = {
         "OPERATOR": public,
         "EDGE": sign(edge),
@@ -69,6 +79,7 @@ def main():
         "LOT_3": lot(3),
         "SEEDS": sign(seeds),
         "OTHER_OPERATOR": sign_other(edge),
+        "FIRMWARE": sign_firmware(firmware),
     }
     print('"""Manifests signed by pyhsslms with a fixed seed; make_vectors.py makes this file."""')
     print("\nfrom binascii import a2b_base64")

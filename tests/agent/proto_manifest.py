@@ -4,10 +4,10 @@ from backfence.agent.errors import RemoteError
 from backfence.agent.limits import MANIFEST_BYTES
 from backfence.agent.manifest import Check, is_name, manifest_id, parse
 from backfence.agent.trust import fleet_id
-from backfence.agent.wire import cbor, cose
+from backfence.agent.wire import cbor, cose, suit
 from backfence.agent.wire.hashes import sha256
 from lan import WALL_S
-from vectors import EDGE, EXPIRED, OPERATOR, OTHER_FLEET, OTHER_OPERATOR, UNKNOWN_FIELD
+from vectors import EDGE, EXPIRED, FIRMWARE, OPERATOR, OTHER_FLEET, OTHER_OPERATOR, UNKNOWN_FIELD
 
 FLEET = fleet_id(OPERATOR)
 
@@ -41,6 +41,52 @@ def test_another_operator_another_fleet_another_field():
     assert verdict(OTHER_FLEET) == "manifest of another fleet"
     assert verdict(UNKNOWN_FIELD) == "manifest has an unknown field"
     assert verdict(EDGE, fleet=bytes(16)) == "manifest of another fleet"
+
+
+def test_a_suit_envelope_is_a_firmware_manifest():
+    manifest = verdict(FIRMWARE)
+    vendor = suit.vendor_id("isp.example")
+    homebox = suit.class_id(vendor, "homebox-2")
+    assert (manifest.kind, manifest.name) == ("firmware", "agent-mpy6-e7b0da73") == ("firmware", manifest.fields["name"])
+    assert (manifest.seq, manifest.issued, manifest.expires, manifest.end) == (WALL_S, WALL_S, WALL_S + 86400, False)
+    image = bytes(range(256)) * 300
+    index = b"".join([sha256(image[start : start + 32768]) for start in (0, 32768, 65536)])
+    assert manifest.fields == {
+        "kind": "firmware", "name": "agent-mpy6-e7b0da73", "seq": WALL_S, "issued": WALL_S, "expires": WALL_S + 86400,
+        "component": ["agent", "mpy6"], "vendor": vendor, "class": homebox, "image": sha256(image), "size": 76800,
+        "index": sha256(index),
+    }
+    assert manifest.digest == sha256(FIRMWARE) and manifest.size == len(FIRMWARE)
+    assert manifest.id == manifest_id("firmware", "agent-mpy6-e7b0da73")
+    assert verdict(memoryview(FIRMWARE)).digest == manifest.digest
+
+
+def test_a_firmware_of_another_operator_or_under_damage_is_refused():
+    # The key alone says which fleet is meant.
+    assert verdict(FIRMWARE, operator=bytes(60)) == "not signed by this fleet's operator"
+    signature, key = FIRMWARE.index(cose.decode_sign1(EDGE, 9999).signature[:20]), FIRMWARE.index(sha256(OPERATOR)[:16])
+    for at in (signature + 200, signature + 700, signature + 2643):
+        assert verdict(FIRMWARE[:at] + bytes((FIRMWARE[at] ^ 1,)) + FIRMWARE[at + 1 :]) == "signature does not hold", at
+    assert verdict(FIRMWARE[:key] + b"k" + FIRMWARE[key + 1 :]) == "not signed by this fleet's operator"
+    for length in range(0, len(FIRMWARE), 197):
+        assert isinstance(verdict(FIRMWARE[:length]), str), length
+    # A later sequence, with a digest that holds: only the signature tells.
+    members = cbor.decode(FIRMWARE).value
+    manifest = members[3].replace(cbor.encode(WALL_S), cbor.encode(WALL_S + 9), 1)
+    block = cbor.decode(members[2])[1]
+
+    def forged(manifest):
+        digest = cbor.encode([-16, sha256(cbor.encode(manifest))])
+        return cbor.encode(cbor.Tag(107, {2: cbor.encode([digest, block]), 3: manifest}))
+
+    assert forged(members[3]) == FIRMWARE and verdict(forged(manifest)) == "signature does not hold"
+    # It raises the boxes' clocks: out of range, or later than the expiry, is refused unchecked.
+    for wrong in (0, 1 << 48, WALL_S + 86401):
+        manifest = members[3].replace(cbor.encode(WALL_S), cbor.encode(wrong), 1)
+        assert verdict(forged(manifest)) in ("manifest field seq", "manifest field expires"), wrong
+    assert verdict(bytes(FIRMWARE[:2]) + bytes(MANIFEST_BYTES)) == "suit: larger than %d bytes" % MANIFEST_BYTES
+    # The kind is an envelope's alone.
+    assert refused(dict(SLICE, kind="firmware"))
 
 
 def test_unsigned_is_refused():

@@ -126,3 +126,19 @@ def test_other_structures_are_refused():
 def test_nested_members_are_refused_without_being_built():
     assert refused(b"\xd2\x84" + b"\x81" * 8000)
     assert refused(b"\xd2\x84\x99\x1f\x40" + bytes(8000))
+
+
+def test_a_detached_payload():
+    data = cose.encode_sign1(cose.protected_map(KEY), None, SIGNATURE)
+    assert data == SIGNED.replace(b"\xa0\x47payload", b"\xa0\xf6")
+    sign1 = cose.decode_sign1(data, 8192, PAYLOAD)
+    assert (sign1.payload, sign1.signature) == (PAYLOAD, SIGNATURE)
+    assert sign1.to_be_signed() == cose.to_be_signed(PROTECTED, PAYLOAD)
+    assert cose.decode_sign1(data, 8192, b"").payload == b""
+    # Neither both payloads nor none.
+    for here, elsewhere in ((PAYLOAD, PAYLOAD), (b"", b""), (b"", PAYLOAD), (PAYLOAD, b""), (None, None)):
+        try:
+            cose.decode_sign1(cose.encode_sign1(cose.protected_map(KEY), here, SIGNATURE), 8192, elsewhere)
+            assert False, (here, elsewhere)
+        except RemoteError:
+            pass
