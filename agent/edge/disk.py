@@ -32,7 +32,7 @@ def make_directory(path):
     if not is_directory(path):
         os.mkdir(path)
         # What is flushed inside it is lost with its name.
-        sync_directory(path.rpartition("/")[0] or ".")
+        sync_directory(path + "/..")
 
 
 def read_file(path, most):
