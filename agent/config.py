@@ -25,6 +25,12 @@ KEYS = {
     # Load average in hundredths above which the box is left alone; 0 for never.
     "busy_load": ("int", 0, 0, 100000),
     "class": ("text", "box", 1, 32),
+    # Who makes this box's firmware: a DNS name.
+    "vendor": ("text", "backfence.invalid", 1, 64),
+    # Room of one slot; two must fit the flash.
+    "slot_kb": ("int", 1024, 64, 16384),
+    # A new firmware proves itself within this, or it is over.
+    "trial_s": ("int", 600, 10, 86400),
     "region": ("text", "", 0, 32),
 }
 

@@ -201,3 +201,8 @@ EPOCH_QUICK_BURST = const(4)
 # Past that parts are left out, the least missed first (census.py), and the map
 # says which.
 CENSUS_BYTES = const(16384)
+
+# Parts of an image fetched or written at once: an update must leave places for tasks.
+UPDATE_FETCHES = const(2)
+# Boxes of the view asked for a part before a door is.
+UPDATE_SOURCES = const(4)

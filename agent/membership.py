@@ -342,7 +342,7 @@ class Membership:
             self._insert(asked, replaceable)
         self._reckon()
         self._node.rumours.compare(peer, digest)
-        self._node.aggregate.exchange(peer)
+        self._node.answered(peer)
 
     def _hear(self, doors, slices):
         doors = unpack_all(doors, 2)

@@ -32,6 +32,7 @@ from .seeds import SEEDS_KIND, Seeds
 from .slicing import Slicing
 from .status import status
 from .tasks import Tasks
+from .update import Update
 from .wall import Wall
 from .wire import messages, x25519
 from .work import Work
@@ -50,11 +51,11 @@ class Node:
     the system has it; address: our packed address as others reach it;
     controller: packed address or None; ladder(private, public, blind): the
     X25519 computation, speech: what stands for peers.Peers; both replaced only
-    by the simulator.
+    by the simulator.  running: update.Running, None if no launcher started this.
     """
 
     def __init__(self, config, identity, trust, store, rng, now_ms, wall_s,
-                 address=b"\x7f\x00\x00\x01\x1b\x58", controller=None, ladder=None, speech=None):
+                 address=b"\x7f\x00\x00\x01\x1b\x58", controller=None, ladder=None, speech=None, running=None):
         self.config = config
         self.identity = identity
         self.id = identity.id
@@ -84,12 +85,13 @@ class Node:
         self.tasks = Tasks(self)
         self.aggregate = Aggregate(self)
         self.availability = Availability(self)
+        self.update = Update(self, running)
         self.door = Door(self) if config.door else None
         self.seeds = Seeds(self, controller)
         self._services = [
             self.wall, self.peers, self.membership, self.rumours, self.chunks,
             self.slicing, self.ring, self.lookup, self.tasks, self.aggregate, self.availability,
-            self.seeds,
+            self.update, self.seeds,
         ]
         if self.door:
             self._services.append(self.door)
@@ -289,6 +291,11 @@ class Node:
         until = self._tombstones.get(id)
         return until is not None and self.now_ms < until
 
+    def answered(self, peer):
+        """A peer answered a shuffle."""
+        self.update.heard(peer.id)
+        self.aggregate.exchange(peer)
+
     def silent(self, id):
         """A peer did not answer a shuffle: no part of the view any more."""
         self._forget(id)
@@ -330,6 +337,8 @@ class Node:
             self.aggregate.on_manifest(manifest)
         elif manifest.kind == "query":
             self.aggregate.on_manifest(manifest)
+        elif manifest.kind == "firmware":
+            self.update.on_manifest(manifest)
         else:
             self.tasks.on_manifest(manifest)
 
@@ -341,6 +350,8 @@ class Node:
             self.aggregate.on_expired(manifest)
         elif manifest.kind == "query":
             self.aggregate.on_expired(manifest)
+        elif manifest.kind == "firmware":
+            self.update.on_expired(manifest)
         else:
             self.tasks.on_expired(manifest)
 

@@ -37,6 +37,7 @@ def status(node):
             "quick": node.aggregate.epoch.hurries(),
             "complete": outcome.number if outcome else None,
         },
+        "firmware": node.update.status(),
         "attributes": dict(node.attributes),
         "counters": node.counters.nonzero(),
     }
