@@ -86,7 +86,7 @@ def begin(folder, used):
 def settle(folder):
     """The state's place becomes that of the lock which the test has copied."""
     lock, path = folder + "/lock", folder + "/state.json"
-    if os.path.exists(lock) and os.path.exists(path):
+    if os.path.exists(lock) and os.path.exists(path) and b"\xff" not in files.read(path):
         with open(path) as file:
             text = file.read()
         with open(path, "w") as file:
