@@ -115,6 +115,7 @@ NAMES = {
     "programs_admitted": "programs decoded, validated and translated",
     "memory_shed": "times memory ran out and a job or the cached programs went",
     "log_dropped": "lines of the log over its rate",
+    "beats_unwritten": "signs of life to the launcher that the disk refused",
     "status_unwritten": "status files the disk refused",
     "mqtt_topics_full": "subscription refused, too many topics are held",
 }

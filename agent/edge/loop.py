@@ -43,10 +43,10 @@ class Loop:
     """Joins one node to one box.
 
     config: config.Config; socket: udp.Socket; link: broker.Link or None;
-    stop: stop.Stop; home: the home directory, for status.json.
+    stop: stop.Stop; home: the home directory, for status.json; beat: started.Beat.
     """
 
-    def __init__(self, config, node, clock, poller, socket, link, stop, home):
+    def __init__(self, config, node, clock, poller, socket, link, stop, home, beat):
         self._config = config
         self._node = node
         self._clock = clock
@@ -56,8 +56,10 @@ class Loop:
         self._link = link
         self._stop = stop
         self._home = home
+        self._beat = beat
         self.jobs = Jobs(node, clock, self.turn, config.cpu_percent)
         self.stopping = False
+        self.code = 0  # the exit code
         self._more = False  # the node has long work waiting
         self._starved = 0
         self._status_ms = self._look_ms = self._resolve_ms = 0
@@ -146,6 +148,8 @@ class Loop:
                 self.jobs.cancel(event[1])
             elif kind == "log":
                 self.log(event[1], event[2])
+            elif kind == "restart":
+                self._restart(event[1], event[2])
             elif not self._link:
                 raise LocalError("a node without a broker wants to " + kind)
             elif kind == "publish":
@@ -154,6 +158,14 @@ class Loop:
                 self._link.client.subscribe(event[1])
             else:
                 self._link.client.unsubscribe(event[1])
+
+    def _restart(self, code, reason):
+        """Leave in good order; the launcher starts an agent anew."""
+        if not self.stopping:
+            self.log("info", reason)
+            self.stopping = True
+            self.code = code
+            self.jobs.end("cancelled")
 
     def _pump(self, ready, now_ms):
         node = self._node
@@ -183,6 +195,8 @@ class Loop:
         if self._stop.asked(now_ms) and not self.stopping:
             self.stopping = True
             self.jobs.end("cancelled")
+        if not self._beat.beat(now_ms):
+            self._node.counters.bump("beats_unwritten")
         if now_ms >= self._look_ms:
             self._look_ms = now_ms + LOOK_MS
             self._look_at_box()

@@ -4,7 +4,7 @@
     micropython -X heapsize=SIZE -m backfence.agent --home DIR
 
 DIR holds agent.conf, box.key (made at the first start), trust.cbor (from the
-operator's enrolment), state/ and store/.
+operator's enrolment), state/, store/ and slots/.
 """
 
 import gc
@@ -21,7 +21,7 @@ from ..node import Node
 from ..rng import Rng
 from ..store import Store
 from ..wire import seal
-from . import broker, disk, mqtt, system, udp
+from . import broker, disk, mqtt, started, system, udp
 from .clock import Clock
 from .loop import Loop
 from .stop import Stop
@@ -132,15 +132,20 @@ def load_trust(home, identity):
     return anchors
 
 
+def store_directory(home, settings):
+    """Where blobs and the beat are."""
+    return settings.store_dir or home + "/store"
+
+
 def open_disk(home, settings):
     """disk.Disk of the home, its directories made.  LocalError."""
-    state, store = home + "/state", settings.store_dir or home + "/store"
+    state, store, slots = home + "/state", store_directory(home, settings), home + "/slots"
     try:
-        disk.make_directory(state)
-        disk.make_directory(store)
-        return disk.Disk(state, store)
+        for directory in (state, store, slots):
+            disk.make_directory(directory)
+        return disk.Disk(state, store, slots)
     except OSError as problem:
-        raise LocalError("cannot make or read %s and %s: error %s" % (state, store, problem.errno))
+        raise LocalError("cannot make or read %s, %s and %s: error %s" % (state, slots, store, problem.errno))
 
 
 def own_address(settings):
@@ -193,10 +198,12 @@ def make_loop(home):
     controller = None
     if settings.controller:
         controller = _look_up("controller", lambda: udp.resolve(settings.controller))
-    node = Node(settings, identity, anchors, store, rng, clock.now(), clock.wall(), address, controller)
+    node = Node(settings, identity, anchors, store, rng, clock.now(), clock.wall(), address, controller,
+                running=started.running())
     node.attributes.update(system.attributes(settings))
     link = make_link(settings, anchors, identity, Rng(system.entropy(32)), counters, poller, clock.now())
-    return Loop(settings, node, clock, poller, socket, link, Stop(home + "/stop"), home)
+    beat = started.Beat(store_directory(home, settings) + "/beat")
+    return Loop(settings, node, clock, poller, socket, link, Stop(home + "/stop"), home, beat)
 
 
 def set_aside():
@@ -222,7 +229,7 @@ def main(argv):
         set_aside()
         loop = make_loop(home)
         loop.run()
-        return 0
+        return loop.code
     except Usage as problem:
         sys.stderr.write("Error: %s\n%s\n" % (problem, USAGE))
         return 2

@@ -8,6 +8,7 @@ from backfence.agent.counters import Counters
 from backfence.agent.edge import disk, udp
 from backfence.agent.edge.clock import Clock
 from backfence.agent.edge.loop import Loop
+from backfence.agent.edge.started import Beat
 from backfence.agent.edge.stop import Stop
 from backfence.agent.errors import LocalError
 from backfence.agent.wire.hashes import sha256
@@ -159,7 +160,7 @@ class Box:
         self.peer, self.peer_address = bound(self.peer_poller, Counters())
         # A test's process keeps its own signals.
         stop = Stop(self.home + "/stop", False)
-        self.loop = Loop(config, self.node, self.clock, poller, self.socket, None, stop, self.home)
+        self.loop = Loop(config, self.node, self.clock, poller, self.socket, None, stop, self.home, Beat(self.home + "/beat"))
 
     def turns(self, count):
         for _ in range(count):
