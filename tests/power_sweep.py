@@ -4,9 +4,11 @@
     for case, folder in sweep.cases(journal): ...      # or sweep.run(journal, check)
 
 `POWER_CASE=NAME:CASE` in the environment restricts a sweep of that name to one case; a
-failure prints it.  Folders lie in memory: /dev/shm where there is one.
+failure prints it.  `POWER_ALL=1` checks every state where only some are checked otherwise.
+Folders lie in memory: /dev/shm where there is one.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -16,6 +18,7 @@ import pytest
 from power_journal import NATIVE, Journal
 from power_watch import Watch
 
+EVERY = os.environ.get("POWER_ALL") == "1"
 DIALECTS = ("cpython", "micropython")
 
 
@@ -49,25 +52,29 @@ class Sweep:
 
     def run(self, journal, check, stride=1, start=0):
         """check(case, folder) of every stride-th state, made below the folder."""
+        gc.freeze()  # what is alive now need not be looked at for each state
         for number, case in enumerate(self._chosen(journal, self._only.split("+")[0])):
-            if self._only or number % stride == start:
+            if self._only or EVERY or number % stride == start:
                 self._one(case, check, journal)
+        gc.unfreeze()
 
     def run_deep(self, journal, modules, recover, check, stride, inner_stride, dialect=NATIVE):
         """Cuts within the recovery from a cut: recover(case, folder) under the recorder, then
         check(case, folder) of its states.  The marks of both are in the case's.
         """
         outer, _, inner = self._only.partition("+")
+        gc.freeze()
         for number, case in enumerate(self._chosen(journal, outer)):
-            if not outer and number % stride:
+            if not (outer or EVERY or number % stride == 0):
                 continue
             power_states.materialise(case.files, self.folder)
             again = record(self.folder, modules, lambda journal: recover(case, journal), dialect)
             for position, second in enumerate(self._chosen(again, inner)):
-                if inner or position % inner_stride == number // stride % inner_stride:
+                if inner or EVERY or position % inner_stride == number // stride % inner_stride:
                     second.name = case.name + "+" + second.name
                     second.marks = case.marks + second.marks
                     self._one(second, check, again)
+        gc.unfreeze()
 
     def _chosen(self, journal, only):
         if self._off:
