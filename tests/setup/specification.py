@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from archive import Archive, ArchiveError
+from backfence.firmware_pkg.debian_archive import Archive, ArchiveError
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 SUITE = "bookworm"

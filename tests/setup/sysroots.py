@@ -2,8 +2,8 @@
 
     sysroots.py [ARCH ... | none]
 
-amd64, armhf, s390x and i386 are Debian trixie's packages, unpacked; mips is built
-from Debian's source.  i386 only when it is named.  Folders are named by version and
+amd64, armhf, s390x and i386 are Debian trixie's packages, unpacked, with a busybox for
+the tests of our packages; mips is built from Debian's source, without one.  i386 only when it is named.  Folders are named by version and
 kept: what is there is not fetched again.
 """
 
@@ -16,18 +16,26 @@ import time
 from pathlib import Path
 
 import mips
-from archive import ARCHITECTURES, Archive, ArchiveError
+from backfence.firmware_pkg.debian_archive import ARCHITECTURES, Archive, ArchiveError
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 ROOTS = BUILD / "sysroots"
 ALL = (*ARCHITECTURES, "mips")
 # The portable tests do without: they have 32 bits in armhf and mips.
 BY_NAME = ("i386",)
+# Part of the folders' names: raise it when what unpack() takes changes.
+RECIPE = 2
+# Where the Debian package is installed for real, what its scripts call.
+LAB = {"amd64", "armhf"}
+LAB_PACKAGES = ("init-system-helpers:all", "perl-base", "libcrypt1")
 
 
 def unpack(archive, architecture, root):
     """Unpacks MicroPython and the libraries it needs into `root`."""
-    packages = archive.closure("micropython", architecture)
+    names = ("busybox-static", *(LAB_PACKAGES if architecture in LAB else ()))
+    packages = archive.closure("micropython", architecture) + [
+        name if ":" in name else f"{name}:{architecture}" for name in names
+    ]
     say(architecture, f"fetching {len(packages)} packages")
     for package in archive.download(packages, root.with_name(root.name + ".download")):
         subprocess.run(["dpkg-deb", "--extract", package, root], check=True)
@@ -42,7 +50,7 @@ def provide(archive, architecture):
     """Makes build/sysroots/ARCHITECTURE; nothing is left half-made under that name."""
     start = time.monotonic()
     version = archive.version("micropython")
-    name = f"{architecture}-{version}" + (f"-{mips.RECIPE}" if architecture == "mips" else "")
+    name = f"{architecture}-{version}-{mips.RECIPE if architecture == 'mips' else RECIPE}"
     root = ROOTS / name
     if not root.exists():
         made = ROOTS / f"{name}.part"
@@ -69,6 +77,12 @@ def provide_all(archive, names):
             future.result()
 
 
+def ready(name):
+    """Is the processor's root there, as this recipe makes it?"""
+    made = (ROOTS / name / "usr/bin").resolve()
+    return (made / "micropython").exists() and (name == "mips" or (made / "busybox").exists())
+
+
 def say(architecture, text):
     """A line of progress."""
     print(f"sysroot {architecture}: {text}", flush=True)
@@ -83,7 +97,7 @@ def main():
     ROOTS.mkdir(parents=True, exist_ok=True)
     with (ROOTS / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = [name for name in names if not (ROOTS / name / "usr/bin/micropython").exists()]
+        wanted = [name for name in names if not ready(name)]
         if not wanted:
             return
         archive = Archive(BUILD / "apt")

@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import archive
 import pytest
 import specification
+from backfence.firmware_pkg import debian_archive
 
 HERE = Path(__file__).parent
 RELEASE = "Origin: Debian\nSuite: trixie\nCodename: trixie\nArchitectures: amd64 armhf s390x\nComponents: main\n"
@@ -17,15 +17,15 @@ def test_an_archive_without_debians_signature_is_refused(tmp_path, monkeypatch, 
     dists = tmp_path / "mirror/dists/trixie"
     dists.mkdir(parents=True)
     (dists / name).write_text(RELEASE)
-    monkeypatch.setattr(archive, "mirrors", lambda: [f"file://{tmp_path}/mirror"])
-    with pytest.raises(archive.ArchiveError, match="sign"):
-        archive.Archive(tmp_path / "apt").update()
+    monkeypatch.setattr(debian_archive, "mirrors", lambda: [f"file://{tmp_path}/mirror"])
+    with pytest.raises(debian_archive.ArchiveError, match="sign"):
+        debian_archive.Archive(tmp_path / "apt").update()
 
 
 def test_a_machine_without_a_debian_mirror_is_told_so(monkeypatch):
-    monkeypatch.setattr(archive, "_run", lambda command: "bookworm-security main http://x\n")
-    with pytest.raises(archive.ArchiveError, match="name no Debian mirror"):
-        archive.mirrors()
+    monkeypatch.setattr(debian_archive, "_run", lambda command: "bookworm-security main http://x\n")
+    with pytest.raises(debian_archive.ArchiveError, match="name no Debian mirror"):
+        debian_archive.mirrors()
 
 
 def test_an_unknown_sysroot_is_refused_in_one_line():
@@ -56,9 +56,9 @@ def test_a_source_without_webassemblys_tests_is_refused(tmp_path, monkeypatch):
     (tmp_path / "binaryen-1/test/spec").mkdir(parents=True)
     (tmp_path / "binaryen-1/test/spec/one.wast").touch()
     subprocess.run(["tar", "-cf", "b.orig.tar.gz", "binaryen-1"], cwd=tmp_path, check=True)
-    monkeypatch.setattr(archive.Archive, "update", lambda self: None)
-    monkeypatch.setattr(archive.Archive, "version", lambda self, package: "1-1")
-    monkeypatch.setattr(archive.Archive, "source", lambda self, package, folder: tmp_path / "b.orig.tar.gz")
-    with pytest.raises(archive.ArchiveError, match="binaryen 1-1 does not hold WebAssembly's tests"):
+    monkeypatch.setattr(debian_archive.Archive, "update", lambda self: None)
+    monkeypatch.setattr(debian_archive.Archive, "version", lambda self, package: "1-1")
+    monkeypatch.setattr(debian_archive.Archive, "source", lambda self, package, folder: tmp_path / "b.orig.tar.gz")
+    with pytest.raises(debian_archive.ArchiveError, match="binaryen 1-1 does not hold WebAssembly's tests"):
         specification.provide(tmp_path / "specification")
     assert not (tmp_path / "specification/wast").exists()

@@ -1,7 +1,8 @@
 """Debian's packages for any processor, and its sources, without touching the system's apt.
 
 An apt configuration of its own: own lists, own cache, an empty package
-database.  The mirror is the one the machine's own sources name.
+database.  The mirror is the one the machine's own sources name.  The builds and
+the tests' set-up fetch by it.
 """
 
 import os
@@ -107,12 +108,28 @@ class Archive:
         self._apt("apt-get", "source", "--tar-only", "--download-only", "--only-source", package, folder=folder)
         return next(folder.glob("*.orig.tar.*"))
 
+    def source_tree(self, package, folder, patched):
+        """Unpacks a source package, Debian's patches applied if `patched`; returns its tree, a folder in `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._apt("apt-get", "source", "--download-only", "--only-source", package, folder=folder)
+        _run(["tar", "--extract", "--file", next(folder.glob("*.orig.tar.?z")).name], folder)
+        tree = next(path for path in folder.iterdir() if path.is_dir())
+        if patched:
+            _run(["tar", "--extract", "--file", next(folder.glob("*.debian.tar.?z")).resolve()], tree)
+            for name in (tree / "debian/patches/series").read_text().split():
+                # Outside of any repository, git patches files as the program `patch` does.
+                _run(["git", "apply", f"debian/patches/{name}"], tree, GIT_CEILING_DIRECTORIES=str(tree.parent))
+        return tree
+
     def _apt(self, program, *arguments, folder=None):
         return _run([program, "-q", *self.options, *arguments], folder)
 
 
-def _run(command, folder=None):
-    run = subprocess.run(command, capture_output=True, text=True, cwd=folder, stdin=subprocess.DEVNULL)
+def _run(command, folder=None, **environment):
+    run = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
     if run.returncode:
         words = [line for line in run.stderr.splitlines() if line.startswith("E:")] or [run.stderr.strip()]
         raise ArchiveError(f"{command[0]}: {words[0]}")

@@ -1,0 +1,11 @@
+# Backfence's variant of MicroPython's unix port: what it leaves out, as far as make decides it.
+MICROPY_PY_BTREE = 0
+MICROPY_PY_FFI = 0
+MICROPY_PY_SOCKET = 1
+MICROPY_PY_THREAD = 0
+MICROPY_PY_TERMIOS = 0
+MICROPY_PY_SSL = 0
+MICROPY_USE_READLINE = 0
+MICROPY_VFS_FAT = 0
+MICROPY_VFS_LFS1 = 0
+MICROPY_VFS_LFS2 = 0
