@@ -30,7 +30,7 @@ KEYS = {
     # Room of one slot; two must fit the flash.
     "slot_kb": ("int", 1024, 64, 16384),
     # A new firmware proves itself within this, or it is over.
-    "trial_s": ("int", 600, 10, 86400),
+    "trial_s": ("int", 600, 5, 86400),
     "region": ("text", "", 0, 32),
 }
 

@@ -120,8 +120,9 @@ class Update:
     def _is_ours(self, manifest):
         """True for what this box has already, as each start hears of it again."""
         for slot in (self.record.confirmed, self.record.trial):
-            if slot and self.record.rows[slot].digest == manifest.fields["image"]:
-                return self.record.rows[slot].sequence == manifest.seq
+            row = self.record.rows[slot]
+            if row and (row.digest, row.sequence) == (manifest.fields["image"], manifest.seq):
+                return True
         return False
 
     def _refusal(self, manifest):
