@@ -6,6 +6,7 @@ import time
 import click
 
 from . import census as censuses
+from . import firmware
 from . import monitor as monitoring
 from . import picture, reshape, results
 from .cli import broker_option, fleet_option, format_option, main, show
@@ -62,9 +63,9 @@ def _over(payload):
 @format_option
 @click.argument("words", metavar="[KIND] [NAME]", nargs=-1)
 def describe(fleet, broker, offline, style, words):
-    """Show the fleet, or one slice, query or workload by its name.
+    """Show the fleet, or one slice, query, workload or firmware by its name.
 
-    KIND is slice, query or workload, and needed only where two have one name.
+    KIND is one of these four words, and needed only where two have one name.
     """
     if len(words) > 2:
         raise click.UsageError("write at most a kind and a name")
@@ -72,9 +73,10 @@ def describe(fleet, broker, offline, style, words):
     if words in ((), ("fleet",)):
         return _describe_fleet(fleet, seen, offline, style)
     payload = find(fleet, seen, words)
-    {"slice": _describe_slice, "query": _describe_query, "workload": _describe_workload}[payload["kind"]](
-        fleet, seen, payload, style
-    )
+    {
+        "slice": _describe_slice, "query": _describe_query, "workload": _describe_workload,
+        "firmware": _describe_firmware,
+    }[payload["kind"]](fleet, seen, payload, style)
 
 
 def _describe_fleet(fleet, seen, offline, style):
@@ -84,6 +86,7 @@ def _describe_fleet(fleet, seen, offline, style):
         "manifests": fleet.labels(), "doors": seen.doors,
         "census": censuses.view(seen.census) if seen.census else None,
         "slices": seen.slices(), "queries": seen.queries(), "workloads": seen.workloads(),
+        "firmware": seen.firmware(),
     }
     lines = [
         f"fleet {value['fleet']}: {value['boxes']} boxes enrolled in {value['lots']} lots, "
@@ -94,6 +97,7 @@ def _describe_fleet(fleet, seen, offline, style):
     lines += [f"slice {row['name']}: {row['share'] or row['seats']} seats {row['where']}" for row in value["slices"]]
     lines += [f"query {row['name']}: {row['choice']}" for row in value["queries"]]
     lines += [f"workload {row['name']}: {_states(row)}" for row in value["workloads"]]
+    lines += [f"firmware {row['name']}: sequence {row['sequence']}, {row['size']:,} bytes" for row in value["firmware"]]
     if seen.census:
         first, *rest = monitoring.lines(seen.census)
         lines += [first, *("  " + line for line in rest)]
@@ -137,6 +141,11 @@ def _describe_workload(fleet, seen, payload, style):
     value["census"] = _aged(seen, row)
     lines = [f"{key}: {_text(inner)}" for key, inner in value.items() if key not in ("states", "census")]
     show(style, value, "\n".join([*lines, f"states: {_states(value)}"]))
+
+
+def _describe_firmware(_fleet, _seen, payload, style):
+    value = firmware.row(payload)
+    show(style, value, "\n".join(firmware.lines(value)))
 
 
 def _counted(seen, key, payload):

@@ -79,13 +79,18 @@ def sign(fleet, source, out, blobs, **options):
     for digest, data in manifest.blobs.items():
         files.write_whole(os.path.join(folder, digest.hex()), data)
     files.write_whole(out, signed)
+    click.echo("\n".join(commands(fleet, manifest.label, out, folder if manifest.blobs else None)))
+
+
+def commands(fleet, label, out, folder):
+    """Returns the lines of shell that publish a signed file as KIND-NAME, and the blobs in a directory (or None)."""
     host, port, *_ = push.parse_broker(fleet.broker)
     tell = f"mosquitto_pub -h {host} -p {port} -r -q 1"
-    if manifest.blobs:
-        click.echo(f'for blob in {shlex.quote(folder)}/*; do')
-        click.echo(f'  {tell} -t {fleet.topic("blob")}/"${{blob##*/}}" -f "$blob"')
-        click.echo("done")
-    click.echo(f"{tell} -t {fleet.topic('manifest', manifest.label)} -f {shlex.quote(out)}")
+    lines = [f"{tell} -t {fleet.topic('manifest', label)} -f {shlex.quote(out)}"]
+    if folder is not None:
+        blob = f'{fleet.topic("blob")}/"${{blob##*/}}"'
+        lines = [f"for blob in {shlex.quote(folder)}/*; do", f'  {tell} -t {blob} -f "$blob"', "done", *lines]
+    return lines
 
 
 def _load_signed(fleet, path, blobs):
@@ -94,6 +99,8 @@ def _load_signed(fleet, path, blobs):
     payload = manifests.read(signed, fleet.operator)
     folder = blobs or path + ".blobs"
     found = {}
+    if payload["kind"] == "firmware":
+        raise OperatorError(f"{path} is a firmware", f"Publish it with `backfence firmware publish {path}`.")
     if payload["kind"] == "workload":
         if not os.path.isdir(folder):
             raise OperatorError(f"the blobs of {path} are not in {folder}", "Name their directory with --blobs.")
@@ -132,7 +139,7 @@ def push_command(fleet, broker, source, blobs, wait, deadline_s, style, **option
         "bytes": report.size, "refused": report.refused,
     }
     lines = [f"{report.label} {report.sequence}: {report.acknowledged} publications, {report.size:,} bytes"]
-    show(style, value, "\n".join(lines + _refusals(report.refused)))
+    show(style, value, "\n".join(lines + refusals(report.refused)))
     if report.refused:
         raise SystemExit(1)
 
@@ -158,7 +165,8 @@ def _push_toml(fleet, broker, settings, wait, deadline_s):
     return report
 
 
-def _refusals(refused):
+def refusals(refused):
+    """Returns a line for each refusal of a door."""
     return [f"refused by {each['box'][:8]}: {each['what']}: {each['why']}" for each in refused]
 
 
@@ -177,7 +185,7 @@ class Reporter:
 
     def __call__(self, work, refused):
         counts = work.settlement.counts()
-        for line in _refusals(refused[self.told:]):
+        for line in refusals(refused[self.told:]):
             self.console.print(line, markup=False, highlight=False)
         self.told = len(refused)
         if self.bar:

@@ -20,7 +20,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ...agent import limits, trust
+from ...agent.errors import RemoteError
 from ...agent.wire import cbor, cose
+from ...agent.wire import suit as wire_suit
+from ...firmware_pkg import suit
 from . import files, manifests
 from .errors import OperatorError
 from .signer import Signer
@@ -97,6 +100,39 @@ class Fleet:
             numbers[name] = numbers.get(name, 0) + 1
             files.write_json(path, numbers)
             return numbers[name]
+
+    def last_sequence(self, name):
+        """Returns the last number of `name` (KIND-NAME), 0 if there is none."""
+        return files.read_json(self.path("sequence.json")).get(name, 0)
+
+    def raise_sequence(self, name, number):
+        """Makes `number` the last of `name` (KIND-NAME); OperatorError unless it is higher."""
+        with self.lock():
+            path = self.path("sequence.json")
+            numbers = files.read_json(path)
+            if number <= numbers.get(name, 0):
+                raise OperatorError(
+                    f"sequence {number} of {name} is not above {numbers[name]}, which was signed already",
+                    "Boxes take nothing older than what they had. Leave --sequence out to take the time now.",
+                )
+            numbers[name] = number
+            files.write_json(path, numbers)
+
+    def sign_firmware(self, plan):
+        """Returns the SUIT envelope (bytes) of a firmware_pkg.suit.Plan, signed; keeps a copy under manifests/.
+
+        One leaf of the signer is used each time.  OperatorError if a box would refuse it.
+        """
+        protected = cose.protected_map(self.operator)
+        try:
+            # Before a leaf is used: the digest, the form, and room for the signature.
+            wire_suit.decode(suit.envelope(plan, protected, b""), limits.MANIFEST_BYTES)
+        except RemoteError as error:
+            raise OperatorError(f"a box would refuse the manifest: {error}") from None
+        signed = suit.envelope(plan, protected, self.signer.sign(suit.sign_structure(plan.digest, protected)))
+        payload = manifests.read(signed, self.operator, now_s=0)
+        files.write_whole(self.path("manifests", manifests.label(payload) + ".cose"), signed)
+        return signed
 
     def sign(self, manifest):
         """Returns the COSE_Sign1 (bytes) of a Manifest or payload map.

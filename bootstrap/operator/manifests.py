@@ -27,7 +27,7 @@ QUERY_VALID_S = 30 * DAY_S
 # Attributes whose distribution boxes always count.
 BUILT_IN = ("load", "mem_free", "availability")
 # Kinds that are pushed; the others travel in files.
-PUSHED = ("slice", "query", "workload")
+PUSHED = ("slice", "query", "workload", "firmware")
 # Boxes of a lot are believed for as long as homes keep them.
 LOT_VALID_S = 3650 * DAY_S
 SEEDS_VALID_S = 365 * DAY_S

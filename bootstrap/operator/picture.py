@@ -10,7 +10,7 @@ import time
 
 from ...agent import limits
 from . import census as censuses
-from . import choice, push, results
+from . import choice, firmware, push, results
 from .errors import OperatorError
 from .manifests import PUSHED, label, read
 from .settle import Settlement
@@ -136,6 +136,10 @@ class Picture:
     def queries(self):
         """Returns a JSON-able row for each standing query, ended ones left out."""
         return [query_row(payload) for payload in self._live("query")]
+
+    def firmware(self):
+        """Returns a JSON-able row for each firmware that may still be installed."""
+        return [firmware.row(payload) for payload in self._live("firmware")]
 
     def workloads(self):
         """Returns a JSON-able row for each workload, ended ones too."""

@@ -237,7 +237,7 @@ def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, se
     """
     payload = manifests.read(signed, fleet.operator)
     if payload["kind"] not in manifests.PUSHED:
-        raise OperatorError(f"a {payload['kind']} manifest is not pushed", "Only slices, queries and workloads are.")
+        raise OperatorError(f"a {payload['kind']} manifest is not pushed", "It travels in a file.")
     topic = fleet.topic("manifest", manifests.label(payload))
     messages = [(fleet.topic("blob", digest.hex()), data) for digest, data in (blobs or {}).items()]
     messages.append((topic, signed))

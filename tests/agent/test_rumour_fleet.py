@@ -8,12 +8,15 @@ import pytest
 from backfence.agent.limits import (
     BLOB_BYTES, MANIFESTS, RUMOUR_FANOUT, RUMOUR_LEAST, RUMOURS_WANTED, SERVE_BURST, SERVE_INTERVAL_MS,
 )
+from backfence.agent.manifest import Check
+from backfence.agent.trust import fleet_id
 from backfence.agent.wire import messages
 from backfence.agent.wire.hashes import sha256
 
 sys.path.insert(0, str(Path(__file__).parent))
 from lan import WALL_S, Lan, SealCheck  # noqa: E402
 from proto_rumour_spread import alike, edge, fleet, has, push, total  # noqa: E402
+from vectors import FIRMWARE, OPERATOR  # noqa: E402
 
 
 class SlowCheck(SealCheck):
@@ -210,3 +213,32 @@ def test_two_halves_that_hold_too_many_together_choose_alike():
     chunks = total(lan, "chunks_in")
     lan.run(45000)
     assert total(lan, "chunks_in") == chunks
+
+
+def test_a_firmware_spreads_like_the_others_and_is_there_after_a_restart():
+    """A real SUIT envelope with a real signature, among boxes that know its key."""
+    lan = fleet(4)
+
+    def believe(number):
+        lan.nodes[number].trust.check = lambda signed: Check(signed, fleet_id(OPERATOR), OPERATOR)
+
+    for number in range(4):
+        believe(number)
+    verdict = []
+    assert lan.nodes[0].rumours.offer(FIRMWARE, verdict.append)
+    took = lan.run_until(lambda: alike(lan) and len(lan.nodes[3].rumours.manifests) == 1, 20000)
+    assert verdict == [None] and took < 5000
+    lan.restart(2)
+    believe(2)
+    lan.nodes[2].membership.join([lan.descriptor(0)])
+    lan.run_until(lambda: alike(lan), 60000)
+    for node in lan.nodes:
+        manifest = node.rumours.get("firmware", "agent-mpy6-e7b0da73")
+        assert (manifest.seq, manifest.expires, manifest.fields["size"]) == (WALL_S, WALL_S + 86400, 76800)
+        assert node.rumours.floors[manifest.id][:2] == [WALL_S, WALL_S + 86400]
+        assert node.store.get(manifest.digest) == FIRMWARE and node.status()["manifests"] == {"firmware-agent-mpy6-e7b0da73": WALL_S}
+    # It goes when its time is over.
+    for node in lan.nodes:
+        node.set_wall(WALL_S + 86400)
+    lan.run(61000)
+    assert not any(node.rumours.manifests for node in lan.nodes)
