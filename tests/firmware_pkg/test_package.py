@@ -1,18 +1,25 @@
-"""The package: the same bytes each time, OpenWrt's format, and portable modules."""
+"""The package: OpenWrt's format, portable modules, and what OpenWrt is told of it."""
 
 import gzip
+import hashlib
 import io
+import json
 import subprocess
 import tarfile
 
+import interpreters
 import pytest
-from backfence.firmware_pkg import build, ipk
+from backfence.firmware_pkg import build, ipk, openwrt
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+EPOCH = 1_700_000_000
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
     folder = tmp_path_factory.mktemp("package")
-    return build.package(folder / "out", folder / "work")
+    return openwrt.package(folder / "out", openwrt.modules(folder / "work", EPOCH), EPOCH)
 
 
 def members(data):
@@ -24,17 +31,47 @@ def members(data):
         }
 
 
-def test_two_builds_give_the_same_bytes(package, tmp_path):
-    again = build.package(tmp_path / "elsewhere", tmp_path / "work")
-    assert again.read_bytes() == package.read_bytes()
+def test_the_builds_time_is_the_members_time(package):
+    inner = members(package.read_bytes())
+    assert inner["./debian-binary"][0].mtime == EPOCH
+    assert {info.mtime for info, _ in members(inner["./data.tar.gz"][1]).values()} == {EPOCH}
 
 
-def test_source_date_epoch_is_the_members_time(tmp_path, monkeypatch):
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    data = build.package(tmp_path, tmp_path / "work").read_bytes()
-    inner = members(data)
-    assert inner["./debian-binary"][0].mtime == 1700000000
-    assert {info.mtime for info, _ in members(inner["./data.tar.gz"][1]).values()} == {1700000000}
+def test_source_date_epoch_is_the_builds_time_and_must_be_a_number(monkeypatch, tmp_path):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000123")
+    assert build.epoch() == 1700000123
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(build.BuildError, match="takes UNIX seconds, not 'yesterday'"):
+        build.epoch()
+    # Without it, the last commit's; and a tree that is none must say its time.
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    monkeypatch.setattr(build, "REPOSITORY", tmp_path)
+    with pytest.raises(build.BuildError, match="set SOURCE_DATE_EPOCH"):
+        build.epoch()
+    environment = {"GIT_COMMITTER_DATE": "1700000077 +0200", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    for words in (["init", "-q"], ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "commit",
+                                   "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, env=environment)
+    assert build.epoch() == 1700000077
+
+
+def test_the_packaged_agent_knows_the_builds_time_as_its_sequence(package, tmp_path, monkeypatch):
+    code = "import backfence.agent.release as r; print(r.SEQUENCE)"
+    data = members(members(package.read_bytes())["./data.tar.gz"][1])
+    for name in ("__init__", "agent/__init__", "agent/release"):
+        path = tmp_path / f"backfence/{name}.mpy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data[f"./{build.LIBRARY}/backfence/{name}.mpy"][1])
+    found = interpreters.find("micropython")
+    run = subprocess.run(found.arguments("-c", code), capture_output=True, text=True,
+                         env={"MICROPYPATH": f".frozen:{tmp_path}"}, cwd=tmp_path)
+    assert (run.stdout, run.stderr) == (f"{EPOCH}\n", "")
+    assert build.release_source(0) == (build.REPOSITORY / build.RELEASE).read_text()
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent/release.py").write_text("SEQUENCE = None\n")
+    monkeypatch.setattr(build, "REPOSITORY", tmp_path)
+    with pytest.raises(build.BuildError, match="no line SEQUENCE = 0"):
+        build.release_source(EPOCH)
 
 
 def test_the_package_is_three_members_in_openwrts_order(package):
@@ -53,7 +90,7 @@ def test_control_says_what_it_needs_and_who_it_runs_as(package):
     assert fields["Require-User"] == "backfence:backfence"
     data = members(members(package.read_bytes())["./data.tar.gz"][1])
     assert int(fields["Installed-Size"]) == sum(info.size for info, _ in data.values())
-    for name in ("./postinst", "./prerm"):
+    for name in ("./postinst", "./prerm", "./postrm"):
         info, text = about[name]
         assert info.mode == 0o755 and text.startswith(b"#!/bin/sh\n")
         subprocess.run(["sh", "-n"], input=text, check=True)
@@ -65,9 +102,26 @@ def test_everything_belongs_to_root_and_passwords_are_not_for_others(package):
     assert {(info.uid, info.gid, info.uname, info.gname) for info, _ in data.values()} == {(0, 0, "", "")}
     assert data["./etc/config/backfence"][0].mode == 0o600
     assert data["./etc/init.d/backfence"][0].mode == 0o755
+    assert data["./usr/lib/backfence/launch"][0].mode == 0o755
     assert data["./etc"][0].isdir()
     assert data["./lib/upgrade/keep.d/backfence"][1] == b"/etc/backfence/\n"
     assert b"Apache License" in data["./usr/share/licenses/backfence/LICENSE"][1]
+
+
+def test_the_bill_of_materials_holds_by_its_schema_and_names_every_file(package):
+    data = members(members(package.read_bytes())["./data.tar.gz"][1])
+    inside = data[f"./{openwrt.SBOM}"][1]
+    beside = package.with_suffix(".cdx.json").read_bytes()
+    for text in (inside, beside):
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text.decode()) is None
+    ours = json.loads(inside)["metadata"]["component"]
+    assert (ours["name"], ours["version"]) == ("backfence", build.version())
+    assert [(part["name"], part["licenses"]) for part in json.loads(inside)["components"]] == [
+        ("micropython", [{"expression": "MIT"}])]
+    named = {part["name"]: part["hashes"][0]["content"] for part in json.loads(beside)["metadata"]["component"]["components"]}
+    assert named == {name[1:]: hashlib.sha256(content).hexdigest() for name, (_, content) in data.items() if content is not None}
+    # The schema's check can fail.
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(beside.decode().replace('"alg"', '"algo"')) is not None
 
 
 def test_every_module_of_the_agent_is_in_and_is_portable_bytecode(package):

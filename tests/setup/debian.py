@@ -26,6 +26,10 @@ PACKAGES = {
     "gcc-mips-linux-gnu": "MicroPython for MIPS, which Debian no longer has",
     "libc6-dev-mips-cross": "its C library",
     "xz-utils": "unpacking its source",
+    "signify-openbsd": "the judge of the feed's signature",
+    "shellcheck": "the boxes' scripts",
+    "shfmt": "their form, as OpenWrt wants it",
+    "systemd": "the judge of the lab's unit",
     "wabt": "WebAssembly's own tests, from text to modules",
 }
 
