@@ -5,6 +5,9 @@ from backfence.agent.wire import cbor, suit
 from backfence.agent.wire.cbor import Tag
 from backfence.agent.wire.hashes import sha256
 
+# Two word sizes and two byte orders; more of a kind show nothing new.
+INTERPRETERS = ("cpython", "micropython", "armhf", "mips")
+
 # Made by firmware_pkg/suit.py with cbor2, of bytes(range(256)) * 300 for the
 # class homebox-2 of isp.example; the signature is only the word.
 ENVELOPE = bytes.fromhex(
