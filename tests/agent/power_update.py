@@ -81,6 +81,10 @@ class Launched:
         """The launcher judges, what it names starts."""
         self.slot, self.path = judged(self.home, code)
         self.mark("starts", self.slot, self.sequence())
+        return self.starts_unjudged()
+
+    def starts_unjudged(self):
+        """What ran, or is to run, starts, and the launcher's program was not asked."""
         settings = {"store_dir": self._store} if self._store else {}
         self.lan = BoxLan(self.home, self.journal, running=Running(self.slot, ("mpy6",), 0),
                           trial_s=TRIAL_S, slot_kb=SLOT_KB, **settings)
@@ -112,9 +116,9 @@ class Launched:
                     return event[1]
         return None
 
-    def install(self, sequence, **changes):
-        """An image comes in and is installed; the agent's exit code."""
-        self.mark("may", self.sequence(), sequence)
+    def install(self, sequence, also=(), **changes):
+        """An image comes in and is installed; the agent's exit code.  also: what else may run meanwhile."""
+        self.mark("may", self.sequence(), sequence, *also)
         self.push(sequence, **changes)
         code = self.run(20000)
         assert code == slots.ANEW, "not installed: %r" % (self.node.update.status(),)

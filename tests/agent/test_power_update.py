@@ -13,7 +13,7 @@ import pytest
 from lan import WALL_S
 from power_box import check_clean, check_floors, check_store, promised, read
 from power_sweep import Sweep, memory, record
-from power_update import SLOT_KB, Launched, fields_of, image, record_of
+from power_update import SLOT_KB, Launched, fields_of, image, judged, record_of
 
 from backfence.agent import slots
 from backfence.agent.edge import disk, main
@@ -24,6 +24,8 @@ FIRST, SECOND, THIRD, LAST = (WALL_S - 400 + 100 * number for number in range(4)
 LONG_BYTES, SHORT_BYTES = 36000, 5000
 # Every so many states the box lives on: its trial proves itself, another update comes.
 LIVES_ON = 10
+# Or what runs crashes, again and again.
+GIVES_UP = 3
 
 
 def two_updates(box):
@@ -72,13 +74,24 @@ def other_sizes(box):
     box.update(THIRD, size=LONG_BYTES)
 
 
+def overtaken(box):
+    """A newer image comes before the trial of one that is installed: the launcher could not start it."""
+    box.start()
+    box.update(FIRST)
+    box.install(SECOND)
+    box.starts_unjudged()
+    box.mark("may", FIRST, SECOND)
+    # What is overwritten may be on trial when the power comes back, and has failed then.
+    box.update(THIRD, also=(FIRST, SECOND), size=SHORT_BYTES)
+
+
 SCENARIOS = (two_updates, there_and_back, crashes)
 
 
 def recorded(memory, scenario, dialect="cpython"):
     """The Journal of a scenario on a home of its own; the store lies in memory, beside it."""
     home = memory + "/home"
-    os.makedirs(home + "/slots")
+    os.mkdir(home)
     return record(home, [disk, main], lambda journal: scenario(Launched(home, journal, memory + "/store")), dialect)
 
 
@@ -101,6 +114,8 @@ class Check:
         check_store(home, box.node.store)
         if self.count % LIVES_ON == 0:
             lives_on(box, self.last)
+        elif self.count % GIVES_UP == 0:
+            gives_up(box)
 
     def what_runs(self, case, box):
         """The old or the new, whole, and never anything else."""
@@ -150,8 +165,19 @@ def lives_on(box, last):
 
 
 # What a box has is MicroPython; the other dialect makes the same calls of an image by and by.
+def gives_up(box):
+    """Whatever crashes, what runs next is whole, and in the end the packaged agent runs."""
+    for _ in range(2 * slots.CRASHES):
+        slot, path = judged(box.home, 139)
+        if path:
+            row = record_of(box.home).rows[slot]
+            assert read(path) == image(row.sequence, row.size), f"after crashes {path} runs, not whole"
+    assert not slot, "what crashes for ever is never given up"
+
+
 @pytest.mark.parametrize(
-    ("scenario", "dialect"), [(scenario, "micropython") for scenario in SCENARIOS] + [(two_updates, "cpython")]
+    ("scenario", "dialect"), [(scenario, "micropython") for scenario in SCENARIOS] + [
+        (overtaken, "micropython"), (two_updates, "cpython")]
 )
 def test_after_a_cut_at_any_call_the_old_image_or_the_new_runs_whole(memory, scenario, dialect):
     sweep, check = Sweep(scenario.__name__ + "-" + dialect, memory), Check()
