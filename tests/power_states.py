@@ -180,6 +180,7 @@ def fates_of(pending):
         for fate in partial_fates(pending[i]):
             yield kept[:i] + [fate] + kept[i + 1 :]
             yield kept[:i] + [fate] + ["l"] * (count - i - 1)
+            yield ["l"] * i + [fate] + ["l"] * (count - i - 1)
 
 
 def cases(journal, first=0):

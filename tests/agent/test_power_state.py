@@ -100,6 +100,25 @@ def test_a_cut_within_the_restart_after_a_cut_leaves_as_much(memory):
     assert sweep.count > 150
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_key_that_was_told_is_the_boxs_key_for_ever(memory, dialect):
+    """What is enrolled is the public half of what the first start has made."""
+
+    def first_start(home, _):
+        return lambda journal: journal.mark(("told", main.load_key(home)))
+
+    sweep = Sweep("key-" + dialect, memory)
+
+    def check(case, home):
+        key = main.load_key(home)
+        assert len(key) == 32 and key == main.load_key(home)
+        assert all(mark == ("told", key) for mark in case.marks), "the key that was told is lost"
+        assert set(os.listdir(home)) <= {"box.key", "box.key.tmp"}
+
+    sweep.run(recorded(memory, first_start, dialect), check)
+    assert sweep.count > 10
+
+
 def working(home, store):
     """A function of a journal: a box takes a workload, runs it, hands the results in."""
 

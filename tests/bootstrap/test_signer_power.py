@@ -192,6 +192,24 @@ def settled(journal):
     return medium
 
 
+def test_what_an_operator_enrols_is_the_old_list_or_the_new(memory):
+    """trust.cbor, and all else that files.py writes."""
+    old, new = b"old" * 300, b"new" * 400
+    os.mkdir(memory + "/fleet")
+    files.write_whole(memory + "/fleet/trust.cbor", old)
+    journal = record(memory + "/fleet", [files], lambda journal: (
+        files.write_whole(memory + "/fleet/trust.cbor", new), journal.mark("written")))
+    sweep, found = Sweep("trust", memory), set()
+
+    def check(case, folder):
+        data = files.read(folder + "/trust.cbor")
+        assert data in ((new,) if case.marks else (old, new)), "neither the old nor the new"
+        found.add(data)
+
+    sweep.run(journal, check)
+    assert sweep.count > 10 and found == {old, new}
+
+
 def test_the_model_sees_a_reservation_that_is_not_flushed(memory):
     """Without the directory's flush some state lets a leaf sign twice; without the file's it is torn."""
     for broken, wanted in (("sync_directory", "it has signed"), ("fsync", "state.json is damaged")):
