@@ -34,6 +34,8 @@ IMAGE_BYTES = PARTS * PART_BYTES
 COMPONENT_BYTES = const(12)
 ID_BYTES = const(16)
 
+# Items in one byte string; the manifest, the largest, has eleven.
+_ITEMS = const(16)
 _TAG_ENVELOPE = const(107)
 _AUTHENTICATION, _MANIFEST = 2, 3
 _VERSION, _SEQUENCE, _COMMON, _VALIDATE, _INSTALL = 1, 2, 3, 7, 20
@@ -88,9 +90,9 @@ def _index(uri):
     raise RemoteError("suit: the URI does not name an index")
 
 
-def _map(data, keys, depth, items, what):
+def _map(data, keys, depth, what):
     """dict with exactly these keys, from a byte string."""
-    value = cbor.decode(data, depth, items) if isinstance(data, bytes) else None
+    value = cbor.decode(data, depth, _ITEMS) if isinstance(data, bytes) else None
     if not isinstance(value, dict) or len(value) != len(keys):
         raise RemoteError("suit: " + what)
     for key in keys:
@@ -103,7 +105,7 @@ def _commands(data, begin, end, keys, what):
     """The parameters (dict with exactly these keys) of a sequence of commands that is else as it must be."""
     if not isinstance(data, bytes) or not data.startswith(begin) or not data.endswith(end):
         raise RemoteError("suit: the commands of " + what)
-    return _map(data[len(begin) : len(data) - len(end)], keys, 1, 1 + 2 * len(keys), "the parameters of " + what)
+    return _map(data[len(begin) : len(data) - len(end)], keys, 1, "the parameters of " + what)
 
 
 def _digest(data):
@@ -147,12 +149,12 @@ def parse(data):
     16 bytes; image: SHA-256; size: 1 to IMAGE_BYTES; index: SHA-256 of the blob
     that holds the hashes of the parts.
     """
-    manifest = _map(data, (_VERSION, _SEQUENCE, _COMMON, _VALIDATE, _INSTALL), 1, 11, "the manifest's members")
+    manifest = _map(data, (_VERSION, _SEQUENCE, _COMMON, _VALIDATE, _INSTALL), 1, "the manifest's members")
     if manifest[_VERSION] is True or manifest[_VERSION] != 1:
         raise RemoteError("suit: another version of manifests")
     if not isinstance(manifest[_VALIDATE], bytes) or manifest[_VALIDATE] != _VALIDATED:
         raise RemoteError("suit: the commands of validation")
-    common = _map(manifest[_COMMON], (_COMPONENTS, _SHARED), 3, 8, "the common members")
+    common = _map(manifest[_COMMON], (_COMPONENTS, _SHARED), 3, "the common members")
     shared = _commands(
         common[_SHARED], _SHARED_BEGIN, _SHARED_END, (_VENDOR, _CLASS, _DIGEST, _SIZE), "the shared sequence"
     )
@@ -179,7 +181,7 @@ def decode(data, max_bytes):
     """
     if len(data) > max_bytes:
         raise RemoteError("suit: larger than %d bytes" % max_bytes)
-    envelope = cbor.decode(data, 2, 6)
+    envelope = cbor.decode(data, 2, _ITEMS)
     if not isinstance(envelope, cbor.Tag) or envelope.number != _TAG_ENVELOPE:
         raise RemoteError("suit: not an envelope")
     members = envelope.value
@@ -188,7 +190,7 @@ def decode(data, max_bytes):
     for key in members:
         if not isinstance(members[key], bytes):
             raise RemoteError("suit: the envelope's members")
-    blocks = cbor.decode(members[_AUTHENTICATION], 1, 3)
+    blocks = cbor.decode(members[_AUTHENTICATION], 1, _ITEMS)
     if not isinstance(blocks, list) or len(blocks) != 2 or not isinstance(blocks[1], bytes):
         raise RemoteError("suit: not a digest and one signature")
     if _digest(blocks[0]) != sha256(cbor.encode(members[_MANIFEST])):

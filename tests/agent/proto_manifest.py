@@ -69,7 +69,10 @@ def test_a_firmware_of_another_operator_or_under_damage_is_refused():
     assert verdict(FIRMWARE[:key] + b"k" + FIRMWARE[key + 1 :]) == "not signed by this fleet's operator"
     for length in range(0, len(FIRMWARE), 197):
         assert isinstance(verdict(FIRMWARE[:length]), str), length
-    # A later sequence, with a digest that holds: only the signature tells.
+    # A later sequence, beside what was signed for the earlier one.
+    later = FIRMWARE[:-201] + FIRMWARE[-201:].replace(cbor.encode(WALL_S), cbor.encode(WALL_S + 9), 1)
+    assert later != FIRMWARE and verdict(later) == "suit: the digest is not the manifest's"
+    # The same, with a digest that holds: only the signature tells.
     members = cbor.decode(FIRMWARE).value
     manifest = members[3].replace(cbor.encode(WALL_S), cbor.encode(WALL_S + 9), 1)
     block = cbor.decode(members[2])[1]
