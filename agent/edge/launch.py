@@ -8,7 +8,8 @@ the slots says so on the medium, so that each start of a trial is counted althou
 the power may go at any moment.
 
 This program is the packaged agent's, whatever runs.  If it fails, the packaged
-agent runs: the line `packaged`, and why on stderr.
+agent runs: the line `packaged`, why on stderr, and exit code 1, for how that agent
+ends says nothing of a slot.
 """
 
 import sys
@@ -73,6 +74,7 @@ def main(argv):
     home, code = arguments
     state, place = home + "/state", home + "/slots"
     line = "packaged"
+    failed = 0
     if disk.is_directory(state) and disk.is_directory(place):
         try:
             # No blob is touched, so no store is needed.
@@ -81,8 +83,9 @@ def main(argv):
                 line = "%s %s/%s" % (_KINDS[kind], place, slots.NAMES[slot])
         except (OSError, RemoteError) as problem:
             sys.stderr.write("warning: the packaged agent is started: %s\n" % problem)
+            failed = 1
     print(line)
-    return 0
+    return failed
 
 
 if __name__ == "__main__":
