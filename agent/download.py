@@ -154,7 +154,7 @@ class Download:
             try:
                 self._node.store.disk.remove(self._name)
             except OSError as problem:
-                self._finish(DISK, "slot: error %s" % problem.errno)
+                self._finish(DISK, "the disk refused the slot: error %s" % problem.errno)
                 return False
         return True
 
@@ -199,7 +199,7 @@ class Download:
             if self.state != PARTS:
                 return
             if copy.refused:
-                self._finish(DISK, "slot: error %s" % copy.refused.errno)
+                self._finish(DISK, "the disk refused the slot: error %s" % copy.refused.errno)
                 return
             self._parts[number] = _TODO if copy.lost else _WRITTEN
             self._at(self._node.now_ms)
@@ -228,7 +228,7 @@ class Download:
             self._node.store.disk.sync(self._name)
             return True
         except OSError as problem:
-            self._finish(DISK, "slot: error %s" % problem.errno)
+            self._finish(DISK, "the disk refused the slot: error %s" % problem.errno)
             return False
 
     # -- fetching

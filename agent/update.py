@@ -195,7 +195,7 @@ class Update:
                 self._node.counters.bump("updates_installed")
                 self._end(ANEW, "firmware %d is tried from %s" % (row.sequence, NAMES[slot]))
                 return
-            why, text = DISK, "the record was refused"
+            why, text = DISK, "the disk refused the record"
         self._node.counters.bump(why)
         self._refused = "%s %d: %s" % (manifest.name, manifest.seq, text)
         self._node.log("warning", "firmware not installed: " + self._refused)
@@ -247,7 +247,7 @@ class Update:
         """A loop that does not turn never comes here: that is the launcher's watchdog."""
         if self._age_ms() < self._healthy_ms():
             return False
-        known = len(self._node.membership.view)
+        known = len(self._node.membership.reachable())
         return not self.record.peered or len(self._answered) >= min(ANSWERS, max(1, known))
 
     def _prove(self, now_ms):

@@ -5,6 +5,7 @@ deadline, takes its long computations one slice at a time, and can lose its
 power between any two events, or at any write to its disk.
 """
 
+from . import launcher
 from .disk import Disk, PowerCut
 
 # A slice of a long computation takes at most this long on a slow box.
@@ -65,6 +66,10 @@ class Box:
         self.mqtt = None
         self.cell = None
         self.on_power_cut = None
+        # A launcher.Launcher if firmware is updated here, what it has started, the last exit code.
+        self.launcher = None
+        self.running = None
+        self._ended = None
         # For a NAT: address -> when this box last spoke to it.
         self.spoken = {}
         self.timers = 0
@@ -104,10 +109,14 @@ class Box:
         self._stepping = False
         self.world.note(self.number, "start")
         try:
+            if self.launcher is not None:
+                self.running = self.launcher.running(self.disk, self._ended)
             self.node = self.world.make_node(self, self.clock(), self.wall_s())
         except PowerCut:
             self._power_cut()
             return
+        if self.launcher is not None:
+            self._behave(self.launcher.behaviour(self.disk, self.running.slot))
         if self.mqtt is not None:
             self.mqtt.start()
         self._call(None)
@@ -116,6 +125,7 @@ class Box:
         """The agent ends without a word; `disk` says what happens to its disk."""
         self.world.note(self.number, "crash, disk " + disk)
         self.on_power_cut = None
+        self._ended = launcher.KILLED if disk == KEPT else None
         self._down()
         if disk == LOST:
             self.disk.wipe()
@@ -127,9 +137,35 @@ class Box:
         """A clean stop: the node says good-bye, its last datagrams are sent."""
         self.world.note(self.number, "stop")
         self.wanted = False
+        self._ended = None
         self._call(self.node.leave)
         if self.live:
             self._down()
+
+    def _behave(self, word):
+        """What a bad image does."""
+        if word.startswith(launcher.CRASH):
+            self.world.after(launcher.CRASH_MS, self._end_badly, self.node)
+        elif word.startswith(launcher.MUTE):
+            self.node.transmit = lambda data, addr: None
+
+    def _end_badly(self, node):
+        if self.node is node:
+            self.crash()
+            self.world.after(launcher.PAUSE_MS, self._again)
+
+    def _restart(self, node, code):
+        """The agent ends by itself, and its launcher starts one anew."""
+        if self.node is node:
+            self._call(node.leave)
+        if self.node is node:
+            self._down()
+            self._ended = code
+            self.start()
+
+    def _again(self):
+        if self.wanted and not self.live:
+            self.start()
 
     def receive(self, data, address):
         """A datagram for this box."""
@@ -240,6 +276,9 @@ class Box:
         elif name == "cancel":
             self.world.note(self.number, "cancel")
             self.cell.cancel(event[1])
+        elif name == "restart":
+            self.world.note(self.number, "restart %d: %s" % (event[1], event[2]))
+            self.world.after(0, self._restart, self.node, event[1])
         elif self.mqtt is not None:
             self.world.note(self.number, "%s %s" % (name, event[1]), event[2] if name == "publish" else b"")
             self.mqtt.handle(event)

@@ -9,7 +9,6 @@ values that the ladder gives, so that a real settlement fits as well.
 import contextlib
 import copy
 import functools
-import hashlib
 import random
 
 import pyhsslms.pyhsslms as hss
@@ -20,6 +19,7 @@ from ..agent.errors import RemoteError
 from ..agent.peers import Identity, identity_of
 from ..agent.wire import cbor, cose, hashes, merkle
 from ..bootstrap.operator import enrol, manifests
+from ..firmware_pkg import suit
 from .world import WALL_START_S
 
 PORT = 7000
@@ -123,11 +123,17 @@ class Fleet:
     def sign(self, manifest):
         """The COSE_Sign1 (bytes) of a Manifest or a payload map, under a real HSS signature."""
         data = cbor.encode(getattr(manifest, "payload", manifest))
-        protected = {1: cose.ALG_HSS_LMS, 4: hashlib.sha256(self.operator).digest()[:16]}
-        message = cose.to_be_signed(cbor.encode(protected), data)
+        protected = cose.protected_map(self.operator)
+        return cose.encode_sign1(protected, data, self._signature(cose.to_be_signed(cbor.encode(protected), data)))
+
+    def sign_firmware(self, plan):
+        """The SUIT envelope (bytes) of a firmware_pkg.suit.Plan, under a real HSS signature."""
+        protected = cose.protected_map(self.operator)
+        return suit.envelope(plan, protected, self._signature(suit.sign_structure(plan.digest, protected)))
+
+    def _signature(self, message):
         with _seeded(self._rng):
-            signature = self._signer.sign(message)
-        return cose.encode_sign1(protected, data, signature)
+            return self._signer.sign(message)
 
     def trust_file(self, number):
         """The bytes of a box's trust.cbor."""

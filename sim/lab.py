@@ -129,7 +129,7 @@ class Lab(Run):
         node = Node(
             config, self.fleet.identity(box.number), self.fleet.trust(box.number), store,
             rng.Rng(seed.encode()), now_ms, wall_s, address=box.address, controller=ADDRESS,
-            ladder=self.fleet.ladder, speech=speech)
+            ladder=self.fleet.ladder, speech=speech, running=box.running)
         node.attributes.update(ATTRIBUTES, door=int(box.door))
         return node
 

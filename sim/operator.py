@@ -2,6 +2,9 @@
 
 import hashlib
 
+from ..agent import manifest
+from ..agent.limits import MANIFEST_BYTES
+from ..agent.wire import suit
 from ..bootstrap.operator import manifests, settle
 from . import jobs
 from .broker import Client
@@ -68,6 +71,15 @@ class Operator:
         self.works[name] = Work(plan, settle.Settlement(plan, self.fleet), inputs, outputs)
         self._push(plan)
         return self.works[name]
+
+    def push_firmware(self, plan, signed=None):
+        """Publishes a firmware: a firmware_pkg.suit.Plan, signed here unless its envelope is given."""
+        for digest in sorted(plan.blobs):
+            self._publish(self.fleet.topic("blob", digest.hex()), plan.blobs[digest])
+        signed = signed or self.fleet.sign_firmware(plan)
+        fields = suit.decode(signed, MANIFEST_BYTES)[1]
+        name = manifest.firmware_name(fields["component"], fields["class"])
+        self._publish(self.fleet.topic("manifest", "firmware-" + name), signed)
 
     def end(self, label):
         """Ends a slice or workload that was pushed, KIND-NAME."""

@@ -1,0 +1,201 @@
+"""Updates in a small fleet: by gossip and chunks, through trial and proof, and back from bad ones."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from backfence.agent import slots
+from backfence.agent.config import Config
+from backfence.agent.limits import UPDATE_FETCHES
+
+sys.path.insert(0, str(Path(__file__).parent))
+import updating  # noqa: E402
+from updating import confirmed, fleet, holds, image, push, record, total  # noqa: E402
+
+
+def test_updates_go_to_all_and_the_slots_take_turns():
+    lab = fleet(6)
+    for number in (1, 2, 3):
+        data = image("good %d" % number)
+        sequence = push(lab, data)
+        lab.until("update %d" % number, confirmed(lab, sequence), 300)
+        for box in lab.world.boxes:
+            assert box.launcher.history == [0, 1, 2, 1][: number + 1]
+            assert holds(box, box.running.slot, data) and record(box).floor == sequence
+    # The one before is still there, should this one fail some day.
+    assert all(holds(box, 2, image("good 2")) and record(box).rows[2].good for box in lab.world.boxes)
+
+
+def test_boxes_have_parts_from_each_other():
+    lab = fleet(8)
+    sequence = push(lab, image("good"))
+    served = dict.fromkeys(range(8), 0)
+    while confirmed(lab, sequence)():
+        lab.go(200)
+        for box in lab.world.live():
+            if box.starts == 1:
+                served[box.number] = box.node.counters["chunks_out"]
+    # All from the door would be seven times 69.
+    assert served[0] < 440 and len([number for number in served if served[number] >= 32]) >= 3, served
+
+
+def test_few_parts_come_at_once():
+    lab = fleet(3, busy_round_ms="1000")
+    most = {box.number: 0 for box in lab.world.boxes}
+    push(lab, image("good", updating.SLOT_KB * 1024))
+    for _ in range(400):
+        lab.go(20)
+        for box in lab.world.live():
+            blobs = [fetch for fetch in box.node.chunks.fetches.values() if fetch.size == 32768]
+            most[box.number] = max(most[box.number], len(blobs))
+    assert max(most.values()) == UPDATE_FETCHES, most
+
+
+def test_sources_die():
+    lab = fleet(5)
+    door, *others = lab.world.boxes
+    sequence = push(lab, image("good"))
+
+    def some_parts():
+        states = [box.node.update.status()["fetching"] for box in others]
+        return "" if any(state and state["written"] >= 1 for state in states) else "no part yet"
+
+    lab.until("a part", some_parts, 60, every_ms=20)
+    assert any(record(box).trial == 0 for box in others)
+    door.crash()
+    lab.go(120_000)
+    # Between them they lack some, ask again ever more slowly, and gossip on.
+    assert not lab.connected() or "do not run" in lab.connected()
+    door.start()
+    lab.until("the update", confirmed(lab, sequence), 900)
+
+
+def test_a_box_that_was_away_has_it_from_others_while_the_door_is_dead():
+    lab = fleet(4)
+    door, *_, late = lab.world.boxes
+    lab.go(60_000)  # until it has met the others and remembers them
+    late.crash()
+    sequence = push(lab, image("good"))
+    lab.until("the update", confirmed(lab, sequence, lab.world.boxes[:3]), 300)
+    door.crash()
+    late.start()
+    lab.until("the late one", confirmed(lab, sequence, [late]), 600)
+
+
+@pytest.mark.parametrize("word, starts", [("crash", [1, 1, 1]), ("mute", [1])])
+@pytest.mark.parametrize("first", (True, False))
+def test_a_bad_image_is_left_and_the_next_good_one_works(first, word, starts):
+    lab = fleet(3)
+    steady, old = 0, None
+    if first:
+        old = push(lab, image("good 1"))
+        lab.until("the first", confirmed(lab, old), 300)
+        steady = 1
+        starts = [3 - slot for slot in starts]
+    bad = push(lab, image(word))
+
+    def over():
+        return "" if all(box.live and record(box).failed == [bad] for box in lab.world.boxes) else "still tried"
+
+    lab.until("the trial is over", over, 900)
+    lab.go(90_000)  # longer than any round: nobody takes it again
+    for box in lab.world.boxes:
+        before = [0, 1] if first else [0]
+        assert box.launcher.history == before + starts + [steady]
+        assert record(box).confirmed == steady and record(box).trial == 0 and record(box).floor == (old or 0)
+        assert not first or holds(box, 1, image("good 1"))
+    good = push(lab, image("good 2"))
+    lab.until("the good one", confirmed(lab, good), 300)
+    assert all(holds(box, box.running.slot, image("good 2")) for box in lab.world.boxes)
+
+
+def test_a_newer_one_that_comes_meanwhile_is_taken_instead():
+    lab = fleet(3)
+    push(lab, image("good 1"))
+    lab.until("fetching", lambda: "" if any(b.node.update.status()["fetching"] for b in lab.world.boxes) else "no", 60,
+              every_ms=20)
+    lab.go(1000)
+    sequence = push(lab, image("good 2"))
+    lab.until("the newer", confirmed(lab, sequence), 400)
+    assert all(record(box).failed == [] for box in lab.world.boxes)
+
+
+def test_crashes_of_what_is_confirmed_are_forgotten_when_it_runs_again():
+    lab = fleet(2)
+    sequence = push(lab, image("good"))
+    lab.until("the update", confirmed(lab, sequence), 300)
+    box = lab.world.boxes[1]
+    for crashes in range(1, slots.CRASHES):
+        box.crash()
+        box.start()
+        assert record(box).crashes == crashes and box.running.slot == 1
+    # Healthy after a tenth of trial_s.
+    lab.go(5_000)
+    assert record(box).crashes == slots.CRASHES - 1
+    lab.go(2_000)
+    assert record(box).crashes == 0
+    written = box.disk.written
+    box.crash()
+    box.start()
+    assert record(box).crashes == 1 and box.disk.written > written
+    # Five in a row: back to the one in ROM, for there was none before.
+    for _ in range(slots.CRASHES - 1):
+        box.crash()
+        box.start()
+    assert box.running.slot == slots.PACKAGED and record(box).floor == sequence
+    lab.go(120_000)
+    assert box.running.slot == slots.PACKAGED  # the same one is not taken again
+    again = push(lab, image("good 2"))
+    lab.until("another", confirmed(lab, again), 300)
+
+
+def test_a_box_alone_confirms_what_it_had_alone():
+    lab = fleet(2)
+    sequence = push(lab, image("good"))
+    lab.until("the update", confirmed(lab, sequence), 300)
+    assert all(record(box).peered for box in lab.world.boxes)
+    # One that knows nobody when it installs: only time counts.
+    box = lab.world.boxes[1]
+    box.node.update.record.peered = False
+    box.node.update._answered = []
+    box.node.update.record.trial = 1
+    assert box.node.update._is_healthy()
+    box.node.update.record.peered = True
+    assert not box.node.update._is_healthy()
+
+
+def test_without_a_launcher_nothing_is_taken():
+    lab = updating.Lab("update", 2, 1, speech="plain", vendor="isp.example", busy_round_ms="500")
+    lab.boot(doors=1, spread_s=1)
+    lab.until("the boxes meet", lab.connected, 60)
+    push(lab, image("good"))
+    lab.go(30_000)
+    for box in lab.world.boxes:
+        assert box.node.rumours.of_kind("firmware")
+        assert box.starts == 1 and box.disk.names("slot-") == [] and box.node.update.status()["runs"] is None
+
+
+def test_the_disk_that_kept_the_launcher_from_counting_is_tried_again():
+    lab = fleet(2)
+    box = lab.world.boxes[1]
+    sequence = push(lab, image("good"))
+    write = box.disk.write
+
+    def refuse(name, data):
+        if name == "state-slots" and record(box).trial:
+            raise OSError(28)
+        write(name, data)
+
+    box.disk.write = refuse
+    lab.until("the door's", confirmed(lab, sequence, lab.world.boxes[:1]), 300)
+    lab.go(200_000)
+    # The trial waits, the packaged agent runs, and does not end itself for nothing.
+    assert box.running.slot == 0 and record(box).trial == 1 and record(box).starts == 0 and box.starts == 2
+    del box.disk.write
+    lab.until("the update", confirmed(lab, sequence), 900)
+
+
+def test_the_times_of_the_contract():
+    # 60 s of 600.
+    assert Config().trial_s == 600 and updating.fleet(1).world.boxes[0].node.update._healthy_ms() == 6000
