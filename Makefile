@@ -27,11 +27,13 @@ MINUTES ?= 10
 CONFORMANCE ?=
 ENGINES ?=
 FILES ?=
+# The knob of `make firmware`: the key that signs the feed.
+FEED_KEY ?=
 # The knobs of `make bench-container`.
 PROGRAMS ?=
 TURNS ?=
 
-.PHONY: help setup run test bench bench-container jobs-in-a-row swarm conformance fuzz sysroots firmware rust lint clean
+.PHONY: help setup run test bench bench-container jobs-in-a-row swarm conformance fuzz sysroots firmware lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -81,8 +83,11 @@ fuzz: $(VENV)/test.stamp ## Fuzz the job container against wasmtime for MINUTES=
 sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other processors, under build/sysroots
 	@$(BIN)/python tests/setup/sysroots.py
 
-firmware: $(VENV)/test.stamp ## Build what a gateway installs: build/firmware/*.ipk
-	@$(BIN)/python -m backfence.firmware_pkg
+firmware: $(VENV)/test.stamp ## Build what a gateway installs, into build/firmware (FEED_KEY=FILE signs the feed)
+	@FEED_KEY='$(FEED_KEY)' $(BIN)/python -m backfence.firmware_pkg
+
+lint-packages: firmware ## Have Debian's lintian judge the Debian package (installs lintian)
+	@$(BIN)/python tests/firmware_pkg/lint_packages.py
 
 rust: $(VENV)/test.stamp ## Rebuild the Rust programs by Debian's rustc and compare them with the committed ones
 	@$(BIN)/python -m pytest tests/agent/container/rebuild_rust.py

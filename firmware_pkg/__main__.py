@@ -33,6 +33,8 @@ def build_all():
     epoch = build.epoch()
     key, note = feed.signing_key(os.environ.get("FEED_KEY", ""), LAB_KEY)
     work = build.REPOSITORY / "build" / "firmware-work"
+    for old in OUT.glob("backfence_*"):
+        old.unlink()  # another version's, which the index would not name
     compiled = openwrt.modules(work / "modules", epoch)
     package = openwrt.package(OUT, compiled, epoch)
     index = feed.write(OUT, [package], key)

@@ -26,6 +26,7 @@ def entries(compiled, epoch):
         (CONFIGURATION, HERE / "agent.conf", 0o600),  # it may hold the broker's password
         (f"{DOCUMENTS}/copyright", HERE / "copyright", 0o644),
         (f"{DOCUMENTS}/README", HERE / "README", 0o644),
+        ("usr/share/lintian/overrides/backfence", HERE / "overrides", 0o644),
     ):
         found.append(ipk.Entry(name, source.read_bytes(), mode))
     found.append(ipk.Entry(f"{DOCUMENTS}/changelog.Debian.gz", ipk.gzip(_changelog(epoch))))

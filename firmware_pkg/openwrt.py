@@ -13,8 +13,11 @@ SBOM = "usr/share/sbom/backfence.cdx.json"
 LICENCE = "usr/share/licenses/backfence/LICENSE"
 DEPENDS = "micropython | micropython-nossl"
 DESCRIPTION = "Agent of Backfence, a peer-to-peer cloud on an ISP's own boxes"
-# The store is memory; what the agent keeps on flash stays (docs/firmware.md).
-REMOVED = '[ "${PKG_UPGRADE}" = "1" ] || [ "$1" = upgrade ] || rm -rf /tmp/backfence\n'
+# opkg leaves folders behind.  The store is memory; what the agent keeps on flash stays.
+REMOVED = (
+    '[ "${PKG_UPGRADE}" = "1" ] || [ "$1" = upgrade ] ||'
+    " rm -rf /tmp/backfence /usr/lib/backfence /usr/share/licenses/backfence\n"
+)
 
 
 def control():

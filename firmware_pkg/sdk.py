@@ -52,6 +52,7 @@ def write(folder, entries, epoch):
     for source in build.sources():
         texts[f"src/backfence/{source}"] = (build.REPOSITORY / source).read_bytes()
     texts[f"src/backfence/{build.RELEASE}"] = build.release_source(epoch).encode()
+    texts["src/compile.sh"] = (HERE / "compile.sh").read_bytes()
     texts["src/LICENSE"] = (build.REPOSITORY / "LICENSE").read_bytes()
     for name, data in texts.items():
         target = package / name

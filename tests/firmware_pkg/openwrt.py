@@ -31,8 +31,9 @@ class Root:
     def __init__(self, folder, processor="amd64"):
         self.folder = Path(folder)
         self.processor = processor
-        system = interpreters.SYSROOTS / processor
-        subprocess.run(["cp", "-a", "--link", f"{system.resolve()}/.", self._made(".")], check=True)
+        self.emulated = processor in interpreters.EMULATED
+        self.system = (interpreters.SYSROOTS / processor).resolve()
+        subprocess.run(["cp", "-a", "--link", f"{self.system}/.", self._made(".")], check=True)
         for name in ("etc/config", "etc/rc.d", "etc/init.d", "tmp", "usr/lib/opkg/info", "sbin", "bin", ".host"):
             self._made(name)
         (self.folder / "dev").mkdir(exist_ok=True)
@@ -53,18 +54,18 @@ class Root:
         """bin/* and usr/bin/micropython, each started by the emulator if need be."""
         host = interpreters.SYSROOTS / "amd64/usr/bin/busybox"
         _link(host, self.folder / ".host/busybox")
-        emulated = self.processor in interpreters.EMULATED
         own = self.folder / "usr/bin/busybox"
-        if emulated:
+        if self.emulated:
             emulator = shutil.which(f"qemu-{interpreters.KNOWN[self.processor][1]}-static")
             _link(emulator, self.folder / ".host/qemu")
-            self._emulate("usr/bin/micropython", '/usr/bin/micropython.real "$@"')
-        if emulated and own.exists():
-            self._emulate("usr/bin/busybox", '/usr/bin/busybox.real "${0##*/}" "$@"')
+            self.emulate("usr/bin/micropython", '/usr/bin/micropython.real "$@"')
+        if self.emulated and own.exists():
+            self.emulate("usr/bin/busybox", '/usr/bin/busybox.real "${0##*/}" "$@"')
         for name in COMMANDS:
             self.folder.joinpath("bin", name).symlink_to("/usr/bin/busybox" if own.exists() else "/.host/busybox")
 
-    def _emulate(self, name, call):
+    def emulate(self, name, call):
+        """Puts a script in a program's place that starts the emulator; `call` is its guest's command."""
         path = self.folder / name
         path.rename(f"{path}.real")
         self.write(name, f"{_NATIVE}exec /.host/qemu {call}\n", 0o755)
@@ -84,10 +85,8 @@ class Root:
 
     def run(self, *command, **variables):
         """Runs a command in this root; the finished process, its output as text in stdout."""
-        chroot = ["chroot", self.folder] if os.geteuid() == 0 else [
-            "unshare", "--map-root-user", "chroot", self.folder]
         return subprocess.run(
-            [*chroot, *command], text=True, stdin=subprocess.DEVNULL,
+            [*chroot(self.folder), *command], text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240,
             env={"PATH": "/usr/bin:/bin:/sbin", **variables},
         )
@@ -101,6 +100,19 @@ class Root:
     def paths(self):
         """The path of every file and folder, relative."""
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
+
+
+def as_root(program):
+    """The words that run a program of the administrator's as root, or as root of a name space of its own."""
+    words = [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto"]
+    path = shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    assert path, f"{program} is missing"
+    return [*words, path]
+
+
+def chroot(folder):
+    """The words before a command that is to run with `folder` as its root."""
+    return [*as_root("chroot"), folder]
 
 
 def _link(source, target):

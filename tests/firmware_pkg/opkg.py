@@ -2,7 +2,7 @@
 
 Observed of opkg itself (libopkg/opkg_install.c, opkg_remove.c): scripts are called
 with PKG_UPGRADE; a configuration file that the person changed is kept, the package's
-own goes beside it as FILE-opkg; folders go when they are empty.
+own goes beside it as FILE-opkg; folders stay.
 """
 
 import hashlib
@@ -67,10 +67,6 @@ def _delete(root, package, keep=()):
     for name in package.files():
         if name not in keep:
             (root.folder / name).unlink()
-    for name in sorted(package.data, key=len, reverse=True):
-        path = root.folder / name
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
     for path in (root.folder / INFO).glob(f"{package.name}.*"):
         path.unlink()
 
