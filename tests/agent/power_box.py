@@ -139,8 +139,7 @@ def check_store(home, store):
 
 def check_clean(home):
     """No temporary files, and no more bytes than state may take."""
-    left = [name for folder in (home, home + "/state", home + "/store") for name in os.listdir(folder)
-            if name.endswith(".tmp")]
+    left = [name for _, _, names in os.walk(home) for name in names if name.endswith(".tmp")]
     assert not left, f"temporary files stay: {left}"
     assert sum(os.path.getsize(home + "/state/" + name) for name in os.listdir(home + "/state")) < STATE_BYTES_MOST
 

@@ -23,6 +23,8 @@ from backfence.agent.manifest import firmware_name
 CLASS = suit.class_id(suit.vendor_id("backfence.invalid"), "box")
 VENDOR = suit.vendor_id("backfence.invalid")
 COMPONENT = ["agent", "mpy6"]
+# After so long a disk that refused is tried again, at first.
+DISK_MS = 600000
 TRIAL_S = 10
 # Three writes of a page.
 IMAGE_BYTES = 9000
@@ -51,12 +53,19 @@ def firmware(sequence, size=IMAGE_BYTES, **changes):
     return sign(fields), [index, *parts]
 
 
+class Unjudged(Exception):
+    """The launcher's program has failed: the packaged agent is to run, and to count for nothing."""
+
+
 def judged(home, code=None):
-    """(slot number, path of its file or None): what the launcher's program says is to start."""
+    """(slot number, path of its file or None): what the launcher's program says is to start.  Unjudged."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         arguments = ["--home", home] + ([] if code is None else ["--ended", str(code)])
-        assert launch.main(arguments) == 0
+        failed = launch.main(arguments)
+    if failed:
+        assert out.getvalue() == "packaged\n"
+        raise Unjudged
     [line] = out.getvalue().splitlines()
     if line == "packaged":
         return slots.PACKAGED, None
@@ -71,6 +80,7 @@ class Launched:
     def __init__(self, home, journal=None, store=None):
         self.home, self.journal, self._store = home, journal, store
         self.lan = self.slot = self.path = None
+        self.unjudged = False
 
     def mark(self, *value):
         """Note in the journal, if there is one."""
@@ -79,7 +89,11 @@ class Launched:
 
     def start(self, code=None):
         """The launcher judges, what it names starts."""
-        self.slot, self.path = judged(self.home, code)
+        try:
+            self.slot, self.path = judged(self.home, None if self.unjudged else code)
+            self.unjudged = False
+        except Unjudged:
+            self.slot, self.path, self.unjudged = slots.PACKAGED, None, True
         self.mark("starts", self.slot, self.sequence())
         return self.starts_unjudged()
 
