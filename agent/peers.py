@@ -125,7 +125,9 @@ class Peers:
                 continue
             if self._sessions.known(hail.id):
                 self._end(hail)  # they have greeted us meanwhile
-            elif hail.tries >= HAIL_TRIES:
+            elif hail.tries >= HAIL_TRIES and not hail.thinking:
+                # Whom we think about has answered: ladders that wait for each other on a
+                # slow box would all be thrown away, and begun again for ever.
                 del self.hails[hail.id]
                 self._node.counters.bump("peers_unreachable")
                 self._node.unreachable(hail.id)

@@ -151,14 +151,20 @@ def test_a_ladder_slower_than_the_repeats_breaks_nothing():
     tell(lan, 0, 1, b"patience")
     lan.run(2600)
     assert heard[1] == [b"patience"]
-    # And one that outlasts the greeting itself.
-    lan = Lan(2)
-    listen(lan)
+
+
+def test_ladders_that_outlast_their_greetings_are_not_thrown_away():
+    # One after the other: the last has answered long before its turn comes.
+    lan = Lan(4)
+    heard = listen(lan)
     lan.nodes[0].peers._ladder = SlowLadder
-    SlowLadder.steps = 2600
-    tell(lan, 0, 1, b"too late")
+    SlowLadder.steps = 1200
+    for target in (1, 2, 3):
+        tell(lan, 0, target, b"patience")
     lan.run(20000)
+    assert heard[1] == heard[2] == heard[3] == [b"patience"], heard
     assert not lan.nodes[0].peers.hails and not len(lan.nodes[0].work)
+    assert lan.nodes[0].counters["peers_unreachable"] == 0
 
 
 def test_a_restarted_box_is_greeted_anew():
