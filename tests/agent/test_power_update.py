@@ -215,5 +215,5 @@ def test_a_cut_within_the_recovery_from_a_cut_leaves_as_much(memory, scenario):
             box.mark("may", box.sequence())
         box.update(LAST)
 
-    sweep.run_deep(recorded(memory, scenario), [disk, main], recover, check, 23, 7)
+    sweep.run_deep(recorded(memory, scenario), [disk, main], recover, check, 29, 9)
     assert sweep.count > 100

@@ -19,7 +19,7 @@ import pytest
 from power_box import check_clean, read
 from power_sweep import memory
 from power_journal import Journal
-from power_update import DISK_MS, Launched, fields_of, image, record_of
+from power_update import DISK_MS, TRIAL_S, Launched, fields_of, image, record_of
 from power_watch import Watch
 from test_power_update import FIRST, LAST, SECOND, THIRD, check_slots, lives_on
 
@@ -119,7 +119,7 @@ def test_what_found_no_room_is_installed_when_there_is_some(small, memory):
 
 
 def test_a_trial_whose_start_cannot_be_counted_waits_for_room(small, memory):
-    """The packaged agent runs meanwhile, and its crashes are nobody's."""
+    """The packaged agent runs meanwhile, its crashes are nobody's, and it makes way when there is room."""
     box = settled(small, memory)
     code = box.install(SECOND)
     before = read(small.home + "/state/state-slots")
@@ -129,8 +129,10 @@ def test_a_trial_whose_start_cannot_be_counted_waits_for_room(small, memory):
         assert box.slot == slots.PACKAGED and box.unjudged
         code = 1
     assert read(small.home + "/state/state-slots") == before
+    assert box.run(2000 * TRIAL_S) is None
     small.empty()
-    box.start(code)
+    assert box.run(DISK_MS + 1000 * TRIAL_S) == slots.ANEW
+    box.start(slots.ANEW)
     assert box.sequence() == SECOND and record_of(small.home).starts == 1
     box.prove()
     still_runs(box, SECOND)
