@@ -149,7 +149,8 @@ def read_blobs(payload, folder):
 def publish(session, fleet, signed, blobs, wait_s, deadline_s):
     """Publishes a firmware and hears the doors; returns (push.Report, number of doors online).
 
-    session: an open push.Session.  A door that says nothing within wait_s does not object.
+    session: an open push.Session.  A door that says nothing within wait_s does not
+    object; there is nothing to wait for once each has.
     """
     payload = manifests.read(signed, fleet.operator)
     names, doors = push.names_of(payload, blobs), {}
@@ -159,12 +160,14 @@ def publish(session, fleet, signed, blobs, wait_s, deadline_s):
     while (left := give_up - time.monotonic()) > 0 and (message := session.receive(left)) is not None:
         session.done(message)
         if "/door/" in message.topic:
-            doors[message.topic] = message.payload
+            doors[message.topic.rpartition("/")[2]] = message.payload == b"online"
         else:
             refusal = push.read_refusal(message)
             if refusal and refusal["what"].rpartition("/")[2] in names and len(report.refused) < push.REFUSALS:
                 report.refused.append(refusal)
-    return report, sum(word == b"online" for word in doors.values())
+                if {each["box"] for each in report.refused} >= {box for box, online in doors.items() if online}:
+                    break
+    return report, sum(doors.values())
 
 
 def row(payload):
