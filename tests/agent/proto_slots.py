@@ -228,6 +228,20 @@ def test_the_lowest_failed_sequence_is_forgotten_first():
     assert record.failed == [5, 7, 8, 9]
 
 
+def test_an_image_goes_where_nothing_runs_and_nothing_is_confirmed():
+    record, files = confirmed(5, 6)
+    assert slots.spare(record, SLOT_B) == SLOT_A
+    # The newer one crashed: what is confirmed is the older, and is kept, whatever runs.
+    record.crashes = slots.CRASHES
+    assert choose(record, files) == SLOT_A
+    assert slots.spare(record, SLOT_A) == slots.spare(record, PACKAGED) == SLOT_B
+    # Nothing is confirmed: the older goes, unless one is empty.
+    record.confirmed = PACKAGED
+    assert slots.spare(record, PACKAGED) == SLOT_A
+    record.rows[SLOT_B] = None
+    assert slots.spare(record, PACKAGED) == SLOT_B
+
+
 def test_a_trial_that_never_started_gives_way():
     record, files = confirmed()
     assert install(record, files, PACKAGED, 5) == SLOT_A

@@ -97,6 +97,8 @@ def test_what_is_no_archive_is_refused():
     ):
         assert refused(data), data[:60]
     assert refused(pack(member("a" * (archive.NAME_BYTES - 1)))) is None
+    # Cut off within what a member holds, so that no header is missed.
+    assert "cut off" in refused(member("a", b"1234")[:-2])
 
 
 def test_members_have_a_cap():
