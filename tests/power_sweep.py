@@ -18,6 +18,8 @@ import pytest
 from power_journal import NATIVE, Journal
 from power_watch import Watch
 
+# One case is run again: with all that is done to others only now and then.
+PARTIAL = bool(os.environ.get("POWER_CASE"))
 EVERY = os.environ.get("POWER_ALL") == "1"
 DIALECTS = ("cpython", "micropython")
 
@@ -39,13 +41,14 @@ def record(folder, modules, scenario, dialect=NATIVE, **faults):
 
 
 class Sweep:
-    """The states of one scenario.  count: how many were checked."""
+    """The states of one scenario.  count: how many were checked; partial: POWER_CASE left most of them out."""
 
     def __init__(self, name, memory):
         self.name = name
         self.folder = memory + "/cut"
         self.count = 0
         wanted, _, self._only = os.environ.get("POWER_CASE", "").partition(":")
+        self.partial = PARTIAL
         self._off = bool(wanted) and wanted != name
         if wanted != name:
             self._only = ""
@@ -108,7 +111,7 @@ class Sweep:
 def _short(part):
     if isinstance(part, bytes):
         return "%d bytes %s%s" % (len(part), part[:12].hex(), ".." if len(part) > 12 else "")
-    return repr(part) if isinstance(part, tuple) else str(part)
+    return "(" + ", ".join(_short(inner) for inner in part) + ")" if isinstance(part, tuple) else str(part)
 
 
 def remove(folder):

@@ -77,13 +77,13 @@ def test_state_is_old_or_new_after_a_cut_at_any_call(memory, dialect):
     """The store lies in memory, as by default: a cut takes all of it."""
     sweep = Sweep("state-" + dialect, memory)
     sweep.run(recorded(memory, life, dialect), check_life)
-    assert sweep.count > 150
+    assert sweep.partial or sweep.count > 150
 
 
 def test_state_is_old_or_new_beside_a_store_on_flash(memory):
     sweep = Sweep("state-flash", memory)
     sweep.run(recorded(memory, life, store="/home/store"), check_life, 7)
-    assert sweep.count > 200
+    assert sweep.partial or sweep.count > 200
 
 
 def test_a_cut_within_the_restart_after_a_cut_leaves_as_much(memory):
@@ -97,7 +97,7 @@ def test_a_cut_within_the_restart_after_a_cut_leaves_as_much(memory):
         restarted(sweep.folder, inner)
 
     sweep.run_deep(recorded(memory, life), [disk, main], recover, check_life, 5, 2)
-    assert sweep.count > 150
+    assert sweep.partial or sweep.count > 150
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -116,7 +116,7 @@ def test_a_key_that_was_told_is_the_boxs_key_for_ever(memory, dialect):
         assert set(os.listdir(home)) <= {"box.key", "box.key.tmp"}
 
     sweep.run(recorded(memory, first_start, dialect), check)
-    assert sweep.count > 10
+    assert sweep.partial or sweep.count > 10
 
 
 def working(home, store):
@@ -167,7 +167,7 @@ def test_a_result_is_whole_or_made_again(memory, dialect):
         check_floors(case, folder)
         check_store(folder, lan.nodes[0].store)
         check_clean(folder)
-        if sweep.count % 150 == 0:
+        if sweep.partial or sweep.count % 150 == 0:
             again = []
             work(lan, 3, again)
             for _, payload in again:
@@ -175,4 +175,4 @@ def test_a_result_is_whole_or_made_again(memory, dialect):
                 assert output == output_of(cbor2.loads(receipt)["task"])
 
     sweep.run(recorded(memory, working, dialect, "/home/store"), check, 6, DIALECTS.index(dialect))
-    assert sweep.count > 300
+    assert sweep.partial or sweep.count > 300

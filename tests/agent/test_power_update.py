@@ -8,11 +8,12 @@ at: the old image or the new, whole, as the test's scenario says by its marks:
 """
 
 import os
+import shutil
 
 import pytest
 from lan import WALL_S
 from power_box import check_clean, check_floors, check_store, promised, read
-from power_sweep import Sweep, memory, record
+from power_sweep import PARTIAL, Sweep, memory, record
 from power_update import SLOT_KB, Launched, fields_of, image, judged, record_of
 
 from backfence.agent import slots
@@ -112,7 +113,10 @@ class Check:
         check_clean(home)
         check_floors(case, home)
         check_store(home, box.node.store)
-        if self.count % LIVES_ON == 0:
+        if PARTIAL:
+            shutil.copytree(home, home + "-copy")
+            gives_up(Launched(home + "-copy"))
+        if PARTIAL or self.count % LIVES_ON == 0:
             lives_on(box, self.last)
         elif self.count % GIVES_UP == 0:
             gives_up(box)
@@ -182,13 +186,13 @@ def gives_up(box):
 def test_after_a_cut_at_any_call_the_old_image_or_the_new_runs_whole(memory, scenario, dialect):
     sweep, check = Sweep(scenario.__name__ + "-" + dialect, memory), Check()
     sweep.run(recorded(memory, scenario, dialect), check)
-    assert sweep.count > 100 and len(check.ran) >= 3
+    assert sweep.partial or sweep.count > 100 and len(check.ran) >= 3
 
 
 def test_images_of_any_size_follow_each_other(memory):
     sweep, check = Sweep("other-sizes", memory), Check()
     sweep.run(recorded(memory, other_sizes), check, 3)
-    assert sweep.count > 100 and len(check.ran) == 4
+    assert sweep.partial or sweep.count > 100 and len(check.ran) == 4
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
@@ -216,4 +220,4 @@ def test_a_cut_within_the_recovery_from_a_cut_leaves_as_much(memory, scenario):
         box.update(LAST)
 
     sweep.run_deep(recorded(memory, scenario), [disk, main], recover, check, 29, 9)
-    assert sweep.count > 100
+    assert sweep.partial or sweep.count > 100
