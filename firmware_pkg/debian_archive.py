@@ -106,16 +106,16 @@ class Archive:
         """Fetches a source package's upstream files; returns the main tar's path."""
         folder.mkdir(parents=True, exist_ok=True)
         self._apt("apt-get", "source", "--tar-only", "--download-only", "--only-source", package, folder=folder)
-        return next(folder.glob("*.orig.tar.*"))
+        return _tar(folder, "orig")
 
     def source_tree(self, package, folder, patched):
         """Unpacks a source package, Debian's patches applied if `patched`; returns its tree, a folder in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         self._apt("apt-get", "source", "--download-only", "--only-source", package, folder=folder)
-        _run(["tar", "--extract", "--file", next(folder.glob("*.orig.tar.?z")).name], folder)
+        _run(["tar", "--extract", "--file", _tar(folder, "orig")], folder)
         tree = next(path for path in folder.iterdir() if path.is_dir())
         if patched:
-            _run(["tar", "--extract", "--file", next(folder.glob("*.debian.tar.?z")).resolve()], tree)
+            _run(["tar", "--extract", "--file", _tar(folder, "debian")], tree)
             for name in (tree / "debian/patches/series").read_text().split():
                 # Outside of any repository, git patches files as the program `patch` does.
                 _run(["git", "apply", f"debian/patches/{name}"], tree, GIT_CEILING_DIRECTORIES=str(tree.parent))
@@ -123,6 +123,12 @@ class Archive:
 
     def _apt(self, program, *arguments, folder=None):
         return _run([program, "-q", *self.options, *arguments], folder)
+
+
+def _tar(folder, part):
+    """The path of a source package's part, "orig" or "debian"; its signature may lie beside it."""
+    paths = [path.resolve() for path in folder.glob(f"*.{part}.tar.*")]
+    return next(path for path in paths if path.suffix != ".asc")
 
 
 def _run(command, folder=None, **environment):

@@ -8,6 +8,8 @@ compiled: that takes a quarter of the time.
 from .processors import BuildError
 from .steps import run
 
+# Part of the cache's name: raise it when the commands below change.
+RECIPE = 1
 PACKAGE = "musl"
 FLAGS = (
     "-Os -g0 -ffunction-sections -fdata-sections -fno-stack-protector -fno-pie"
@@ -28,7 +30,7 @@ FILES = {
     "locale": "__lctrans c_locale",
     "malloc": "calloc free libc_calloc lite_malloc malloc realloc replaced",
     "malloc/mallocng": "aligned_alloc donate free malloc malloc_usable_size realloc",
-    "math": "__cos __expo2 __fpclassify __math_divzero __math_invalid __math_oflow __math_uflow"
+    "math": "__cos __expo2 __fpclassify __fpclassifyl __signbitl __math_divzero __math_invalid __math_oflow __math_uflow"
             " __math_xflow __rem_pio2 __rem_pio2_large __signbit __sin __tan acos asin atan atan2 ceil"
             " copysign cos exp exp_data fabs floor fmod frexp frexpl ldexp log log2 log2_data log_data"
             " modf nearbyint pow pow_data rint round scalbn sin sqrt sqrt_data tan trunc",

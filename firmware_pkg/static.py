@@ -1,31 +1,27 @@
 """Static executables: MicroPython with the agent frozen in, one for each processor.
 
-    python -m backfence.firmware_pkg.static [PROCESSOR ...]
+    python -m backfence.firmware_pkg.static [--twice] [PROCESSOR ...]
 
 Makes build/firmware/static/backfence-PROCESSOR; all processors, if none is named.
-What was compiled is kept under build/static, by version and recipe.
+What was compiled is kept under build/static, by version and recipe.  --twice builds each
+again in another folder and compares.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from . import build, interpreter, musl, processors, steps
+from . import build, interpreter, musl, notices, processors, steps
 from .debian_archive import Archive, ArchiveError
 from .processors import BuildError
 
 OUT = build.REPOSITORY / "build/firmware/static"
 WORKSHOP = build.REPOSITORY / "build/static"
-# What the objects depend on beside Debian's sources and compilers.
-RECIPE = (
-    "interpreter.py", "musl.py", "processors.py", "variant/mpconfigvariant.h", "variant/mpconfigvariant.mk",
-)
-
-
+PACKAGES = (interpreter.PACKAGE, interpreter.CRYPTO, musl.PACKAGE)
 class Sources:
     """The unpacked sources of Debian's packages, in a folder, fetched when they are first asked for."""
 
@@ -50,16 +46,23 @@ class Sources:
         return next(path for path in kept.iterdir() if path.is_dir())
 
 
-def recipe():
-    """Eight hexadecimal digits that change when the objects would."""
-    state = hashlib.sha256()
-    for name in RECIPE:
-        state.update((build.HERE / name).read_bytes())
+def recipe(processor):
+    """Eight hexadecimal digits that change when the processor's objects would."""
+    constants = (
+        musl.RECIPE, musl.FLAGS, musl.FILES, interpreter.RECIPE, interpreter.FLAGS, interpreter.EXTRA_FILES,
+        processor.triplet, processor.musl, processor.flags,
+    )
+    state = hashlib.sha256(repr(constants).encode())
+    for path in sorted(interpreter.VARIANT.iterdir()):
+        state.update(path.read_bytes())
     return state.hexdigest()[:8]
 
 
 def freeze(folder):
-    """Compiles the agent into folder/backfence, its own sequence number in it; what has not changed is not touched."""
+    """Compiles the agent into folder/backfence, its own sequence number in it.
+
+    Files that have not changed are not touched.
+    """
     with tempfile.TemporaryDirectory() as fresh:
         made = [path.relative_to(fresh) for path in build.compile_agent(fresh, build.epoch())]
         for path in folder.rglob("*.mpy"):
@@ -73,44 +76,120 @@ def freeze(folder):
                 target.write_bytes(data)
 
 
-def make(name, out=OUT, workshop=WORKSHOP, say=lambda text: None):
-    """Builds out/backfence-NAME; returns its path.  BuildError, ArchiveError."""
-    processor = processors.named(name)
-    prefix = processor.prefix()
-    workshop.mkdir(parents=True, exist_ok=True)
-    with (workshop / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        sources = Sources(workshop / "sources", say)
-        source, libc = sources.tree(interpreter.PACKAGE), sources.tree(musl.PACKAGE)
-        folder = workshop / f"{name}-{source.name}-{libc.name}-{recipe()}"
+class Workshop:
+    """Where executables are built: sources and objects in `folder`; `say` takes lines of progress.
+
+    Used by one process at a time, others wait.
+    """
+
+    def __init__(self, folder=WORKSHOP, say=lambda text: None):
+        self._folder = folder
+        self._say = say
+
+    def bare(self, name, target):
+        """Puts a processor's MicroPython, nothing frozen in, at `target`.  BuildError, ArchiveError."""
+        with self._locked():
+            self._strip(name, self._builder(name).bare(), target)
+
+    def executable(self, name, target):
+        """Puts a processor's MicroPython with the agent frozen in at `target`.  BuildError, ArchiveError."""
+        with self._locked():
+            builder = self._builder(name)
+            self._say("compiling and freezing the agent")
+            modules = self.kept(name) / "modules"
+            freeze(modules)
+            self._strip(name, builder.frozen(modules), target)
+
+    def trees(self):
+        """The sources of MicroPython, Mbed TLS and musl, as folders named NAME-VERSION; fetched if need be.
+
+        ArchiveError.
+        """
+        sources = Sources(self._folder / "sources", self._say)
+        return [sources.tree(package) for package in PACKAGES]
+
+    def kept(self, name):
+        """The folder that keeps a processor's objects: in it musl/, objects/, modules/ and log."""
+        versions = [tree.name for tree in self.trees()]
+        return self._folder / "-".join((name, *versions, recipe(processors.named(name))))
+
+    @contextlib.contextmanager
+    def _locked(self):
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _builder(self, name):
+        processor = processors.named(name)
+        processor.prefix()
+        source, crypto, libc = self.trees()
+        folder = self.kept(name)
         folder.mkdir(exist_ok=True)
         log = folder / "log"
-        if not (folder / "musl/root").exists():
-            say("compiling musl")
+        root = folder / "musl/root"
+        if not root.exists():
+            self._say("compiling musl")
             part = folder / "musl.part"
             shutil.rmtree(part, ignore_errors=True)
             musl.build(processor, libc, part, log)
             part.rename(folder / "musl")
-        say("compiling MicroPython and the agent")
-        freeze(folder / "modules")
-        linked = interpreter.build(processor, source, folder / "musl/root", folder / "modules", folder, log)
-        out.mkdir(parents=True, exist_ok=True)
-        target = out / f"backfence-{name}"
-        steps.run([f"{prefix}strip", "--strip-all", "-R", ".comment", "-o", target, linked], folder, log)
-    return target
+        builder = interpreter.Builder(processor, source, crypto, root, folder, log)
+        if not (folder / "objects/micropython").exists():
+            self._say("compiling MicroPython")
+            builder.bare()
+        return builder
+
+    def _strip(self, name, linked, target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        prefix = processors.named(name).prefix()
+        command = [f"{prefix}strip", "--strip-all", "-R", ".comment", "-o", part, linked]
+        steps.run(command, self._folder, self.kept(name) / "log")
+        part.rename(target)
 
 
-def main():
-    """Builds the executables that are named, or all; prints path, size and hash of each."""
-    names = sys.argv[1:] or list(processors.PROCESSORS)
+def path_of(name, out=OUT):
+    """Where a processor's executable is put."""
+    return out / f"backfence-{name}"
+
+
+def twice(name, target):
+    """Builds a processor's executable a second time, all of it, elsewhere; BuildError if it is not `target`'s bytes."""
+    with tempfile.TemporaryDirectory(prefix="backfence-twice-") as folder:
+        other = Path(folder) / "another" / "workshop"
+        other.mkdir(parents=True)
+        (other / "sources").symlink_to(WORKSHOP / "sources")
+        Workshop(other).executable(name, other / "made")
+        if (other / "made").read_bytes() != target.read_bytes():
+            raise BuildError(f"{target} built again in another folder has other bytes")
+
+
+def main(argv):
+    """Builds the executables that are named, or all; the exit code."""
+    again = argv[:1] == ["--twice"]
+    names = argv[again:] or list(processors.PROCESSORS)
+    made = []
     try:
         for name in names:
-            target = make(name, say=lambda text, name=name: print(f"static {name}: {text}", flush=True))
+            processors.named(name).prefix()  # what is missing is said before the first is built
+        for name in names:
+            workshop = Workshop(say=lambda text, name=name: print(f"static {name}: {text}", flush=True))
+            target = path_of(name)
+            workshop.executable(name, target)
+            made.append(target)
             data = target.read_bytes()
-            print(f"{target.relative_to(build.REPOSITORY)}: {len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+            print(f"{target.relative_to(build.REPOSITORY)}: {len(data)} bytes,"
+                  f" sha256 {hashlib.sha256(data).hexdigest()}")
+            if again:
+                twice(name, target)
+                print("built again in another folder: the same bytes")
+        notices.write(OUT, made, workshop.trees(), build.epoch())
     except (BuildError, build.BuildError, ArchiveError, OSError) as error:
-        sys.exit(f"Error: {error}")
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -21,7 +21,7 @@ KNOWN = {
     "amd64": ("Debian's MicroPython, x86-64", "x86_64"),
     "armhf": ("Debian's MicroPython, 32-bit ARM", "arm"),
     "s390x": ("Debian's MicroPython, 64-bit big-endian", "s390x"),
-    "mips": ("MicroPython cross-built from Debian's source, 32-bit big-endian", "mips"),
+    "mips": ("the static executable's MicroPython, 32-bit big-endian", "mips"),
 }
 
 # Found by name, but not among those that every portable test runs on: 32 bits at the

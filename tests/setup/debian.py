@@ -1,8 +1,9 @@
 """Installs the Debian packages that the tests need and the machine lacks.
 
-    debian.py
+    debian.py [machine]
 
-Uses the machine's own package sources.  Needs root only if something is missing.
+With `machine`: what `make powercut` needs, and no more.  Uses the machine's own
+package sources.  Needs root only if something is missing.
 """
 
 import os
@@ -23,9 +24,11 @@ PACKAGES = {
     "libclang-rt-dev-wasm32": "their compiler's run-time library",
     "binaryen": "random modules as compilers write them, for make fuzz",
     "debian-archive-keyring": "the signatures of the sysroots' packages",
-    "gcc-mips-linux-gnu": "MicroPython for MIPS, which Debian no longer has",
-    "libc6-dev-mips-cross": "its C library",
-    "xz-utils": "unpacking its source",
+    "gcc": "the static executable for x86-64",
+    "gcc-arm-linux-gnueabihf": "the one for ARM",
+    "gcc-mips-linux-gnu": "the one for MIPS, and its interpreter, which Debian no longer has",
+    "bzip2": "unpacking their sources",
+    "xz-utils": "unpacking their sources",
     "signify-openbsd": "the judge of the feed's signature",
     "shellcheck": "the boxes' scripts",
     "shfmt": "their form, as OpenWrt wants it",
@@ -33,15 +36,26 @@ PACKAGES = {
     "wabt": "WebAssembly's own tests, from text to modules",
 }
 
+# For `make powercut` alone: CI does not run it.
+MACHINE = {
+    "qemu-system-arm": "the whole machine",
+    "e2fsprogs": "its disks, made and read from outside",
+    "mosquitto": "the fleet's broker",
+    "gcc-arm-linux-gnueabihf": "the static executable",
+    "bzip2": "unpacking its sources",
+    "xz-utils": "unpacking its sources",
+    "debian-archive-keyring": "the signatures of its kernel's packages",
+}
 
-def missing():
-    """The names of PACKAGES that are not installed, in order."""
+
+def missing(packages):
+    """Those of the packages, a dict by name, that are not installed, in order."""
     query = subprocess.run(
-        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *PACKAGES],
+        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *packages],
         capture_output=True, text=True,
     )
     installed = {line.split()[0] for line in query.stdout.splitlines() if line.endswith(" installed")}
-    return [name for name in PACKAGES if name not in installed]
+    return [name for name in packages if name not in installed]
 
 
 def install(names):
@@ -66,13 +80,16 @@ def main():
     """Installs what is missing, or says in one line what a person must install."""
     if shutil.which("dpkg-query") is None or shutil.which("apt-get") is None:
         sys.exit("Error: the tests need Debian (or Ubuntu): apt-get is not here")
-    names = missing()
+    if sys.argv[1:] not in ([], ["machine"]):
+        sys.exit("usage: debian.py [machine]")
+    packages = MACHINE if sys.argv[1:] else PACKAGES
+    names = missing(packages)
     if not names:
         return
     if os.geteuid() != 0:
         sys.exit("Error: the tests need these packages; install them: sudo apt-get install " + " ".join(names))
     install(names)
-    if missing():
+    if missing(packages):
         sys.exit("Error: apt-get succeeded, but these are still missing: " + " ".join(missing()))
 
 

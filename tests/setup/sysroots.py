@@ -3,8 +3,9 @@
     sysroots.py [ARCH ... | none]
 
 amd64, armhf, s390x and i386 are Debian trixie's packages, unpacked, with a busybox for
-the tests of our packages; mips is built from Debian's source, without one.  i386 only when it is named.  Folders are named by version and
-kept: what is there is not fetched again.
+the tests of our packages.  Debian has no MIPS any more: mips is the interpreter of our
+static executable, with nothing frozen in, and without a busybox.  i386 only when it is
+named.  Folders are named by version and kept: what is there is not fetched again.
 """
 
 import concurrent.futures
@@ -15,8 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-import mips
+from backfence.firmware_pkg import static
 from backfence.firmware_pkg.debian_archive import ARCHITECTURES, Archive, ArchiveError
+from backfence.firmware_pkg.processors import BuildError
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 ROOTS = BUILD / "sysroots"
@@ -49,15 +51,18 @@ def unpack(archive, architecture, root):
 def provide(archive, architecture):
     """Makes build/sysroots/ARCHITECTURE; nothing is left half-made under that name."""
     start = time.monotonic()
-    version = archive.version("micropython")
-    name = f"{architecture}-{version}-{mips.RECIPE if architecture == 'mips' else RECIPE}"
+    if architecture == "mips":
+        workshop = static.Workshop(say=lambda text: say(architecture, text))
+        name = workshop.kept(architecture).name
+    else:
+        name = f"{architecture}-{archive.version('micropython')}-{RECIPE}"
     root = ROOTS / name
     if not root.exists():
         made = ROOTS / f"{name}.part"
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
         if architecture == "mips":
-            mips.build(archive, made, lambda text: say(architecture, text))
+            workshop.bare(architecture, made / "usr/bin/micropython")
         else:
             unpack(archive, architecture, made)
         made.rename(root)
@@ -65,7 +70,7 @@ def provide(archive, architecture):
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(name)
     fresh.rename(link)
-    say(architecture, f"MicroPython {version} is ready ({time.monotonic() - start:.0f} s)")
+    say(architecture, f"{name} is ready ({time.monotonic() - start:.0f} s)")
 
 
 def provide_all(archive, names):
@@ -106,7 +111,7 @@ def main():
             archive.update()
             provide_all(archive, wanted)
             shutil.rmtree(archive.folder)
-        except (ArchiveError, mips.BuildError) as error:
+        except (ArchiveError, BuildError) as error:
             sys.exit(f"Error: {error}")
 
 
