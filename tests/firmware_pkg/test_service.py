@@ -58,7 +58,8 @@ def test_procd_gets_the_launcher_and_its_limits(box):
 
 def test_the_agent_reads_what_the_script_writes(box):
     password = "it's # 9$HOME `id`"
-    start(box, f"option region 'north wing'\noption door 'yes'\noption broker '192.0.2.9:1883'\n"
+    start(box, "option region 'north wing'\noption class 'gateway'\noption round_ms '30000'\n"
+               f"option door 'yes'\noption broker '192.0.2.9:1883'\n"
                f"option broker_password '{password}'\n")
     path = box.folder / "etc/backfence/agent.conf"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -66,7 +67,8 @@ def test_the_agent_reads_what_the_script_writes(box):
     read = config.parse(path.read_text())
     assert read.listen == "0.0.0.0:7000"
     assert read.advertise == "198.51.100.7:7000"
-    assert (read.region, read.door, read.broker) == ("north wing", 1, "192.0.2.9:1883")
+    assert (read.region, read.class_, read.round_ms) == ("north wing", "gateway", 30000)
+    assert (read.door, read.broker) == (1, "192.0.2.9:1883")
     assert read.store_dir == "/tmp/backfence"
 
 
@@ -103,6 +105,7 @@ def test_every_key_of_the_agent_can_be_set_by_uci_with_the_agents_own_range():
 @pytest.mark.parametrize("name, value, wanted", [
     ("round_ms", "7", "range(100,600000)"),
     ("round_ms", "12x", "range(100,600000)"),
+    ("round_ms", "0x100", "a number in plain digits"),
     ("door", "perhaps", "bool"),
     ("class", "c" * 33, "rangelength(1,32)"),
     ("zone", "wan; reboot", "uciname"),
