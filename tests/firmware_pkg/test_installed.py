@@ -86,6 +86,7 @@ def test_a_box_is_installed_enrolled_upgraded_and_cleared(packages, operator, tm
 
         def between():
             assert not (root.folder / "tmp/procd.pid").exists()
+            assert root.read("etc/config/backfence") == own
             seen.update(opkg.digest(root, KEPT))
             (root.folder / "etc/backfence/status.json").unlink()
             if name not in RESTARTED:
@@ -97,7 +98,6 @@ def test_a_box_is_installed_enrolled_upgraded_and_cleared(packages, operator, tm
         if name in RESTARTED:
             assert taken.id.hex() in wait_for_status(root)
         assert opkg.digest(root, KEPT[:2]) == kept
-        assert root.read("etc/config/backfence") == own
         assert (root.folder / "etc/config/backfence-opkg").exists()
         assert root.read(f"{opkg.INFO}/backfence.control").splitlines()[1] == "Version: 0.1.0-2"
     finally:
