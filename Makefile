@@ -27,13 +27,15 @@ MINUTES ?= 10
 CONFORMANCE ?=
 ENGINES ?=
 FILES ?=
-# The knob of `make firmware`: the key that signs the feed.
+# The knobs of `make firmware`: the key that signs the feed.
 FEED_KEY ?=
+# The processors of its static executables, all of them if empty.
+PROCESSORS ?=
 # The knobs of `make bench-container`.
 PROGRAMS ?=
 TURNS ?=
 
-.PHONY: help setup run test bench bench-container jobs-in-a-row swarm conformance fuzz sysroots firmware lint-packages rust lint clean
+.PHONY: help setup run test bench bench-container jobs-in-a-row swarm conformance fuzz sysroots firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -83,8 +85,12 @@ fuzz: $(VENV)/test.stamp ## Fuzz the job container against wasmtime for MINUTES=
 sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other processors, under build/sysroots
 	@$(BIN)/python tests/setup/sysroots.py
 
-firmware: $(VENV)/test.stamp ## Build what a gateway installs, into build/firmware (FEED_KEY=FILE signs the feed)
+firmware: $(VENV)/test.stamp ## Build what a gateway installs, into build/firmware (FEED_KEY=FILE signs the feed; PROCESSORS="NAME ...")
 	@FEED_KEY='$(FEED_KEY)' $(BIN)/python -m backfence.firmware_pkg
+	@$(BIN)/python -m backfence.firmware_pkg.static $(PROCESSORS)
+
+firmware-twice: $(VENV)/test.stamp ## Build each static executable twice and compare the bytes (PROCESSORS="NAME ...")
+	@$(BIN)/python -m backfence.firmware_pkg.static --twice $(PROCESSORS)
 
 lint-packages: firmware ## Have Debian's lintian judge the Debian package (installs lintian)
 	@$(BIN)/python tests/firmware_pkg/lint_packages.py
