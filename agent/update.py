@@ -109,6 +109,8 @@ class Update:
             self._refused = "%s %d: %s" % (manifest.name, manifest.seq, reason)
             self._node.log("info", "firmware refused: " + self._refused)
         else:
+            # Another image is another try, however long the last one is to wait.
+            self._again_ms = None
             self._consider()
 
     def on_expired(self, manifest):

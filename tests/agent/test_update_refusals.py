@@ -244,6 +244,18 @@ def test_what_was_refused_for_its_disk_is_installed_later():
     assert sequence == record(box).floor
 
 
+def test_a_newer_image_does_not_wait_for_the_next_try():
+    lab = fleet(2)
+    for box in lab.world.boxes:
+        refuse(box.disk, "write", "state-slots")
+    push(lab, FIRST)
+    lab.until("it is refused", lambda: "" if total(lab, "updates_unwritten") == 2 else "not yet", 60)
+    for box in lab.world.boxes:
+        del box.disk.write
+    sequence = push(lab, image("good 2"))
+    lab.until("the newer", confirmed(lab, sequence), 120)
+
+
 def test_a_broken_image_is_not_fetched_twice():
     lab = fleet(2)
     wrong_whole(lab, image("other"))

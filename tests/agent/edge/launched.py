@@ -29,6 +29,7 @@ TIMES = {"BACKFENCE_LOOK_S": "1", "BACKFENCE_PAUSE_S": "0"}
 TRIAL_S = 40
 # Five agents at once on a busy machine; nothing here waits this long when it works.
 LIMIT_S = 200
+PROCESSOR = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 # The shells that the launcher is for: Debian's, and OpenWrt's.
 SHELLS = {"dash": ("dash",), "ash": (str(interpreters.SYSROOTS / "amd64/usr/bin/busybox"), "ash")}
 VALID_S = 86400
@@ -51,6 +52,11 @@ def archive(**changed):
     members.update(compiled(name.strip("_").replace("__", "/") if name != "__main__" else name, source)
                    for name, source in changed.items())
     return image.read(image.pack(members.items()))
+
+
+def executable(interpreter, folder):
+    """An image of the other kind, for this machine alone: a program that finds the agent."""
+    return image.Image(image.EXECUTABLE, PROCESSOR, program(interpreter, folder)[0].read_bytes(), {})
 
 
 def changed_source(name, before, after):
@@ -126,7 +132,8 @@ class Launched:
         path, environment = program(interpreter, box.path)
         self.process = subprocess.Popen(
             [*SHELLS[shell], str(LAUNCHER), str(box.path), heap, str(path)],
-            env={**environment, **TIMES, "BACKFENCE_SILENT_S": str(silent_s)}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            # Executables are taken as by a program with the agent inside.
+            env={**environment, **TIMES, "BACKFENCE_SILENT_S": str(silent_s), "BACKFENCE_FROZEN": "1"}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
         )
         self.lines = []
         threading.Thread(target=lambda: self.lines.extend(self.process.stderr), daemon=True).start()

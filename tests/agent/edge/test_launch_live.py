@@ -7,7 +7,7 @@ import agents
 import brokers
 import launched
 import pytest
-from launched import Box, Launched, archive, changed_source, command_line, sign
+from launched import Box, Launched, archive, changed_source, command_line, executable, sign
 
 from backfence.agent import slots
 from backfence.bootstrap.operator import fleet as fleets
@@ -95,10 +95,13 @@ def test_updates_good_and_bad(fleet, tmp_path, started):
     steady.wait(lambda said: said["runs"] == "slot-a" and said["failed"] == [2000], "the crashes to be over")
     assert len([line for line in steady.lines if "the agent (b) ended with exit code 7" in line]) == slots.TRIAL_STARTS
     assert steady.box.record().crashes == 0
-    # And so does a good one after crashes.
+    # And so does a good one after crashes, here of the other kind.
     serving.kill()
-    started(agents.Agent, "cpython", peer(fleet, tmp_path / "third", (good, "steady", 3000), port=first.port))
+    third = peer(fleet, tmp_path / "third", (executable("micropython", tmp_path), "steady", 3000), port=first.port)
+    started(agents.Agent, "cpython", third)
     steady.wait(lambda said: said["confirmed"] == "slot-b", "a good image to be confirmed after crashes")
+    assert b"boot" not in command_line(steady.agent())
+    assert steady.box.record().rows[slots.SLOT_B].kind == slots.EXECUTABLE
     # A crash is no end: what is confirmed starts anew.
     before = steady.agent()
     os.kill(before, signal.SIGKILL)
