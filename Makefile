@@ -31,11 +31,15 @@ FILES ?=
 FEED_KEY ?=
 # The processors of its static executables, all of them if empty.
 PROCESSORS ?=
+# The knobs of `make powercut`: how often the power goes, on how many machines at once.
+CUTS ?= 200
+MACHINES ?= 2
+BROKEN ?=
 # The knobs of `make bench-container`.
 PROGRAMS ?=
 TURNS ?=
 
-.PHONY: help setup run test bench bench-container jobs-in-a-row swarm conformance fuzz sysroots firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test bench bench-container jobs-in-a-row swarm conformance fuzz sysroots powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +85,12 @@ fuzz: $(VENV)/test.stamp ## Fuzz the job container against wasmtime for MINUTES=
 	@$(PIP) install --editable '.[fuzz]'
 	@$(BIN)/python tests/setup/sysroots.py amd64 armhf i386 s390x mips
 	@$(BIN)/python tests/fuzz_container/fuzz.py --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
+
+powercut: $(VENV)/test.stamp ## Pull the plug of emulated ARM boxes in the midst of updates (CUTS=200 MACHINES=2 SEED=N BROKEN=flush)
+	@$(BIN)/python tests/setup/debian.py machine
+	@$(BIN)/python -m backfence.firmware_pkg.static armhf
+	@$(BIN)/python tests/powercut/powercut.py --cuts '$(CUTS)' --machines '$(MACHINES)' \
+		$(if $(SEED),--seed '$(SEED)') $(if $(BROKEN),--break '$(BROKEN)')
 
 sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other processors, under build/sysroots
 	@$(BIN)/python tests/setup/sysroots.py

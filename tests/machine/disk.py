@@ -52,6 +52,7 @@ class Disk:
         self.pending = []
         self.writes = self.flushes = 0
         self._last = None
+        self._sight = None
         self.dead = threading.Event()
 
     def serve(self):
@@ -70,6 +71,11 @@ class Disk:
         """The power goes at the `more`-th write or flush from now on (1 is the next)."""
         with self.lock:
             self._last = self.events() + more
+
+    def cut_after(self, sectors, more):
+        """As cut_at(more), counted from the first write that holds one of `sectors` (a set of bytes)."""
+        with self.lock:
+            self._sight = (sectors, more)
 
     def power_off(self, rng, way):
         """The power goes; the cache is lost in one of WAYS.  Returns (writes lost, writes kept, torn)."""
@@ -142,6 +148,7 @@ class Disk:
             return 0, bytes(self.current[offset:offset + length])
         if kind == WRITE:
             self.writes += 1
+            self._look(data)
             self.current[offset:offset + length] = data
             self.pending.append((offset, data))
         elif kind == FLUSH:
@@ -152,6 +159,12 @@ class Disk:
         if (kind == FLUSH or flags & FORCE_ACCESS) and self.events() != self._last:
             self._flush()
         return 0, b""
+
+    def _look(self, data):
+        """Is this what cut_after() waits for?"""
+        if self._sight and any(data[at:at + SECTOR] in self._sight[0] for at in range(0, len(data), SECTOR)):
+            self._last = self.events() - 1 + self._sight[1]
+            self._sight = None
 
     def _flush(self):
         for offset, data in self.pending:

@@ -16,6 +16,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -39,16 +40,18 @@ class Machine:
     folder: of parts.provide(); rom: path of a read-only ext4 image, mounted at /rom;
     disk: disk.Disk, the guest's /dev/vda; work: a folder for its sockets and logs.
     console: all that it said since power_on() (bytes); its service may write to /dev/hvc0,
-    which is the file `log`.
+    which is the file `log`.  capture: keep what goes over its network in the file of that
+    name (pcap).
     """
 
-    def __init__(self, folder, rom, disk, work, memory_mb=64):
+    def __init__(self, folder, rom, disk, work, memory_mb=64, capture=False):
         self.folder = Path(folder)
         self.rom = rom
         self.disk = disk
         self.work = Path(work)
         self.memory_mb = memory_mb
         self.log = self.work / "service.log"
+        self.capture = self.work / "net.pcap" if capture else None
         self.console = b""
         self.process = None
         self._commands = 0
@@ -62,6 +65,9 @@ class Machine:
             self.disk.serve()
             drive = f"driver=nbd,node-name=disk,server.type=unix,server.path={self.disk.path}"
             command = _command(self.folder, initrd, self.memory_mb, drive, self.rom, self.log, f"{sockets}/qmp")
+            if self.capture:
+                self.capture.unlink(missing_ok=True)
+                command += ["-object", f"filter-dump,id=capture,netdev=net,file={self.capture}"]
             self._start([*command, "-incoming", f"exec:cat {state}"])
             control = Control(f"{sockets}/qmp")
             control.wait("paused")
@@ -233,6 +239,4 @@ class Nothing:
     """No disk: for the machine that is only booted once."""
 
     def __init__(self):
-        import threading
-
         self.dead = threading.Event()
