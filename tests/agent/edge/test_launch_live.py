@@ -55,6 +55,7 @@ def peer(fleet, folder, *releases, port=None):
     return box
 
 
+@pytest.mark.timeout(900)  # a minute alone; each wait in it has a limit
 def test_updates_good_and_bad(fleet, tmp_path, started):
     good, crashes = archive(), archive(__main__=CRASHES)
     hangs, mute = archive(__main__=HANGS), archive(edge__udp=changed_source(*MUTE))
