@@ -102,7 +102,8 @@ firmware: $(VENV)/test.stamp ## Build what a gateway installs, into build/firmwa
 firmware-twice: $(VENV)/test.stamp ## Build each static executable twice and compare the bytes (PROCESSORS="NAME ...")
 	@$(BIN)/python -m backfence.firmware_pkg.static --twice $(PROCESSORS)
 
-lint-packages: firmware ## Have Debian's lintian judge the Debian package (installs lintian)
+lint-packages: $(VENV)/test.stamp ## Have Debian's lintian judge the Debian package (installs lintian)
+	@FEED_KEY='$(FEED_KEY)' $(BIN)/python -m backfence.firmware_pkg
 	@$(BIN)/python tests/firmware_pkg/lint_packages.py
 
 rust: $(VENV)/test.stamp ## Rebuild the Rust programs by Debian's rustc and compare them with the committed ones
