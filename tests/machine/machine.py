@@ -20,6 +20,8 @@ import threading
 import time
 from pathlib import Path
 
+from backfence.bootstrap.operator.lab import Child
+
 from . import initramfs, parts
 
 QEMU = "qemu-system-arm"
@@ -78,7 +80,8 @@ class Machine:
     def _start(self, command):
         self.console = b""
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0,
+            preexec_fn=Child(0),  # it does not outlive the thread that started it
         )
         os.set_blocking(self.process.stdout.fileno(), False)
 
