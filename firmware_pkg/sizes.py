@@ -47,7 +47,7 @@ def pieces(text):
         elif inside and (match := _PIECE.match(line)):
             name = match[1] or section
             address, size = int(match[2], 16), int(match[3], 16)
-            if address and size and not name.startswith((".debug", ".comment", ".note", ".stab", ".ARM")):
+            if address and size and not name.startswith((".debug", ".comment", ".note", ".stab", ".ARM", ".MIPS", ".reginfo")):
                 found.append((name, size, match[4]))
     return found
 
