@@ -96,10 +96,12 @@ sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other process
 	@$(BIN)/python tests/setup/sysroots.py
 
 firmware: $(VENV)/test.stamp ## Build what a gateway installs, into build/firmware (FEED_KEY=FILE signs the feed; PROCESSORS="NAME ...")
+	@$(BIN)/python tests/setup/debian.py firmware
 	@FEED_KEY='$(FEED_KEY)' $(BIN)/python -m backfence.firmware_pkg
 	@$(BIN)/python -m backfence.firmware_pkg.static $(PROCESSORS)
 
 firmware-twice: $(VENV)/test.stamp ## Build each static executable twice and compare the bytes (PROCESSORS="NAME ...")
+	@$(BIN)/python tests/setup/debian.py firmware
 	@$(BIN)/python -m backfence.firmware_pkg.static --twice $(PROCESSORS)
 
 lint-packages: $(VENV)/test.stamp ## Have Debian's lintian judge the Debian package (installs lintian)

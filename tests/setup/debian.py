@@ -1,9 +1,9 @@
 """Installs the Debian packages that the tests need and the machine lacks.
 
-    debian.py [machine]
+    debian.py [machine | firmware]
 
-With `machine`: what `make powercut` needs, and no more.  Uses the machine's own
-package sources.  Needs root only if something is missing.
+With `machine`: what `make powercut` needs, with `firmware`: `make firmware`, and no
+more.  Uses the machine's own package sources.  Needs root only if something is missing.
 """
 
 import os
@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from backfence.firmware_pkg import processors
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 
@@ -25,7 +27,6 @@ PACKAGES = {
     "binaryen": "random modules as compilers write them, for make fuzz",
     "debian-archive-keyring": "the signatures of the sysroots' packages",
     "gcc": "the static executable for x86-64",
-    "gcc-arm-linux-gnueabihf": "the one for ARM",
     "gcc-mips-linux-gnu": "the one for MIPS, and its interpreter, which Debian no longer has",
     "bzip2": "unpacking their sources",
     "xz-utils": "unpacking their sources",
@@ -46,6 +47,15 @@ MACHINE = {
     "xz-utils": "unpacking its sources",
     "debian-archive-keyring": "the signatures of its kernel's packages",
 }
+
+# For `make firmware`: CI builds for two of the processors.
+FIRMWARE = {
+    **{named.package(): f"the static executable for {named.name}" for named in processors.PROCESSORS.values()},
+    "bzip2": "unpacking their sources",
+    "xz-utils": "unpacking their sources",
+    "debian-archive-keyring": "the signatures of those",
+}
+GROUPS = {(): PACKAGES, ("machine",): MACHINE, ("firmware",): FIRMWARE}
 
 
 def missing(packages):
@@ -79,18 +89,19 @@ def install(names):
 def main():
     """Installs what is missing, or says in one line what a person must install."""
     if shutil.which("dpkg-query") is None or shutil.which("apt-get") is None:
-        sys.exit("Error: the tests need Debian (or Ubuntu): apt-get is not here")
-    if sys.argv[1:] not in ([], ["machine"]):
-        sys.exit("usage: debian.py [machine]")
-    packages = MACHINE if sys.argv[1:] else PACKAGES
+        sys.exit("Error: this needs Debian (or Ubuntu): apt-get is not here")
+    packages = GROUPS.get(tuple(sys.argv[1:]))
+    if packages is None:
+        print("usage: debian.py [machine | firmware]", file=sys.stderr)
+        sys.exit(2)
     names = missing(packages)
     if not names:
         return
     if os.geteuid() != 0:
-        sys.exit("Error: the tests need these packages; install them: sudo apt-get install " + " ".join(names))
+        sys.exit("Error: these packages are needed; install them: sudo apt-get install " + " ".join(names))
     install(names)
     if missing(packages):
-        sys.exit("Error: apt-get succeeded, but these are still missing: " + " ".join(missing()))
+        sys.exit("Error: apt-get succeeded, but these are still missing: " + " ".join(missing(packages)))
 
 
 if __name__ == "__main__":
