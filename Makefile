@@ -56,7 +56,7 @@ test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS
 	@$(BIN)/python tests/setup/specification.py & \
 	$(BIN)/python tests/setup/sysroots.py $(or $(filter amd64 armhf s390x mips i386,$(ARCHS)),$(if $(ARCHS),none)) && \
 	wait $$!
-	@$(BIN)/python -m pytest $(if $(ARCHS),--interpreters '$(ARCHS)') $(TESTS)
+	@$(BIN)/python $(if $(TESTS),-m pytest,tests/both.py) $(if $(ARCHS),--interpreters '$(ARCHS)') $(TESTS)
 
 bench: $(VENV)/test.stamp ## Take the figures, beside their references, into build/bench (BENCH="NAME ..." NODES=N,N SEED=N)
 	@$(BIN)/python -m backfence.sim bench $(BENCH) $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')

@@ -6,6 +6,11 @@
 #define MICROPY_DEBUG_PRINTERS (0)
 #include "ports/unix/variants/mpconfigvariant_common.h"
 
+// musl has getrandom(2), but the port looks for glibc.  Its other way, /dev/random, may give
+// fewer bytes than a key needs on kernels before 5.6, or wait for ever.
+#include <sys/random.h>
+#define _HAVE_GETRANDOM
+
 // The agent is in the executable: no other place is looked at by itself.
 #define MICROPY_PY_SYS_PATH_DEFAULT ".frozen"
 

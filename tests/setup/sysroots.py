@@ -85,7 +85,10 @@ def provide_all(archive, names):
 def ready(name):
     """Is the processor's root there, as this recipe makes it?"""
     made = (ROOTS / name / "usr/bin").resolve()
-    return (made / "micropython").exists() and (name == "mips" or (made / "busybox").exists())
+    if not (made / "micropython").exists():
+        return False
+    root = (ROOTS / name).resolve().name
+    return root == static.Workshop().kept(name).name if name == "mips" else root.endswith(f"-{RECIPE}")
 
 
 def say(architecture, text):
