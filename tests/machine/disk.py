@@ -34,12 +34,17 @@ WAYS = ("nothing", "everything", "writes", "sectors")
 class Disk:
     """A disk of `image` (bytes), served on a Unix socket at `path`.
 
+    A write that begins within the first `untorn` bytes is there whole or not at all:
+    ext4 has its superblock there, two sectors under one checksum, and is lost when
+    they are torn, whatever was written elsewhere.
+
     writes, flushes: how many came since power_on().  dead: an Event, set at the
     request that cut_at() named.
     """
 
-    def __init__(self, path, image):
+    def __init__(self, path, image, untorn=0):
         self.path = str(path)
+        self.untorn = untorn
         self.medium = bytearray(image)
         self.lock = threading.Lock()
         self.dead = threading.Event()
@@ -85,7 +90,8 @@ class Disk:
             counts = [0, 0, 0]
             part = rng.choice((0.1, 0.5, 0.9))
             for offset, data in self.pending:
-                kept = _kept(rng, way, part, len(data) // SECTOR)
+                whole = way == "sectors" and offset < self.untorn
+                kept = _kept(rng, "writes" if whole else way, part, len(data) // SECTOR)
                 for sector in kept:
                     at = sector * SECTOR
                     self.medium[offset + at:offset + at + SECTOR] = data[at:at + SECTOR]

@@ -108,6 +108,21 @@ def test_a_cut_loses_only_what_was_not_flushed(tmp_path, way):
         assert any(torn for _, _, torn in outcomes) == (way == "sectors")
 
 
+def test_what_must_not_be_torn_is_there_whole_or_not_at_all(tmp_path):
+    heads, others = set(), set()
+    for seed in range(30):
+        made = Disk(tmp_path / f"disk{seed}", bytes(2 * BLOCK), untorn=BLOCK)
+        made.serve()
+        client = Client(made.path)
+        client.ask(disk.WRITE, 0, data=block(1))
+        client.ask(disk.WRITE, BLOCK, data=block(1))
+        made.power_off(random.Random(seed), "sectors")
+        client.socket.close()
+        heads.add(sum(made.medium[:BLOCK]))
+        others.add(sum(made.medium[BLOCK:]))
+    assert heads == {0, BLOCK} and len(others) > 2
+
+
 def test_a_later_write_never_makes_way_for_an_earlier_one(tmp_path):
     found = set()
     for seed in range(24):

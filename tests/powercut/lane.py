@@ -26,6 +26,8 @@ LOOK_S = 0.2
 START_EVENTS = 24
 SLOT_EVENTS = 20
 TRIAL_EVENTS = 24
+# Bytes at the disk's beginning, ext4's superblock among them, that no cut tears.
+FILE_SYSTEM_HEAD = 4096
 # How a cut's moment is drawn: weights.
 PLANS = {"starting": 3, "event of the slot": 6, "time of the update": 2, "event of the trial": 4, "at rest": 1}
 UPDATE_S = 45
@@ -82,7 +84,7 @@ class Lane:
         self.history = outside.History()
         home = world.boxes[number].home
         flash = boxes.make_flash(self.work, home, world.settings(number, options.trial_s), options.kind)
-        self.disk = disk.Disk("", flash)
+        self.disk = disk.Disk("", flash, untorn=FILE_SYSTEM_HEAD)
         self.machine = Machine(parts, rom, self.disk, self.work, options.memory_mb, capture=True)
         self.target = None  # the newest firmware that was published for this box
         self.contents = outside.read(flash, self.work)
