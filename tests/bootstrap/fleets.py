@@ -182,3 +182,14 @@ def count_words(_payload, _task, data, _replica=0):
     """The words program's work, as the boxes would do it."""
     counts = collections.Counter(data.split())
     return b"".join(b"%s %d\n" % pair for pair in sorted(counts.items()))
+
+
+def retained(broker, topic):
+    """What a client gets that comes later: {topic: payload}."""
+    found = {}
+    with push.Session(broker) as session:
+        session.subscribe(topic)
+        while (message := session.receive(0.4)) is not None:
+            session.done(message)
+            found[message.topic] = message.payload
+    return found

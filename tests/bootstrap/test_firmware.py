@@ -15,7 +15,7 @@ from backfence.bootstrap.operator import cli, files, firmware, fleet as fleets, 
 from backfence.bootstrap.operator.errors import OperatorError
 from backfence.firmware_pkg import image, suit
 
-from fleets import make_fleet, mosquitto
+from fleets import make_fleet, mosquitto, retained
 
 # An archive in form, of one module and 70 KB: three parts.
 ARCHIVE = image.pack([("backfence/agent/edge/main.mpy", b"M\x06\x00\x1f" + os.urandom(70000))])
@@ -185,17 +185,6 @@ def test_a_full_disk_wastes_a_leaf_and_a_number_and_signs_nothing_twice(fleet, a
         done = call("firmware", "sign", "--fleet", fleet.directory, archive, "-o", archive.parent / "x")
     assert refused(done, "No space left on device")
     assert fleet.labels() == [] and signed(fleet, archive).exists()
-
-
-def retained(broker, topic):
-    """What a client gets that comes later: {topic: payload}."""
-    found = {}
-    with push.Session(broker) as session:
-        session.subscribe(topic)
-        while (message := session.receive(0.4)) is not None:
-            session.done(message)
-            found[message.topic] = message.payload
-    return found
 
 
 @pytest.fixture(scope="module")

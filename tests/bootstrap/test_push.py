@@ -11,7 +11,7 @@ import pytest
 from backfence.bootstrap.operator import manifests, picture, push, results, run, watch
 from backfence.bootstrap.operator.errors import OperatorError
 
-from fleets import FleetHands, census_of, count_words, free_port, hands, make_fleet, mosquitto, workload
+from fleets import FleetHands, census_of, count_words, free_port, hands, make_fleet, mosquitto, retained, workload
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +23,6 @@ def fleet(tmp_path_factory):
 def broker(tmp_path):
     with mosquitto(tmp_path) as address:
         yield address
-
-
-def retained(broker, topic):
-    """What a client gets that comes later: {topic: payload}."""
-    found = {}
-    with push.Session(broker) as session:
-        session.subscribe(topic)
-        while (message := session.receive(0.4)) is not None:
-            session.done(message)
-            found[message.topic] = message.payload
-    return found
 
 
 def say(broker, topic, payload):
