@@ -6,13 +6,18 @@ amd64, armhf, s390x and i386 are Debian trixie's packages, unpacked, with a busy
 the tests of our packages.  Debian has no MIPS any more: mips is the interpreter of our
 static executable, with nothing frozen in, and without a busybox.  i386 only when it is
 named.  Folders are named by version and kept: what is there is not fetched again.
+
+A mirror may list a package that it no longer holds.  The processor then comes from the
+next suite, whole, and a line says so.
 """
 
 import concurrent.futures
 import fcntl
+import functools
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,6 +27,8 @@ from backfence.firmware_pkg.processors import BuildError
 
 BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 ROOTS = BUILD / "sysroots"
+# Tried in this order.
+SUITES = ("trixie", "forky")
 ALL = (*ARCHITECTURES, "mips")
 # The portable tests do without: they have 32 bits in armhf and mips.
 BY_NAME = ("i386",)
@@ -32,6 +39,15 @@ LAB = {"amd64", "armhf"}
 LAB_PACKAGES = ("init-system-helpers:all", "perl-base", "libcrypt1")
 
 
+@functools.cache
+def suite(name):
+    """The Archive of a suite, its lists read once.  Raises ArchiveError."""
+    archive = Archive(BUILD / "apt" / name, name)
+    say("", f"reading Debian's package lists of {name}")
+    archive.update()
+    return archive
+
+
 def unpack(archive, architecture, root):
     """Unpacks MicroPython and the libraries it needs into `root`."""
     names = ("busybox-static", *(LAB_PACKAGES if architecture in LAB else ()))
@@ -39,33 +55,52 @@ def unpack(archive, architecture, root):
         name if ":" in name else f"{name}:{architecture}" for name in names
     ]
     say(architecture, f"fetching {len(packages)} packages")
-    for package in archive.download(packages, root.with_name(root.name + ".download")):
+    for package in archive.download(packages, root.with_name("download")):
         subprocess.run(["dpkg-deb", "--extract", package, root], check=True)
-    shutil.rmtree(root.with_name(root.name + ".download"))
     # The program's interpreter is /lib/ld-..., which an installed Debian links to /usr/lib.
     for name in ("lib", "lib64"):
         if (root / "usr" / name).exists() and not (root / name).exists():
             (root / name).symlink_to(f"usr/{name}")
 
 
-def provide(archive, architecture):
-    """Makes build/sysroots/ARCHITECTURE; nothing is left half-made under that name."""
+def fetch(architecture):
+    """Debian's MicroPython for the processor, from the first suite whose files are all there; its folder's name."""
+    problems = []
+    for name in SUITES:
+        try:
+            archive = suite(name)
+            kept = f"{architecture}-{archive.version('micropython')}-{RECIPE}"
+            make(kept, lambda root, archive=archive: unpack(archive, architecture, root))
+            return kept
+        except ArchiveError as error:
+            say(architecture, f"{name} does not give it: {error}")
+            problems.append(str(error))
+    raise ArchiveError("; ".join(problems))
+
+
+def compile_mips():
+    """The interpreter of our static executable; its folder's name."""
+    workshop = static.Workshop(say=lambda text: say("mips", text))
+    kept = workshop.kept("mips").name
+    make(kept, lambda root: workshop.bare("mips", root / "usr/bin/micropython"))
+    return kept
+
+
+def make(name, fill):
+    """Makes ROOTS/name by fill(folder); nothing is left half-made under that name."""
+    if (ROOTS / name).exists():
+        return
+    with tempfile.TemporaryDirectory(prefix=f"{name}.", dir=ROOTS) as folder:
+        made = Path(folder) / "root"
+        made.mkdir()
+        fill(made)
+        made.rename(ROOTS / name)
+
+
+def provide(architecture):
+    """Makes build/sysroots/ARCHITECTURE, a link to the folder that is named by version."""
     start = time.monotonic()
-    if architecture == "mips":
-        workshop = static.Workshop(say=lambda text: say(architecture, text))
-        name = workshop.kept(architecture).name
-    else:
-        name = f"{architecture}-{archive.version('micropython')}-{RECIPE}"
-    root = ROOTS / name
-    if not root.exists():
-        made = ROOTS / f"{name}.part"
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
-        if architecture == "mips":
-            workshop.bare(architecture, made / "usr/bin/micropython")
-        else:
-            unpack(archive, architecture, made)
-        made.rename(root)
+    name = compile_mips() if architecture == "mips" else fetch(architecture)
     link, fresh = ROOTS / architecture, ROOTS / f"{architecture}.link"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(name)
@@ -73,11 +108,11 @@ def provide(archive, architecture):
     say(architecture, f"{name} is ready ({time.monotonic() - start:.0f} s)")
 
 
-def provide_all(archive, names):
+def provide_all(names):
     """Provides MIPS, which is compiled, while the others are fetched one by one; raises what failed first."""
     compiled, fetched = ([name for name in names if (name == "mips") == there] for there in (True, False))
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for future in [pool.submit(lambda group=group: [provide(archive, name) for name in group])
+        for future in [pool.submit(lambda group=group: [provide(name) for name in group])
                        for group in (compiled, fetched)]:
             future.result()
 
@@ -93,7 +128,7 @@ def ready(name):
 
 def say(architecture, text):
     """A line of progress."""
-    print(f"sysroot {architecture}: {text}", flush=True)
+    print(f"sysroot {architecture}: {text}" if architecture else f"sysroots: {text}", flush=True)
 
 
 def main():
@@ -108,12 +143,9 @@ def main():
         wanted = [name for name in names if not ready(name)]
         if not wanted:
             return
-        archive = Archive(BUILD / "apt")
-        print(f"sysroots: reading Debian's package lists for {' '.join(wanted)}", flush=True)
         try:
-            archive.update()
-            provide_all(archive, wanted)
-            shutil.rmtree(archive.folder)
+            provide_all(wanted)
+            shutil.rmtree(BUILD / "apt", ignore_errors=True)
         except (ArchiveError, BuildError) as error:
             sys.exit(f"Error: {error}")
 

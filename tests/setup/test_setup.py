@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import specification
+import sysroots
 from backfence.firmware_pkg import debian_archive
 
 HERE = Path(__file__).parent
@@ -26,6 +27,34 @@ def test_a_machine_without_a_debian_mirror_is_told_so(monkeypatch):
     monkeypatch.setattr(debian_archive, "_run", lambda command: "bookworm-security main http://x\n")
     with pytest.raises(debian_archive.ArchiveError, match="name no Debian mirror"):
         debian_archive.mirrors()
+
+
+def test_a_processor_that_the_mirror_lists_but_lacks_comes_from_the_next_suite(tmp_path, monkeypatch, capsys):
+    class Lists:
+        def __init__(self, name):
+            self.name = name
+
+        def version(self, package):
+            return f"of-{self.name}"
+
+        def closure(self, package, architecture):
+            return [f"{package}:{architecture}"]
+
+        def download(self, packages, folder):
+            if self.name == sysroots.SUITES[0]:
+                raise debian_archive.ArchiveError("404  Not Found")
+            return []
+
+    monkeypatch.setattr(sysroots, "ROOTS", tmp_path)
+    monkeypatch.setattr(sysroots, "suite", Lists)
+    sysroots.provide("s390x")
+    assert (tmp_path / "s390x").resolve().name == f"s390x-of-{sysroots.SUITES[1]}-{sysroots.RECIPE}"
+    assert f"{sysroots.SUITES[0]} does not give it: 404  Not Found" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s390x", (tmp_path / "s390x").resolve().name]
+    monkeypatch.setattr(sysroots, "SUITES", sysroots.SUITES[:1])
+    with pytest.raises(debian_archive.ArchiveError, match="404"):
+        sysroots.provide("armhf")
+    assert not [path for path in tmp_path.iterdir() if "armhf" in path.name]
 
 
 def test_an_unknown_sysroot_is_refused_in_one_line():
