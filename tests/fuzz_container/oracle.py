@@ -5,8 +5,8 @@ A case: {"data": module, "calls": [[exported function, [argument]]], "fuel", "pa
 """
 
 import ctypes
+import hashlib
 import struct
-import zlib
 
 import wasmtime
 from rewrite import F32, F64, I32, PREFIX, WHY_DEPTH, WHY_FUEL, Rewritten, pages
@@ -167,7 +167,7 @@ def record(case):
     out = {"calls": calls, "fuel": run.fuel(), "output": bytes(run.wasi.output).hex()}
     if run.memory:
         size = run.memory.data_len(run.store)
-        out["memory"] = [size >> 16, zlib.crc32(HostMemory(run).bytes)]
+        out["memory"] = [size >> 16, hashlib.sha256(HostMemory(run).bytes).hexdigest()]
     return out
 
 
