@@ -29,7 +29,7 @@ ENGINES ?=
 FILES ?=
 # The knobs of `make firmware`: the key that signs the feed.
 FEED_KEY ?=
-# The processors of its static executables, all of them if empty.
+# The processors of its static executables, or of `make sysroots`; empty: all of them, or those of CI.
 PROCESSORS ?=
 # The knobs of `make powercut`: how often the power goes, on how many machines at once.
 CUTS ?= 200
@@ -39,10 +39,15 @@ BROKEN ?=
 PROGRAMS ?=
 TURNS ?=
 
-.PHONY: help setup run test bench bench-container jobs-in-a-row swarm conformance fuzz sysroots powercut firmware firmware-twice lint-packages rust lint clean
+# The processors of `make test-qemu`, as Debian names them.
+QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
+PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
+
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x bench bench-container jobs-in-a-row swarm conformance fuzz sysroots powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
+		for (i = 1; i <= n; i++) printf "  make %-15s %s\n", names[i], $$2 }' Makefile
 
 setup: $(VENV)/test.stamp ## Make the Python environment in .venv
 
@@ -54,16 +59,26 @@ run: $(VENV)/run.stamp ## Run the whole cloud here: broker, agents, a job (AGENT
 test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS=PATH restrict them)
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python tests/setup/specification.py & \
-	$(BIN)/python tests/setup/sysroots.py $(or $(filter amd64 armhf s390x mips i386,$(ARCHS)),$(if $(ARCHS),none)) && \
+	$(BIN)/python -m backfence.sim.live.sysroots $(or $(filter i386 $(QEMU),$(ARCHS)),$(if $(ARCHS),none)) && \
 	wait $$!
 	@$(BIN)/python $(if $(TESTS),-m pytest,tests/both.py) $(if $(ARCHS),--interpreters '$(ARCHS)') $(TESTS)
+
+test-qemu: $(VENV)/test.stamp ## Run the agent's tests on seven processors, and all of them in one fleet, under qemu-user
+	@$(BIN)/python tests/setup/debian.py qemu
+	@$(BIN)/python -m backfence.sim.live.sysroots $(QEMU)
+	@$(BIN)/python -m pytest --interpreters '$(QEMU)' $(PORTABLE) tests/sim/live/seven_processors.py
+
+test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x: test-%: $(VENV)/test.stamp ## Run the agent's tests on this processor alone
+	@$(BIN)/python tests/setup/debian.py qemu
+	@$(BIN)/python -m backfence.sim.live.sysroots $*
+	@$(BIN)/python -m pytest --interpreters '$*' $(PORTABLE)
 
 bench: $(VENV)/test.stamp ## Take the figures, beside their references, into build/bench (BENCH="NAME ..." NODES=N,N SEED=N)
 	@$(BIN)/python -m backfence.sim bench $(BENCH) $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')
 
 bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython by hand, wasmtime and wabt (PROGRAMS="NAME ..." TURNS=N)
 	@$(BIN)/python tests/setup/debian.py
-	@$(BIN)/python tests/setup/sysroots.py amd64 i386
+	@$(BIN)/python -m backfence.sim.live.sysroots amd64 i386
 	@$(BIN)/python tests/bench_container/bench.py $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(TURNS),--turns '$(TURNS)')
 
 jobs-in-a-row: $(VENV)/test.stamp ## Run 1,000 jobs one after the other and see that memory stays as it was (some ten minutes)
@@ -76,14 +91,14 @@ swarm: $(VENV)/test.stamp ## Run scenarios drawn at random for MINUTES=10, on tw
 conformance: $(VENV)/test.stamp ## Run WebAssembly's own tests on MicroPython, into build/conformance.json (CONFORMANCE="armhf ..." FILES="i32 ...")
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python tests/setup/specification.py
-	@$(BIN)/python tests/setup/sysroots.py $(or $(filter amd64 armhf s390x i386 mips,$(or $(CONFORMANCE),amd64 armhf)),none)
+	@$(BIN)/python -m backfence.sim.live.sysroots $(or $(filter amd64 armhf s390x i386 mips,$(or $(CONFORMANCE),amd64 armhf)),none)
 	@$(BIN)/python tests/conformance/conformance.py $(if $(CONFORMANCE),--interpreters '$(CONFORMANCE)') \
 		$(if $(ENGINES),--engines '$(ENGINES)') $(if $(FILES),--files '$(FILES)')
 
 fuzz: $(VENV)/test.stamp ## Fuzz the job container against wasmtime for MINUTES=10 (SEED=N repeats the modules)
 	@$(BIN)/python tests/setup/debian.py
 	@$(PIP) install --editable '.[fuzz]'
-	@$(BIN)/python tests/setup/sysroots.py amd64 armhf i386 s390x mips
+	@$(BIN)/python -m backfence.sim.live.sysroots amd64 armhf i386 s390x mips
 	@$(BIN)/python tests/fuzz_container/fuzz.py --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
 
 powercut: $(VENV)/test.stamp ## Pull the plug of emulated ARM boxes in the midst of updates (CUTS=200 MACHINES=2 SEED=N BROKEN=flush)
@@ -92,8 +107,8 @@ powercut: $(VENV)/test.stamp ## Pull the plug of emulated ARM boxes in the midst
 	@$(BIN)/python tests/powercut/powercut.py --cuts '$(CUTS)' --machines '$(MACHINES)' \
 		$(if $(SEED),--seed '$(SEED)') $(if $(BROKEN),--break '$(BROKEN)')
 
-sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other processors, under build/sysroots
-	@$(BIN)/python tests/setup/sysroots.py
+sysroots: $(VENV)/test.stamp ## Fetch or build MicroPython for the other processors, under build/sysroots (PROCESSORS="NAME ...")
+	@$(BIN)/python -m backfence.sim.live.sysroots $(PROCESSORS)
 
 firmware: $(VENV)/test.stamp ## Build what a gateway installs, into build/firmware (FEED_KEY=FILE signs the feed; PROCESSORS="NAME ...")
 	@$(BIN)/python tests/setup/debian.py firmware

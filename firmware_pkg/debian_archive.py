@@ -11,7 +11,8 @@ import sys
 
 SUITE = "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-ARCHITECTURES = ("amd64", "armhf", "s390x", "i386")
+# What apt takes for the machine's own where only sources are asked.
+NATIVE = ("amd64",)
 
 
 class ArchiveError(Exception):
@@ -36,7 +37,7 @@ def mirrors():
 class Archive:
     """A suite in `folder`: packages for some architectures (with none: not any), and sources."""
 
-    def __init__(self, folder, suite=SUITE, architectures=ARCHITECTURES):
+    def __init__(self, folder, suite=SUITE, architectures=NATIVE):
         self.folder = folder
         self.suite = suite
         self.architectures = architectures
@@ -58,8 +59,8 @@ class Archive:
             "Dir::Etc::sourceparts": "-",
             "Dir::Etc::preferences": self.folder / "empty",
             "Dir::Etc::preferencesparts": "-",
-            "APT::Architecture": ARCHITECTURES[0],
-            "APT::Architectures": ",".join(self.architectures or ARCHITECTURES[:1]),
+            "APT::Architecture": (self.architectures or NATIVE)[0],
+            "APT::Architectures": ",".join(self.architectures or NATIVE),
             "APT::Sandbox::User": "root",
             "APT::Update::Error-Mode": "any",
             "Acquire::Languages": "none",

@@ -11,7 +11,6 @@ gateway: compiling it took them longer than most tests.  emulated.py tells a tes
 import ast
 import collections
 import concurrent.futures
-import functools
 import os
 import subprocess
 import sys
@@ -19,10 +18,9 @@ import tempfile
 import threading
 
 import emulated
-import interpreters
 import pytest
 
-from backfence.firmware_pkg import build
+from backfence.sim.live import interpreters
 
 RUNNER = interpreters.REPOSITORY / "tests" / "run_portable.py"
 # For one file on one interpreter.  Generous: an emulated processor is some thirty times
@@ -166,7 +164,7 @@ def run_file(path, interpreter, names, limit_s=FILE_LIMIT_S):
         return {}, str(missing)
     environment = dict(found.environment)
     if not _is_native(interpreter):
-        environment["MICROPYPATH"] = f".frozen:{compiled_agent()}"
+        environment["MICROPYPATH"] = f".frozen:{interpreters.compiled_agent()}"
         environment[emulated.VARIABLE] = "1"
     with tempfile.TemporaryDirectory(prefix="backfence-") as folder:
         try:
@@ -180,22 +178,6 @@ def run_file(path, interpreter, names, limit_s=FILE_LIMIT_S):
             printed, end = expired.stdout or b"", f"stopped after {limit_s} s"
     results, rest = parse(printed.decode(errors="replace"), set(names))
     return results, f"{rest}{interpreter} ended before this test did: {end}"
-
-
-def compiled_agent():
-    """A folder whose entry `backfence` is the agent as .mpy files, made once in this process."""
-    with _COMPILING:
-        return _compiled().name
-
-
-_COMPILING = threading.Lock()
-
-
-@functools.cache
-def _compiled():
-    folder = tempfile.TemporaryDirectory(prefix="backfence-mpy-")
-    build.compile_agent(folder.name)
-    return folder  # goes with this process
 
 
 def parse(printed, names):

@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 
-import interpreters
 import portable
 import pytest
+
+from backfence.sim.live import interpreters
 
 SAMPLE = """
 import sys
@@ -69,7 +70,7 @@ def test_a_missing_interpreter_is_a_failure_that_says_how_to_get_it(write, monke
     monkeypatch.setattr(interpreters, "SYSROOTS", tmp_path)
     for name in ("armhf", "s390x", "mips"):
         results, rest = portable.run_file(write(SAMPLE), name, ["test_passes"])
-        assert (results, rest) == ({}, f"no MicroPython for {name}: run `make sysroots`")
+        assert (results, rest) == ({}, f"no MicroPython for {name}: run `python -m backfence.sim.live.sysroots {name}`")
 
 
 @pytest.mark.parametrize("text, words", [

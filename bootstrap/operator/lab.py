@@ -188,9 +188,10 @@ class Lab:
     """Starts and ends processes below the folder `root`, which it makes.
 
     interpreter -- Interpreter; heap_bytes -- of each agent, int
+    package -- what the agents import as `backfence`, a folder; by default this package
     """
 
-    def __init__(self, root, interpreter, heap_bytes):
+    def __init__(self, root, interpreter, heap_bytes, package=None):
         self.root = root
         self.interpreter = interpreter
         self.heap_bytes = heap_bytes
@@ -202,11 +203,15 @@ class Lab:
         # may have any name.
         link = os.path.join(self.path, "backfence")
         if not os.path.islink(link):
-            os.symlink(os.path.dirname(os.path.abspath(backfence.__file__)), link)
+            os.symlink(package or os.path.dirname(os.path.abspath(backfence.__file__)), link)
 
-    def start_agent(self, name, home):
-        """Start the agent of the box whose home is `home`.  Returns its Process."""
-        argv = self.interpreter.argv("backfence.agent", self.heap_bytes) + ["--home", home]
+    def start_agent(self, name, home, interpreter=None, heap_bytes=None):
+        """Start the agent of the box whose home is `home`, on another interpreter than the lab's if one is given.
+
+        Returns its Process.
+        """
+        argv = (interpreter or self.interpreter).argv("backfence.agent", heap_bytes or self.heap_bytes)
+        argv = argv + ["--home", home]
         process = self._start(name, home, argv, niceness=5)
         self.agents.append(process)
         return process

@@ -14,17 +14,14 @@ import statistics
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+import contenders
+import figures
+import heaps
+import programs
 
-import contenders  # noqa: E402
-import figures  # noqa: E402
-import heaps  # noqa: E402
-import programs  # noqa: E402
+from backfence.sim.live import interpreters
 
-import interpreters  # noqa: E402
-
-OUT = HERE.parent.parent / "build" / "bench" / "container.json"
+OUT = interpreters.BUILD / "bench" / "container.json"
 # Enough rounds of each program that all contenders agree on their checksum.
 AGREE = 3
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import programs
 import wasmtime
 
-import interpreters
+from backfence.sim.live import interpreters
 
 HERE = Path(__file__).resolve().parent
 RUNNER = HERE / "runner.py"

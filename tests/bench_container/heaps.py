@@ -6,7 +6,7 @@ from pathlib import Path
 import contenders
 import programs
 
-import interpreters
+from backfence.sim.live import interpreters
 
 FITS = Path(__file__).resolve().parent / "fits.py"
 # KiB of heap for a job, without what the agent itself takes, by the bits of the word.

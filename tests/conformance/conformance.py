@@ -18,10 +18,9 @@ import convert
 import extensions
 import results
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-import interpreters  # noqa: E402  (a neighbour of this folder)
+from backfence.sim.live import interpreters
 
+HERE = Path(__file__).resolve().parent
 REPOSITORY = interpreters.REPOSITORY
 BUILD = interpreters.BUILD / "conformance"
 SPECIFICATION = interpreters.BUILD / "specification"

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import interpreters
+from backfence.sim.live import interpreters
 
 HERE = Path(__file__).parent
 STAND_INS = HERE / "root"
@@ -56,8 +56,7 @@ class Root:
         _link(host, self.folder / ".host/busybox")
         own = self.folder / "usr/bin/busybox"
         if self.emulated:
-            emulator = shutil.which(f"qemu-{interpreters.KNOWN[self.processor][1]}-static")
-            _link(emulator, self.folder / ".host/qemu")
+            _link(interpreters.emulator(self.processor), self.folder / ".host/qemu")
             self.emulate("usr/bin/micropython", '/usr/bin/micropython.real "$@"')
         if self.emulated and own.exists():
             self.emulate("usr/bin/busybox", '/usr/bin/busybox.real "${0##*/}" "$@"')

@@ -3,9 +3,9 @@
 import subprocess
 import tarfile
 
-import interpreters
 import pytest
 from backfence.firmware_pkg import build, openwrt
+from backfence.sim.live import interpreters
 
 EPOCH = 1_700_000_000
 

@@ -4,12 +4,12 @@ import shutil
 import struct
 import subprocess
 
-import interpreters
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backfence.firmware_pkg import build, image, suit
+from backfence.sim.live import interpreters
 
 SEQUENCE = 1764000000
 

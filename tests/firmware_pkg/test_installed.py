@@ -5,11 +5,11 @@ import shutil
 import socket
 import time
 
-import interpreters
 import opkg
 import pytest
 from backfence.bootstrap.operator import enrol, fleet
 from backfence.firmware_pkg import build, openwrt as package
+from backfence.sim.live import interpreters
 from openwrt import Root
 
 ROOTS = ["amd64", "armhf", "s390x", "mips"]

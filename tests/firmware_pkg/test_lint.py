@@ -2,9 +2,9 @@
 
 import subprocess
 
-import interpreters
 import pytest
 from backfence.firmware_pkg import debian, openwrt, sdk
+from backfence.sim.live import interpreters
 
 INIT = openwrt.FILES / "etc/init.d/backfence"
 LAUNCHER = openwrt.FILES / "usr/lib/backfence/launch"

@@ -7,9 +7,9 @@ import json
 import subprocess
 import tarfile
 
-import interpreters
 import pytest
 from backfence.firmware_pkg import build, ipk, openwrt
+from backfence.sim.live import interpreters
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 

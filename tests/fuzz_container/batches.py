@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 import cases as case_lines
-import interpreters
+
+from backfence.sim.live import interpreters
 
 DEVICE = Path(__file__).resolve().parent / "device.py"
 HEAP = "48M"

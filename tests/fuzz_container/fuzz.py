@@ -24,9 +24,9 @@ import cases  # noqa: E402
 import compare  # noqa: E402
 import device  # noqa: E402
 import findings  # noqa: E402
-from interpreters import BUILD  # noqa: E402
 
 from backfence.agent.container.mode import Mode  # noqa: E402
+from backfence.sim.live.interpreters import BUILD  # noqa: E402
 
 FOLDER = BUILD / "fuzz"
 ROUND_CASES = 60

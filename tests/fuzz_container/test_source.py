@@ -9,7 +9,6 @@ import subprocess
 import batches
 import cases
 import edges
-import interpreters
 import pytest
 from modules import I32, function, i32, module
 
@@ -17,6 +16,7 @@ from backfence.agent.container import Admission, Limits, Refused
 from backfence.agent.container.mode import Mode
 from backfence.agent.container.translated import code
 from backfence.agent.container.translated.names import names
+from backfence.sim.live import interpreters
 
 # What generated code calls and reads: numbered names, one-letter globals, the helpers of names.py.
 NUMBERED = re.compile(r"[flsg]\d{1,3}$")

@@ -1,9 +1,9 @@
 """Installs the Debian packages that the tests need and the machine lacks.
 
-    debian.py [machine | firmware]
+    debian.py [machine | firmware | qemu]
 
-With `machine`: what `make powercut` needs, with `firmware`: `make firmware`, and no
-more.  Uses the machine's own package sources.  Needs root only if something is missing.
+With `machine`: what `make powercut` needs, with `firmware`: `make firmware`, with `qemu`:
+`make test-qemu`, and no more.  Uses the machine's own package sources.  Needs root only if something is missing.
 """
 
 import os
@@ -55,7 +55,17 @@ FIRMWARE = {
     "xz-utils": "unpacking their sources",
     "debian-archive-keyring": "the signatures of those",
 }
-GROUPS = {(): PACKAGES, ("machine",): MACHINE, ("firmware",): FIRMWARE}
+# For `make test-qemu`: two of its seven processors are compiled for.
+QEMU = {
+    "qemu-user-static": "the other processors",
+    "mosquitto": "the mixed fleet's broker",
+    "gcc-mips-linux-gnu": "the interpreter for MIPS, which Debian no longer has",
+    "gcc-mipsel-linux-gnu": "the same in the other byte order",
+    "bzip2": "unpacking their sources",
+    "xz-utils": "unpacking their sources",
+    "debian-archive-keyring": "the signatures of the sysroots' packages",
+}
+GROUPS = {(): PACKAGES, ("machine",): MACHINE, ("firmware",): FIRMWARE, ("qemu",): QEMU}
 
 
 def missing(packages):
@@ -92,7 +102,7 @@ def main():
         sys.exit("Error: this needs Debian (or Ubuntu): apt-get is not here")
     packages = GROUPS.get(tuple(sys.argv[1:]))
     if packages is None:
-        print("usage: debian.py [machine | firmware]", file=sys.stderr)
+        print("usage: debian.py [machine | firmware | qemu]", file=sys.stderr)
         sys.exit(2)
     names = missing(packages)
     if not names:

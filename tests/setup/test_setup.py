@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import specification
-import sysroots
 from backfence.firmware_pkg import debian_archive
+from backfence.sim.live import sysroots
 
 HERE = Path(__file__).parent
 RELEASE = "Origin: Debian\nSuite: trixie\nCodename: trixie\nArchitectures: amd64 armhf s390x\nComponents: main\n"
@@ -31,7 +31,7 @@ def test_a_machine_without_a_debian_mirror_is_told_so(monkeypatch):
 
 def test_a_processor_that_the_mirror_lists_but_lacks_comes_from_the_next_suite(tmp_path, monkeypatch, capsys):
     class Lists:
-        def __init__(self, name):
+        def __init__(self, name, _architectures):
             self.name = name
 
         def version(self, package):
@@ -59,10 +59,10 @@ def test_a_processor_that_the_mirror_lists_but_lacks_comes_from_the_next_suite(t
 
 def test_an_unknown_sysroot_is_refused_in_one_line():
     run = subprocess.run(
-        [sys.executable, HERE / "sysroots.py", "vax"], capture_output=True, text=True
+        [sys.executable, "-m", "backfence.sim.live.sysroots", "vax"], capture_output=True, text=True
     )
     assert run.returncode == 1
-    assert run.stderr == "Error: there is no sysroot 'vax'; known: amd64 armhf s390x i386 mips\n"
+    assert run.stderr == "Error: there is no sysroot 'vax'; known: amd64 armhf s390x i386 arm64 riscv64 mips mipsel\n"
 
 
 def test_a_user_who_is_not_root_is_told_what_to_install(tmp_path):

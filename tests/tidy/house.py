@@ -197,13 +197,13 @@ def beyond_the_controller(loaded):
 def make_targets(makefile):
     """{target: has a `## ` text} of the Makefile's phony targets."""
     phony = set(re.search(r"^\.PHONY:(.*)", makefile, re.M)[1].split())
-    rules = re.findall(r"^([a-z][a-z-]*):(?!=)([^\n]*)$", makefile, re.M)
-    return {name: "## " in rest for name, rest in rules if name in phony}
+    rules = re.findall(r"^([a-z][a-z0-9 -]*):(?!=)([^\n]*)$", makefile, re.M)
+    return {name: "## " in rest for names, rest in rules for name in names.split() if name in phony}
 
 
 def missing_targets(document, makefile):
     """The targets of `make X` in a document that the Makefile lacks."""
-    named = set(re.findall(r"\bmake ([a-z][a-z-]*)(?=[ `\n]|$)", "\n".join(_code(document))))
+    named = set(re.findall(r"\bmake ([a-z][a-z0-9-]*)(?=[ `\n]|$)", "\n".join(_code(document))))
     return sorted(named - set(make_targets(makefile)))
 
 

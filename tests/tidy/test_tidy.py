@@ -5,7 +5,8 @@ import tomllib
 
 import house
 import pytest
-from interpreters import REPOSITORY
+
+from backfence.sim.live.interpreters import REPOSITORY
 
 ROOMS = ("agent", "bootstrap", "examples", "firmware_pkg", "sim", "tests")
 DOCUMENTED = ("agent", "bootstrap", "firmware_pkg", "sim")

@@ -14,12 +14,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import interpreters
 import proto_examples
 import pytest
 import wasmtime
 from backfence.agent.container import Admission, Limits, Refused
 from backfence.bootstrap.operator import source
+from backfence.sim.live import interpreters
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 PICTURE = proto_examples.PICTURE

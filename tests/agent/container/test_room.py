@@ -3,8 +3,9 @@
 import subprocess
 from pathlib import Path
 
-import interpreters
 import pytest
+
+from backfence.sim.live import interpreters
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "examples"

@@ -9,9 +9,9 @@ import subprocess
 import threading
 
 import brokers
-import interpreters
 
 from backfence.bootstrap.operator import fleet as fleets
+from backfence.sim.live import interpreters
 
 BASE_PORT = 7000
 

@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 
-import interpreters
 import paho.mqtt.client as paho
+
+from backfence.sim.live import interpreters
 
 HERE = pathlib.Path(__file__).parent
 # Long enough for a busy machine; nothing here waits this long when it works.

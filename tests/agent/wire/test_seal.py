@@ -2,7 +2,6 @@
 
 import subprocess
 
-import interpreters
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backfence.agent.wire import seal
+from backfence.sim.live import interpreters
 
 B = st.binary(max_size=1200)
 

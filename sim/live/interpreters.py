@@ -1,34 +1,46 @@
-"""The interpreters that the portable tests run on, and how each is started.
+"""The interpreters that agents and portable tests run on, and how each is started.
 
-A portable test file (``proto_*.py``) must pass on every one of them: two
-languages' implementations, two word sizes, both byte orders.
+Two languages' implementations, two word sizes, both byte orders.  Processors are named
+as Debian names them (firmware_pkg/processors.py).
 """
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-BUILD = REPOSITORY / "build"
+from ...firmware_pkg import build, processors
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backfence"
+# Installed as a package there is no build folder of ours.
+BUILD = REPOSITORY / "build" if (REPOSITORY / "pyproject.toml").exists() else CACHE
 SYSROOTS = BUILD / "sysroots"
 
-# name: (what it is, qemu-user's name of the processor or None)
+# Every portable test file (`proto_*.py`) must pass on each of these.
 KNOWN = {
-    "cpython": ("CPython, this environment's", None),
-    "micropython": ("MicroPython, the one `make run` uses", None),
-    "amd64": ("Debian's MicroPython, x86-64", "x86_64"),
-    "armhf": ("Debian's MicroPython, 32-bit ARM", "arm"),
-    "s390x": ("Debian's MicroPython, 64-bit big-endian", "s390x"),
-    "mips": ("the static executable's MicroPython, 32-bit big-endian", "mips"),
+    "cpython": "CPython, this environment's",
+    "micropython": "MicroPython, the one `make run` uses",
+    "amd64": "Debian's MicroPython, x86-64",
+    "armhf": "Debian's MicroPython, 32-bit ARM",
+    "s390x": "Debian's MicroPython, 64-bit big-endian",
+    "mips": "the static executable's MicroPython, 32-bit big-endian",
 }
 
-# Found by name, but not among those that every portable test runs on: 32 bits at the
-# full speed of an x86-64 machine, for benches and for the impatient.
-BY_NAME = {"i386": ("Debian's MicroPython, 32-bit x86", "i386")}
+# Found by name, but not among those that CI runs on.
+BY_NAME = {
+    "arm64": "Debian's MicroPython, 64-bit ARM",
+    "riscv64": "Debian's MicroPython, 64-bit RISC-V",
+    "mipsel": "the static executable's MicroPython, 32-bit little-endian",
+    # 32 bits at the full speed of an x86-64 machine, for benches and for the impatient.
+    "i386": "Debian's MicroPython, 32-bit x86",
+}
 
-EMULATED = ("armhf", "s390x", "mips")
+EMULATED = ("armhf", "s390x", "mips", "arm64", "riscv64", "mipsel")
 
 # Large enough for a test's tables beside its compiled source; tests of memory
 # start interpreters of their own.
@@ -103,21 +115,23 @@ def _is_recent(path):
 def _sysroot_command(name, root):
     program = root / "usr/bin/micropython"
     if not program.exists():
-        raise Missing(f"no MicroPython for {name}: run `make sysroots`")
+        raise Missing(f"no MicroPython for {name}: run `python -m backfence.sim.live.sysroots {name}`")
     if name == "amd64" and os.uname().machine == "x86_64":
         libraries = f"{root}/usr/lib/x86_64-linux-gnu"
         return [f"{libraries}/ld-linux-x86-64.so.2", "--library-path", libraries, str(program)]
     if name == "i386" and _runs_i386(root):
         libraries = f"{root}/usr/lib/i386-linux-gnu"
         return [f"{libraries}/ld-linux.so.2", "--library-path", libraries, str(program)]
-    processor = (KNOWN.get(name) or BY_NAME[name])[1]
-    emulator = shutil.which(f"qemu-{processor}-static")
-    if emulator is None:
-        raise Missing(
-            f"no qemu-{processor}-static for {name}: run `make test` as root,"
-            " or install qemu-user-static"
-        )
-    return [emulator, "-L", str(root), str(program)]
+    return [emulator(name), "-L", str(root), str(program)]
+
+
+def emulator(name):
+    """The path of qemu-user for a processor; Missing."""
+    program = f"qemu-{processors.named(name).emulator}-static"
+    found = shutil.which(program)
+    if found is None:
+        raise Missing(f"no {program} for {name}: install qemu-user-static")
+    return found
 
 
 def _runs_i386(root):
@@ -127,3 +141,19 @@ def _runs_i386(root):
     except OSError:
         return False
     return run.returncode == 0
+
+
+def compiled_agent():
+    """A folder whose entry `backfence` is the agent as .mpy files, made once in this process."""
+    with _COMPILING:
+        return _compiled().name
+
+
+_COMPILING = threading.Lock()
+
+
+@functools.cache
+def _compiled():
+    folder = tempfile.TemporaryDirectory(prefix="backfence-mpy-")
+    build.compile_agent(folder.name)
+    return folder  # goes with this process

@@ -1,11 +1,12 @@
-"""Puts a MicroPython for each other processor under build/sysroots.
+"""Puts a MicroPython for each other processor under build/sysroots (interpreters.SYSROOTS).
 
-    sysroots.py [ARCH ... | none]
+    python -m backfence.sim.live.sysroots [PROCESSOR ... | none]
 
-amd64, armhf, s390x and i386 are Debian trixie's packages, unpacked, with a busybox for
-the tests of our packages.  Debian has no MIPS any more: mips is the interpreter of our
-static executable, with nothing frozen in, and without a busybox.  i386 only when it is
-named.  Folders are named by version and kept: what is there is not fetched again.
+amd64, armhf, s390x, i386, arm64 and riscv64 are Debian trixie's packages, unpacked, with
+a busybox for the tests of our packages.  Debian has no MIPS any more: mips and mipsel are
+the interpreter of our static executable, with nothing frozen in, and without a busybox.
+If none is named, those of CI.  Folders are named by version and kept: what is there is
+not fetched again.
 
 A mirror may list a package that it no longer holds.  The processor then comes from the
 next suite, whole, and a line says so.
@@ -21,17 +22,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from backfence.firmware_pkg import static
-from backfence.firmware_pkg.debian_archive import ARCHITECTURES, Archive, ArchiveError
-from backfence.firmware_pkg.processors import BuildError
+from ...firmware_pkg import static
+from ...firmware_pkg.debian_archive import Archive, ArchiveError
+from ...firmware_pkg.processors import BuildError
+from . import interpreters
 
-BUILD = Path(__file__).resolve().parent.parent.parent / "build"
-ROOTS = BUILD / "sysroots"
+BUILD = interpreters.BUILD
+ROOTS = interpreters.SYSROOTS
 # Tried in this order.
 SUITES = ("trixie", "forky")
-ALL = (*ARCHITECTURES, "mips")
-# The portable tests do without: they have 32 bits in armhf and mips.
-BY_NAME = ("i386",)
+COMPILED = ("mips", "mipsel")
+FETCHED = ("amd64", "armhf", "s390x", "i386", "arm64", "riscv64")
+ALL = (*FETCHED, *COMPILED)
 # Part of the folders' names: raise it when what unpack() takes changes.
 RECIPE = 2
 # Where the Debian package is installed for real, what its scripts call.
@@ -40,9 +42,9 @@ LAB_PACKAGES = ("init-system-helpers:all", "perl-base", "libcrypt1")
 
 
 @functools.cache
-def suite(name):
-    """The Archive of a suite, its lists read once.  Raises ArchiveError."""
-    archive = Archive(BUILD / "apt" / name, name)
+def suite(name, architectures):
+    """The Archive of a suite for some processors, its lists read once.  Raises ArchiveError."""
+    archive = Archive(BUILD / "apt" / name, name, architectures)
     say("", f"reading Debian's package lists of {name}")
     archive.update()
     return archive
@@ -63,12 +65,15 @@ def unpack(archive, architecture, root):
             (root / name).symlink_to(f"usr/{name}")
 
 
-def fetch(architecture):
-    """Debian's MicroPython for the processor, from the first suite whose files are all there; its folder's name."""
+def fetch(architecture, together):
+    """Debian's MicroPython for one of the processors `together`, from the first suite whose files are all there.
+
+    Returns its folder's name.
+    """
     problems = []
     for name in SUITES:
         try:
-            archive = suite(name)
+            archive = suite(name, together)
             kept = f"{architecture}-{archive.version('micropython')}-{RECIPE}"
             make(kept, lambda root, archive=archive: unpack(archive, architecture, root))
             return kept
@@ -78,11 +83,11 @@ def fetch(architecture):
     raise ArchiveError("; ".join(problems))
 
 
-def compile_mips():
+def compile_bare(architecture):
     """The interpreter of our static executable; its folder's name."""
-    workshop = static.Workshop(say=lambda text: say("mips", text))
-    kept = workshop.kept("mips").name
-    make(kept, lambda root: workshop.bare("mips", root / "usr/bin/micropython"))
+    workshop = static.Workshop(BUILD / "static", lambda text: say(architecture, text))
+    kept = workshop.kept(architecture).name
+    make(kept, lambda root: workshop.bare(architecture, root / "usr/bin/micropython"))
     return kept
 
 
@@ -97,10 +102,13 @@ def make(name, fill):
         made.rename(ROOTS / name)
 
 
-def provide(architecture):
-    """Makes build/sysroots/ARCHITECTURE, a link to the folder that is named by version."""
+def provide(architecture, together=FETCHED):
+    """Makes ROOTS/ARCHITECTURE, a link to the folder that is named by version.
+
+    together: the processors that are fetched in this run, a tuple.
+    """
     start = time.monotonic()
-    name = compile_mips() if architecture == "mips" else fetch(architecture)
+    name = compile_bare(architecture) if architecture in COMPILED else fetch(architecture, together)
     link, fresh = ROOTS / architecture, ROOTS / f"{architecture}.link"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(name)
@@ -110,9 +118,10 @@ def provide(architecture):
 
 def provide_all(names):
     """Provides MIPS, which is compiled, while the others are fetched one by one; raises what failed first."""
-    compiled, fetched = ([name for name in names if (name == "mips") == there] for there in (True, False))
+    compiled = [name for name in names if name in COMPILED]
+    fetched = tuple(name for name in names if name not in COMPILED)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for future in [pool.submit(lambda group=group: [provide(name) for name in group])
+        for future in [pool.submit(lambda group=group: [provide(name, fetched) for name in group])
                        for group in (compiled, fetched)]:
             future.result()
 
@@ -123,7 +132,9 @@ def ready(name):
     if not (made / "micropython").exists():
         return False
     root = (ROOTS / name).resolve().name
-    return root == static.Workshop().kept(name).name if name == "mips" else root.endswith(f"-{RECIPE}")
+    if name in COMPILED:
+        return root == static.Workshop(BUILD / "static").kept(name).name
+    return root.endswith(f"-{RECIPE}")
 
 
 def say(architecture, text):
@@ -131,24 +142,31 @@ def say(architecture, text):
     print(f"sysroot {architecture}: {text}" if architecture else f"sysroots: {text}", flush=True)
 
 
-def main():
-    """Provides the processors that are named (all, if none is) and not there yet."""
-    names = [] if sys.argv[1:] == ["none"] else sys.argv[1:] or [name for name in ALL if name not in BY_NAME]
-    for name in names:
-        if name not in ALL:
-            sys.exit(f"Error: there is no sysroot {name!r}; known: {' '.join(ALL)}")
+def missing(names):
+    """Provides those of the processors that are not there yet.  ArchiveError, BuildError."""
     ROOTS.mkdir(parents=True, exist_ok=True)
     with (ROOTS / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = [name for name in names if not ready(name)]
-        if not wanted:
-            return
-        try:
+        if wanted:
             provide_all(wanted)
             shutil.rmtree(BUILD / "apt", ignore_errors=True)
-        except (ArchiveError, BuildError) as error:
-            sys.exit(f"Error: {error}")
+
+
+def main(arguments):
+    """Provides the processors that are named (those of CI, if none is); the exit code."""
+    names = [] if arguments == ["none"] else arguments or [name for name in ALL if name in interpreters.KNOWN]
+    for name in names:
+        if name not in ALL:
+            print(f"Error: there is no sysroot {name!r}; known: {' '.join(ALL)}", file=sys.stderr)
+            return 1
+    try:
+        missing(names)
+    except (ArchiveError, BuildError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
