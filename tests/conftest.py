@@ -26,11 +26,16 @@ class FailuresAtOnce:
             self.reporter.write_line(f"\n{report.when} failed: {report.nodeid}\n{report.longreprtext.rstrip()}")
 
 
+def pytest_addoption(parser):
+    """The option of those who wait for a long run as CI does."""
+    parser.addoption("--at-once", action="store_true", help="tell failures when they happen, as in CI")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
     """In CI failures are told at once."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if CI and reporter is not None:
+    if (CI or config.getoption("at_once")) and reporter is not None:
         config.pluginmanager.register(FailuresAtOnce(reporter))
 
 

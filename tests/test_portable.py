@@ -121,6 +121,7 @@ def test_ci_names_a_failure_when_it_happens(write):
     told, _, later = pytest_on(path, "-s", CI="true").stdout.partition("later")
     assert words in told and "assert 1 == 2" in told and "FAILED" in later
     assert words not in pytest_on(path, "-s").stdout
+    assert words in pytest_on(path, "-s", "--at-once").stdout.partition("later")[0]
 
 
 def test_an_emulated_run_knows_that_it_is_one(write):
