@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import build, interpreter, musl, notices, processors, steps
+from . import build, interpreter, musl, processors, steps
 from .debian_archive import Archive, ArchiveError
 from .processors import BuildError
 
@@ -167,6 +167,8 @@ def twice(name, target):
 
 def main(argv):
     """Builds the executables that are named, or all; the exit code."""
+    from . import notices  # its library comes with [test]; sysroots do without
+
     again = argv[:1] == ["--twice"]
     names = argv[again:] or list(processors.PROCESSORS)
     made = []
