@@ -14,7 +14,7 @@ PROGRAM = (interpreters.REPOSITORY / "examples/words.wasm").read_bytes()
 # is done by one processor alone.
 REPLICAS = 3
 FUEL, PAGES, OUTPUT = 50_000_000, 4, 32768
-TASK_BYTES = 1500
+TASK_BYTES = 1000
 HEAP_BYTES = 2 << 20
 
 

@@ -58,20 +58,28 @@ def test_the_documents_example_runs_on_an_emulated_fleet_and_leaves_nothing_behi
     assert not processes_of(kept)
 
 
-def test_a_job_that_fails_and_one_that_a_box_would_refuse_say_why(operators, tmp_path):
+def test_failing_jobs_say_why_and_a_fleet_ends_with_its_module(operators, tmp_path):
     shutil.copy(REPOSITORY / "examples/trap.wasm", tmp_path)
+    (tmp_path / "test_z.py").write_text(
+        "import os\n"
+        "def test_the_other_modules_fleet_is_gone():\n"
+        "    pids = open('pids').read().split()\n"
+        "    assert len(pids) == 2 and not [pid for pid in pids if os.path.exists(f'/proc/{pid}')]\n"
+    )
     run = pytest_in(operators(
         "import pytest\n"
         "@pytest.fixture(scope='module')\n"
         "def boxes(fleet):\n"
-        "    return fleet(nodes=2)\n"
+        "    made = fleet(nodes=2)\n"
+        "    open('pids', 'w').write(' '.join(str(agent.pid) for agent in made.agents))\n"
+        "    return made\n"
         "def test_a_trap(boxes, push):\n"
         "    done = push(boxes, 'trap.wasm', [b'x'], args=['divide'])\n"
         "    assert done.succeeded, done\n"
         "def test_b_nonsense(boxes, push):\n"
         "    push(boxes, b'\\0asm\\1\\0\\0\\0\\7', [b'x'])\n"
     ))
-    assert run.returncode == 1 and "2 failed" in run.stdout, run.stdout + run.stderr
+    assert run.returncode == 1 and "2 failed, 1 passed" in run.stdout, run.stdout + run.stderr
     assert re.search(r"AssertionError: <1 FAILED: .*divide by zero.*>", run.stdout), run.stdout
     assert " - Failed: a box would refuse the program given: not valid WebAssembly" in run.stdout, run.stdout
     assert "During handling" not in run.stdout
