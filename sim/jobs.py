@@ -9,7 +9,7 @@ from the box's own disk, so a job that starts without them is seen.
 import hashlib
 import random
 
-from ..agent.container import Outcome
+from ..agent.container import Limits, Outcome, Refused
 
 # Output of a model job: long enough to need more than one chunk when asked for.
 OUTPUT_BYTES = 64
@@ -61,10 +61,10 @@ class Real:
     """Jobs in the agent's own container; their virtual time follows from their fuel."""
 
     def __init__(self, limits=None):
-        from ..agent import container
+        from ..agent.container.admission import Admission
 
-        self._container = container
-        self._limits = limits or container.Limits()
+        self._admission = Admission
+        self._limits = limits or Limits()
 
     def run(self, box, job):
         """(Outcome, virtual ms) of a job on a box."""
@@ -72,10 +72,10 @@ class Real:
         if program is None or stdin is None:
             return Outcome("refused", reason="blob is not on the disk"), 1
         try:
-            admission = self._container.Admission(program, self._limits)
+            admission = self._admission(program, self._limits)
             while not admission.step():
                 pass
-        except self._container.Refused as refused:
+        except Refused as refused:
             return Outcome("refused", reason=str(refused)), 1
         instance = admission.program.start(
             stdin, job.args, job.fuel, job.output, job.pages, job.deterministic, job.seed

@@ -3,26 +3,52 @@
 A module is admitted (decoded, validated, translated to Python, within caps), then
 started with bytes on stdin, arguments and an allowance of fuel, then run:
 
+    while not load():                # other work, between steps of a few ms
+        ...
+    from .container.admission import Admission
     admission = Admission(data, Limits())
     while not admission.step():      # raises Refused with one clear line
-        ...                          # other work, between steps of a few ms
+        ...                          # other work, likewise
     instance = admission.program.start(stdin, args, fuel, output_cap, pages, deterministic, seed)
     outcome = instance.run(tick)     # tick() -> True to go on, False to cancel
 
-Nothing outside this package knows how the code is run.
+Nothing outside this package knows how the code is run.  What this file imports is all
+that a box pays for which never runs a job; the rest is loaded before the first one,
+and of the engines only what a program needs.
 """
 
-# What lies deepest comes first: on 32-bit processors MicroPython's stack holds
-# no more than eight imports inside each other.
-from . import limits
-from . import reader
-from . import validate
-from .translated import numeric
-from .translated import branches
-from .admission import Admission, engines
-from .instance import Outcome
-from .limits import Limits, Refused
-from .memory import reserve
-from .room import NoRoom
+import sys
 
-__all__ = ("Admission", "engines", "Limits", "NoRoom", "Outcome", "Refused", "reserve")
+from .arena import reserve
+from .limits import Limits, NoRoom, Refused
+from .outcome import Outcome
+
+__all__ = ("Limits", "NoRoom", "Outcome", "Refused", "load", "reserve")
+
+# Modules in an order in which each finds loaded what it imports.
+_COMMON = (
+    "reader", "opcodes", "scan", "validate", "decode", "trap", "arithmetic", "memory", "without_files", "wasi",
+    "instance", "room", "machine", "admission",
+)
+_ENGINES = {
+    "translated": (
+        "translated", "translated.stack", "translated.conditions", "translated.numeric", "translated.alignment",
+        "translated.structure", "translated.control", "translated.branches", "translated.names", "translated.access",
+        "translated.translate", "translated.views", "translated.code",
+    ),
+    "machine": ("machine.words", "machine.slots", "machine.control", "machine.lower", "machine.slow", "machine.code"),
+}
+
+
+def load(engine=None):
+    """Load a module of what admits programs, or of an engine; True if there was none left.
+
+    One at a time: on a slow box each takes milliseconds, and a small stack does not hold
+    many imports inside each other.
+    """
+    for name in _ENGINES[engine] if engine else _COMMON:
+        name = __name__ + "." + name
+        if name not in sys.modules:
+            __import__(name)
+            return False
+    return True

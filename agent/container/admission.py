@@ -1,13 +1,12 @@
 """Admission: a module's bytes become a program, a few milliseconds at a time."""
 
 from ..errors import LocalError
-from . import machine
+from . import load, machine
 from .decode import Decoder
 from .instance import Instance
 from .limits import Limits, Refused
 from .mode import machine_mode
 from .room import check
-from .translated.code import Lowering
 from .wasi import HOSTS
 
 
@@ -58,6 +57,7 @@ class Admission:
         self.engine = engine
         self.program = None
         self.decoder = Decoder(data, self.limits, hosts)
+        self.chosen = None  # the engine's name
         self.lowering = None
 
     def step(self):
@@ -69,11 +69,11 @@ class Admission:
                 self.begin()
             return False
         try:
-            code = self.lowering.step()
+            code = self.lowering.step() if self.lowering else self.prepare()
         except machine.Unsuitable:
             if self.engine == "machine":
                 raise
-            self.lowering = Lowering(self.module, self.mode, self.limits)
+            self.chosen, self.lowering = "translated", None
             return False
         if code is None:
             return False
@@ -82,23 +82,28 @@ class Admission:
         return True
 
     def begin(self):
-        """The sections are decoded: prepare to lower the functions."""
+        """The sections are decoded: choose the engine that was asked for, or the best one that is loaded."""
         self.module = self.decoder.module
         self.decoder = None
         self.entry = self.find_entry() if self.command else -1
-        self.lowering = self.choose()
-        check(self.module, isinstance(self.lowering, Lowering))
+        if self.engine == "machine" and not machine.load():
+            raise LocalError("there is no machine for this processor: engines() says what there is")
+        self.chosen = self.engine or ("machine" if machine.loaded() else "translated")
 
-    def choose(self):
-        """The lowering of the engine that was asked for, or of the best one that is loaded."""
-        forced = self.engine == "machine"
-        fixed = None if self.engine == "translated" else machine.load() if forced else machine.loaded()
-        if fixed:
+    def prepare(self):
+        """Load the chosen engine, then begin to lower the functions with it."""
+        if load(self.chosen):
+            check(self.module, self.chosen == "translated")
+            self.lowering = self.lower()
+
+    def lower(self):
+        """The chosen engine's lowering."""
+        if self.chosen == "machine":
             from .machine.code import Lowering as MachineLowering
 
-            return MachineLowering(self.module, self.limits, fixed, forced)
-        if forced:
-            raise LocalError("there is no machine for this processor: engines() says what there is")
+            return MachineLowering(self.module, self.limits, machine.loaded(), self.engine == "machine")
+        from .translated.code import Lowering
+
         return Lowering(self.module, self.mode, self.limits)
 
     def find_entry(self):

@@ -5,6 +5,7 @@ from .arithmetic import ODD_NAN, wrap32
 from .decode import most_pages
 from .limits import TICK_FUEL
 from .memory import Memory
+from .outcome import Outcome
 from .reader import I32
 from .trap import Unwind, trap
 from .wasi import Wasi
@@ -14,26 +15,6 @@ FIXED_CLOCK_NS = 1000000000 * 1000000000
 
 # Characters of a job's stderr that go into the reason of its exit.
 _REASON_CHARS = 120
-
-
-class Outcome:
-    """How a run ended.
-
-    kind: "ok" (exit code 0), "exit" (another code), "trap", "fuel", "memory",
-    "cancelled"; also "refused" for an input that admission refused.  code: the exit code.  reason: one short line,
-    for "exit" the first line the job wrote to stderr.  output: stdout, also when the run
-    ended badly.  fuel: what it used, never above its allowance.  pages: its
-    memory's peak, in 64 KiB pages.  ms: what it took, left to the caller.
-    """
-
-    def __init__(self, kind, code=0, reason="", output=b"", fuel=0, pages=0, ms=0):
-        self.kind = kind
-        self.code = code
-        self.reason = reason
-        self.output = output
-        self.fuel = fuel
-        self.pages = pages
-        self.ms = ms
 
 
 class Instance:

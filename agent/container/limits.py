@@ -9,6 +9,10 @@ class Refused(RemoteError):
     """A program this box will not run; the text is one line: what, where, what to do."""
 
 
+class NoRoom(Refused):
+    """The heap is too small for a program as things stand; the text says by how much."""
+
+
 class Limits:
     """What one program may be.  Every cap is refused by name at admission."""
 

@@ -7,8 +7,8 @@ of the examples and CoreMark needed on MicroPython, rounded up.
 import gc
 import sys
 
-from .limits import PAGE_BYTES, Refused
-from .memory import reserved
+from .arena import reserved
+from .limits import PAGE_BYTES, NoRoom
 
 # Heap that the code of one byte of a body keeps.
 KEPT = 8
@@ -16,10 +16,6 @@ KEPT = 8
 COMPILING = {32: 40, 64: 64}
 # Beside the code: the module's tables, an instance, buffers.
 _FIXED = 8192
-
-
-class NoRoom(Refused):
-    """The heap is too small for a program as things stand; the text says by how much."""
 
 
 def needed(module, compiles):

@@ -9,7 +9,7 @@ the job's share of the processor demands.
 import gc
 
 from ..compat import const
-from ..container import Admission, Limits, NoRoom, Outcome, Refused
+from ..container import Limits, NoRoom, Outcome, Refused, load
 from ..container.limits import TICK_FUEL
 from ..limits import BLOB_BYTES
 
@@ -29,6 +29,9 @@ REST_MS = const(200)
 OWED_MS = const(20000)
 # How much slower a job goes on a busy box.
 BUSY_PERCENT = const(5)
+# Free heap with which the container's fixed machine is loaded: it keeps some 10 KiB and
+# needs 150 more while it is made.
+_MACHINE_FREE = const(500000)
 
 _NO_MEMORY = "the box has no memory left for it"
 
@@ -199,6 +202,10 @@ class Jobs:
         return None
 
     def _admit(self):
+        if not load():
+            return None
+        from ..container.admission import Admission, engines
+
         if self._admission is None:
             data = self._node.store.get(self._job.program)
             if data is None:
@@ -206,6 +213,8 @@ class Jobs:
             # Room first: the oldest program's code and the garbage of its runs.
             self._programs = self._programs[-(PROGRAMS - 1) :]
             gc.collect()
+            if not hasattr(gc, "mem_free") or gc.mem_free() > _MACHINE_FREE:
+                engines()
             self._admission = Admission(data, Limits(module_bytes=BLOB_BYTES))
         elif self._admit_step():
             self._programs.append((self._job.program, self._admission.program))

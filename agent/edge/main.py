@@ -14,7 +14,7 @@ import sys
 
 from .. import __version__, config, peers, trust
 from ..compat import const
-from ..container import engines, reserve
+from ..container import reserve
 from ..counters import Counters
 from ..errors import LocalError, RemoteError
 from ..node import Node
@@ -33,9 +33,6 @@ _PAGE_BYTES = const(65536)
 # Memory pages set aside for jobs, and the part of the heap they may take.
 _JOB_PAGES = const(4)
 _JOB_PART = const(4)
-# Free heap with which the container's fixed machine is loaded: it keeps some 50 KiB and
-# needs 150 more while it is made.
-_MACHINE_FREE = const(500000)
 
 
 class Usage(Exception):
@@ -207,17 +204,12 @@ def make_loop(home):
 
 
 def set_aside():
-    """Make the job container ready, once: while the heap is whole, for later no large piece may be left.
-
-    Memory for jobs is set aside, and the fixed machine is loaded where there is room.
-    """
+    """Set memory for jobs aside, once: while the heap is whole, for later no large piece may be left."""
     gc.collect()
     if hasattr(gc, "mem_free"):
         pages = min(_JOB_PAGES, gc.mem_free() // _JOB_PART // _PAGE_BYTES)
         if pages:
             reserve(pages)
-        if gc.mem_free() > _MACHINE_FREE:
-            engines()
 
 
 def main(argv):

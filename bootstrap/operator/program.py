@@ -3,6 +3,7 @@
 import dataclasses
 
 from ...agent import container, limits
+from ...agent.container.admission import Admission
 from ...agent.container.mode import Mode
 from ...agent.container.translated.translate import Translator
 
@@ -78,7 +79,7 @@ class Survey:
     def __init__(self, data):
         """data: bytes of a .wasm.  Raises container.Refused with a box's own reason."""
         self.limits = container.Limits(module_bytes=limits.BLOB_BYTES)
-        admission = container.Admission(data, self.limits)
+        admission = Admission(data, self.limits)
         while admission.decoder:
             admission.step()
         self.module = admission.module

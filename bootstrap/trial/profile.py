@@ -6,7 +6,7 @@ and what WASI calls and memory.copy and memory.fill charge is read off the meter
 that the rows add up to the meter's total.
 """
 
-from ...agent import container
+from ...agent.container import admission
 from ...agent.container.translated.code import Lowering
 from ...agent.container.translated.translate import Translator
 
@@ -107,14 +107,13 @@ class ProfilingLowering(Lowering):
         self.translator = ProfilingTranslator(module, mode, limits, self.constants)
 
 
-class Admission(container.Admission):
+class Admission(admission.Admission):
     """Admits a program whose fuel is counted by function."""
 
     def __init__(self, data, limits, profile):
-        container.Admission.__init__(self, data, limits, engine="translated")
+        admission.Admission.__init__(self, data, limits, engine="translated")
         self.profile = profile
 
-    def begin(self):
+    def lower(self):
         """Likewise, with counts."""
-        container.Admission.begin(self)
-        self.lowering = ProfilingLowering(self.module, self.mode, self.limits, self.profile)
+        return ProfilingLowering(self.module, self.mode, self.limits, self.profile)

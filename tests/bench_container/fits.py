@@ -14,8 +14,8 @@ PAGE_BYTES = 65536
 
 def load(engine):
     """Loads the container as an agent does: a page while the heap is whole, then the machine."""
-    from backfence.agent.container import engines
-    from backfence.agent.container.memory import reserve
+    from backfence.agent.container import reserve
+    from backfence.agent.container.admission import engines
 
     reserve(1)
     if engine == "machine" and engine not in engines():
@@ -24,7 +24,8 @@ def load(engine):
 
 def run(engine, data):
     """One run of a WASI command that reads its rounds on standard input."""
-    from backfence.agent.container import Admission, Limits
+    from backfence.agent.container import Limits
+    from backfence.agent.container.admission import Admission
 
     admission = Admission(data, Limits(), engine=engine)
     while not admission.step():

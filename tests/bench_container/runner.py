@@ -15,7 +15,8 @@ import time
 
 def admit(engine, data):
     """The program, admitted in steps as a box does."""
-    from backfence.agent.container import Admission, Limits
+    from backfence.agent.container import Limits
+    from backfence.agent.container.admission import Admission
 
     # Benches may be larger than a box's default.
     limits = Limits(module_bytes=65536)
@@ -30,7 +31,7 @@ def admit(engine, data):
 
 def unmetered(data, limits):
     """An admission whose translated code counts no fuel: it shows what counting costs."""
-    from backfence.agent.container import Admission
+    from backfence.agent.container.admission import Admission
     from backfence.agent.container.translated.code import Lowering
     from backfence.agent.container.translated.translate import Translator
 

@@ -12,7 +12,7 @@ import wasmtime
 from click.testing import CliRunner
 
 import backfence
-from backfence.agent.container import Admission
+from backfence.agent.container.admission import Admission
 from backfence.bootstrap.operator import cli, lab, program, trial
 from backfence.bootstrap.trial import profile
 

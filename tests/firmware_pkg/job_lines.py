@@ -7,7 +7,8 @@ A line names the file, the kind of outcome, the fuel used and the output's SHA-2
 
 import sys
 
-from backfence.agent.container import Admission, Limits, engines, reserve
+from backfence.agent.container import Limits, reserve
+from backfence.agent.container.admission import Admission, engines
 from backfence.agent.wire.hashes import sha256
 
 

@@ -14,7 +14,8 @@ import json
 import struct
 import sys
 
-from backfence.agent.container import Admission, Limits, Refused, admission, reserve
+from backfence.agent.container import Limits, Refused, admission, reserve
+from backfence.agent.container.admission import Admission
 
 OUTPUT_CAP = 1000
 SEED = b"s" * 32

@@ -2,7 +2,8 @@
 
 from modules import I32, command, function, get, i32, load, module, tick, u
 
-from backfence.agent.container import Admission, Limits, Refused, admission, memory, reserve
+from backfence.agent.container import Limits, Refused, admission, arena, reserve
+from backfence.agent.container.admission import Admission
 
 PAGE = 65536
 OUT = ("trap", "out of bounds memory access")
@@ -60,7 +61,7 @@ class Box:
 
     def guard(self):
         """Write the guard over the whole arena: a job finds its own pages zeroed."""
-        raw = memory._arena[0]
+        raw = arena._arena[0]
         piece = bytes([_GUARD]) * 4096
         for at in range(0, len(raw), 4096):
             raw[at : at + 4096] = piece
@@ -69,7 +70,7 @@ class Box:
         """The agent's memory, the arena beyond `pages` and the next job are as they should be."""
         guard = bytes([_GUARD]) * 4096
         assert _before == guard and _after == guard, "the agent's memory was written"
-        raw = memory._arena[0]
+        raw = arena._arena[0]
         for at in range(pages * PAGE, len(raw), 4096):
             assert bytes(raw[at : at + 4096]) == guard, "the arena was written beyond the job's pages"
         job = self.next.start(b"", [], 1000, 0, 1, True, b"")

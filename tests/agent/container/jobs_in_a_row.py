@@ -9,7 +9,8 @@ after the first rounds and at the end, and exits 1 if either has grown.
 import gc
 import sys
 
-from backfence.agent.container import Admission, Limits, engines, reserve
+from backfence.agent.container import Limits, reserve
+from backfence.agent.container.admission import Admission, engines
 
 WARM = 6
 

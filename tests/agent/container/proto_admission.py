@@ -160,7 +160,7 @@ def test_sections_in_order_and_of_their_size():
 
 
 def test_a_step_is_a_part_of_the_work():
-    from backfence.agent.container import Admission
+    from backfence.agent.container.admission import Admission
 
     data = module([function((I32,), (), (get(0) + b"\x1a") * 500)] * 3, exports={"f": 0})
     admission = Admission(data, Limits(), False)

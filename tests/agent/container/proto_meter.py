@@ -1,6 +1,6 @@
 """Fuel, ticks, memory: what a run costs, and what ends it from outside."""
 
-from backfence.agent.container import engines
+from backfence.agent.container.admission import engines
 from modules import I32, I64, admit, command, function, get, i32, load, module, put, run, start
 
 # loop: local 0 -= 1; br_if local 0

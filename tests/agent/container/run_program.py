@@ -10,7 +10,8 @@ import gc
 import json
 import sys
 
-from backfence.agent.container import Admission, Limits, Outcome, Refused, engines
+from backfence.agent.container import Limits, Outcome, Refused
+from backfence.agent.container.admission import Admission, engines
 
 
 def run(engine, fuel, pages, module_bytes, text, program, args):

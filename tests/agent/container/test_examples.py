@@ -17,7 +17,8 @@ from pathlib import Path
 import proto_examples
 import pytest
 import wasmtime
-from backfence.agent.container import Admission, Limits, Refused
+from backfence.agent.container import Limits, Refused
+from backfence.agent.container.admission import Admission
 from backfence.bootstrap.operator import source
 from backfence.sim.live import interpreters
 

@@ -11,7 +11,8 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "examples"
 # hello has wasi-libc's malloc, the largest function that a job's library brings.
 ADMIT = f"""
-from backfence.agent.container import Admission, Limits, NoRoom, reserve
+from backfence.agent.container import Limits, NoRoom, reserve
+from backfence.agent.container.admission import Admission
 reserve(1)
 data = open("{EXAMPLES / 'hello.wasm'}", "rb").read()
 admission = Admission(data, Limits(), engine="translated")

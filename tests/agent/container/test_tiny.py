@@ -8,7 +8,7 @@ import subprocess
 
 import test_examples
 import wasmtime
-from backfence.agent.container import Admission
+from backfence.agent.container.admission import Admission
 from test_examples import EXAMPLES
 from test_libraries import LIBRARIES
 

@@ -1,5 +1,6 @@
 """Jobs in the loop: programs, cancels, shares, memory and stack that run out."""
 
+from backfence.agent.container import admission
 from backfence.agent.edge import jobs
 from recording import CLOCK, ECHO, SPIN, Box, Job, SteppedClock, endless, start
 
@@ -133,14 +134,14 @@ def test_no_memory_for_a_program():
         def __init__(self, data, limits):
             raise MemoryError
 
-    real, jobs.Admission = jobs.Admission, Starved
+    real, admission.Admission = admission.Admission, Starved
     try:
         for kind in ("cancelled", "memory"):
             box.node.told = []
             start(box, Job(1, ECHO, b""), ECHO)
             assert box.finish().kind == kind
     finally:
-        jobs.Admission = real
+        admission.Admission = real
     assert box.node.counters["memory_shed"] == 2
     box.close()
 
