@@ -28,6 +28,8 @@ TRIES = const(15)
 EMPTY_TRIES = const(2)
 # A repeat of a question rarely comes later than this.
 KEEP_MS = const(4000)
+# And never later than this: the answer need not be kept.
+_LAST_MS = const(32000)
 # A question whose first copies were all lost tells what its box held so many
 # rounds ago.  Averaging with that would carry both away from what all agree on by
 # now: one box of 10,000 was off by half at 20 % loss.
@@ -114,6 +116,8 @@ class Aggregate:
         for asked in list(self.asked):
             if now_ms >= asked.due:
                 self._repeat(asked, now_ms)
+        while self._answers and now_ms - self._answers[0][3] > _LAST_MS:
+            self._answers.pop(0)
         if self._kicks and now_ms >= self._kick_ms:
             self._kick(now_ms)
         self.due = max(now_ms + 1, epoch.due())

@@ -1,8 +1,10 @@
-"""What the box counts: every drop, refusal and retry has a public name."""
+"""What the box counts: every drop, refusal and retry has a public name.
 
-from .errors import LocalError
+No box loads this table: docs/counters.md is made from it, and tests see that all
+counting is under these names.
+"""
 
-# name: what it means.  docs/counters.md is made from this table.
+# name: what it means.
 NAMES = {
     "datagrams_in": "datagrams received",
     "datagrams_out": "datagrams queued for sending",
@@ -119,30 +121,3 @@ NAMES = {
     "status_unwritten": "status files the disk refused",
     "mqtt_topics_full": "subscription refused, too many topics are held",
 }
-
-
-class Counters:
-    """A fixed set of counters; an unknown name is our own bug."""
-
-    def __init__(self):
-        self._values = {}
-
-    def bump(self, name, count=1):
-        """Add count (int) to the counter called name."""
-        try:
-            self._values[name] += count
-        except KeyError:
-            # The first time: the usual case must not look twice.
-            if name not in NAMES:
-                raise LocalError("no such counter: " + name)
-            self._values[name] = count
-
-    def __getitem__(self, name):
-        """The value of a counter, 0 if it never moved."""
-        if name not in NAMES:
-            raise LocalError("no such counter: " + name)
-        return self._values.get(name, 0)
-
-    def nonzero(self):
-        """dict of the counters that moved."""
-        return dict(self._values)

@@ -11,7 +11,7 @@ content means nothing, whatever happens on the way.
 
 from .compat import const
 from .limits import BLOB_BYTES, UPDATE_FETCHES, UPDATE_SOURCES
-from .slots import NAMES, READ_BYTES, Reading
+from .slots import BROKEN, DISK, NAMES, READ_BYTES, Reading
 from .wire.suit import PART_BYTES
 
 # What no source had is asked for again: after so long, doubling, half of it random.
@@ -28,10 +28,6 @@ INDEX = "index"
 PARTS = "parts"
 READING = "reading back"
 OVER = "over"
-
-# Why it ended badly; counters have the same names.
-DISK = "updates_unwritten"
-BROKEN = "updates_broken"
 
 _TODO, _COMING, _WRITTEN = 0, 1, 2
 

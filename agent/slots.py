@@ -25,6 +25,10 @@ from .errors import RemoteError
 from .wire import cbor
 from .wire.messages import holds
 
+# Why an image did not come into its slot; counters have the same names.
+DISK = "updates_unwritten"
+BROKEN = "updates_broken"
+
 PACKAGED = const(0)
 SLOT_A = const(1)
 SLOT_B = const(2)

@@ -16,11 +16,9 @@ manifest is looked at like the first.
 
 from . import release, slots
 from .compat import const
-from .download import BROKEN, DISK, Download
 from .errors import RemoteError
 from .limits import MANIFESTS
-from .slots import ANEW, ARCHIVE, EXECUTABLE, NAMES, UNPROVEN, Row
-from .wire import suit
+from .slots import ANEW, ARCHIVE, BROKEN, DISK, EXECUTABLE, NAMES, UNPROVEN, Row
 
 # The part of trial_s after which a trial may count as healthy: 60 s of 600.
 HEALTHY_PART = const(10)
@@ -55,8 +53,6 @@ class Update:
     def __init__(self, node, running):
         self._node = node
         self._running = running
-        self._vendor = suit.vendor_id(node.config.vendor)
-        self._class = suit.class_id(self._vendor, node.config.class_)
         self.record = self._load()
         self._manifest = None  # what is being fetched
         self._download = None
@@ -129,10 +125,13 @@ class Update:
 
     def _refusal(self, manifest):
         """(counter, why) if an image is not for this box now, ("", None) if it is."""
+        from .wire import suit  # loaded to check the manifest; a box that never gets one needs no room for it
+
         fields = manifest.fields
-        if fields["vendor"] != self._vendor:
+        vendor = suit.vendor_id(self._node.config.vendor)
+        if fields["vendor"] != vendor:
             return "updates_foreign", "it is for another vendor's boxes"
-        if fields["class"] != self._class:
+        if fields["class"] != suit.class_id(vendor, self._node.config.class_):
             return "updates_foreign", "it is for another class of boxes"
         if fields["component"][1] not in self._running.components:
             return "updates_foreign", "its component does not run on this box"
@@ -157,6 +156,8 @@ class Update:
         """Begin with the newest image that is for us, unless it is under way."""
         if self._running is None or self.on_trial() or self._ending or self._again_ms is not None:
             return
+        from .download import Download  # as suit above
+
         best = self._manifest
         for manifest in self._node.rumours.of_kind("firmware"):
             if not self._is_ours(manifest) and not self._refusal(manifest)[1]:

@@ -5,7 +5,7 @@ The scenarios' verbs that need to know what a node is made of are here.
 
 from ..agent import rng
 from ..agent.config import Config
-from ..agent.counters import Counters
+from ..agent.counting import Counters
 from ..agent.descriptor import Descriptor
 from ..agent.node import Node
 from ..agent.store import Store

@@ -15,13 +15,13 @@ import sys
 from .. import __version__, config, peers, trust
 from ..compat import const
 from ..container import reserve
-from ..counters import Counters
+from ..counting import Counters
 from ..errors import LocalError, RemoteError
 from ..node import Node
 from ..rng import Rng
 from ..store import Store
 from ..wire import seal
-from . import broker, disk, mqtt, started, system, udp
+from . import disk, started, system, udp
 from .clock import Clock
 from .loop import Loop
 from .stop import Stop
@@ -160,6 +160,8 @@ def make_link(settings, anchors, identity, rng, counters, poller, now_ms):
     """broker.Link of a door, None for other boxes."""
     if not settings.door:
         return None
+    from . import broker, mqtt  # most boxes are no door, and need no room for it
+
     # MQTT 3.1.1 promises 23 letters and digits, no more.
     will = ("backfence/%s/door/%s" % (anchors.fleet.hex(), identity.id.hex()), b"offline")
     client = mqtt.Client("bf" + identity.id.hex()[:20], rng, counters, now_ms, will,

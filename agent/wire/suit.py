@@ -22,8 +22,6 @@ from ..errors import RemoteError
 from . import cbor, cose
 from .hashes import sha256
 
-# How an envelope begins; a COSE_Sign1 begins otherwise.
-MAGIC = b"\xd8\x6b"
 # An image has at most so many parts, so that their hashes are half a blob: 16 MB,
 # more than any box of ours has flash for.
 PARTS = const(512)

@@ -6,7 +6,7 @@ that only the test knows).
 """
 
 from backfence.agent.config import Config
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.descriptor import Descriptor
 from backfence.agent.errors import RemoteError
 from backfence.agent.manifest import Manifest, parse

@@ -6,7 +6,7 @@ import os
 import cbor2
 from lan import WALL_S, Lan, LanTrust, SealCheck, TableLadder
 
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.edge import disk, main
 from backfence.agent.errors import RemoteError
 from backfence.agent.manifest import Manifest

@@ -1,7 +1,7 @@
 """Availability: right over restarts, power cuts, wrong clocks and torn state."""
 
 from backfence.agent.availability import PPM, SAVE_MS, WINDOW_S, Availability
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.store import Store
 from lan import WALL_S, MemoryDisk
 

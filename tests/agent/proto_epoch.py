@@ -1,7 +1,7 @@
 """Epochs: who begins, who follows, who takes part, and what a liar cannot do."""
 
 from backfence.agent.config import Config
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.epoch import FIRST_QUICK, FIRST_ROUNDS, IDLE_REST_ROUNDS, QUICK_REST_ROUNDS, ROUNDS, Epoch
 from backfence.agent.errors import RemoteError
 from backfence.agent.limits import EPOCH_JUMP, EPOCH_QUICK_BURST

@@ -6,7 +6,7 @@ The whole enumeration runs in test_power_state.py and test_power_update.py.
 import os
 
 from backfence.agent import slots
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.edge import disk, launch
 from backfence.agent.store import Store
 from backfence.agent.wire.hashes import sha256

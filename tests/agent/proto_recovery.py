@@ -2,7 +2,7 @@
 
 from lan import Lan, MemoryDisk
 
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.limits import DATAGRAM_BYTES
 from backfence.agent.seeds import Seeds
 from backfence.agent.store import Store

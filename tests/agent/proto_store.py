@@ -1,7 +1,7 @@
 """The blob store: right bytes or none, within its caps, whatever the disk does."""
 
 from backfence.agent import store as module
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.limits import BLOB_BYTES
 from backfence.agent.store import Store
 from backfence.agent.wire.hashes import sha256

@@ -1,6 +1,6 @@
 """Long computations: one after the other, bounded, and an error ends only its own."""
 
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.errors import RemoteError
 from backfence.agent.limits import WORK
 from backfence.agent.work import Work

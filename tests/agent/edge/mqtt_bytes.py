@@ -1,6 +1,6 @@
 """Hand-made MQTT bytes and a client that is fed them, for the portable tests."""
 
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.edge import mqtt, mqtt_wire
 from backfence.agent.errors import RemoteError
 from backfence.agent.rng import Rng

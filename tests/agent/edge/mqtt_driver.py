@@ -13,7 +13,7 @@ import os
 import select
 import sys
 
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.edge import broker, mqtt
 from backfence.agent.edge.clock import Clock
 from backfence.agent.rng import Rng

@@ -5,7 +5,7 @@ import select
 import socket
 import time
 
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.edge import broker, mqtt, mqtt_outbox, mqtt_wire, udp
 from backfence.agent.rng import Rng
 from mqtt_bytes import CONNACK, publish

@@ -1,6 +1,6 @@
 """The MQTT client by hand-made bytes: answers, reconnections, deadlines, caps."""
 
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.edge import mqtt, mqtt_outbox, mqtt_wire
 from backfence.agent.errors import RemoteError
 from backfence.agent.rng import Rng

@@ -4,7 +4,7 @@ import os
 import select
 import socket
 
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.edge import udp
 from backfence.agent.errors import LocalError
 from backfence.agent.limits import DATAGRAM_BYTES

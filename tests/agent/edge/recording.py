@@ -4,7 +4,7 @@ import os
 import select
 
 from backfence.agent.config import Config
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.edge import disk, udp
 from backfence.agent.edge.clock import Clock
 from backfence.agent.edge.loop import Loop

@@ -3,7 +3,7 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.edge import mqtt, mqtt_wire
 from backfence.agent.errors import RemoteError
 from backfence.agent.rng import Rng
