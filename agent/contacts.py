@@ -21,7 +21,7 @@ OLD = CONTACTS - RECENT
 
 
 class Contacts:
-    """node gives id, now_ms, config, rng, store and counters."""
+    """node gives id, now_ms, config, rng, store, counters and is_revoked(id)."""
 
     def __init__(self, node):
         self._node = node
@@ -46,10 +46,11 @@ class Contacts:
 
     def met(self, descriptor):
         """Remember a box that can be asked again; its new address if it is known."""
-        if not descriptor.flags & REACHABLE or descriptor.id == self._node.id:
+        id = descriptor.id
+        if not descriptor.flags & REACHABLE or id == self._node.id or self._node.is_revoked(id):
             return
         for contact in self.all():
-            if contact.id == descriptor.id:
+            if contact.id == id:
                 contact.addr = descriptor.addr
                 return
         self._recent.append(descriptor.copy())
@@ -69,6 +70,11 @@ class Contacts:
         place = node.rng.below(self._count)
         if place < OLD:
             self._old[place] = contact
+
+    def forget(self, id):
+        """A revoked box is no contact any more."""
+        self._recent = [contact for contact in self._recent if contact.id != id]
+        self._old = [contact for contact in self._old if contact.id != id]
 
     def save(self):
         """Write them to flash."""

@@ -20,6 +20,7 @@ NAMES = {
     "cookie_bad": "hello with a stale or forged cookie",
     "hello_bad": "hello or welcome that does not hold: proof, length, tag",
     "hello_unencrypted": "peer refused: this fleet demands encryption",
+    "hello_revoked": "greetings refused, theirs or ours: the operator revoked that box",
     "hellos": "handshakes completed",
     "strangers_limited": "hello not answered, or only with other boxes' names, by the token bucket",
     "resets": "peers that forgot our session and were greeted anew",

@@ -66,6 +66,10 @@ LOTS = const(16)
 # Merkle path of a lot of 2^20 boxes: 640 bytes, the largest part of a hello.
 PATH_NODES = const(20)
 
+# Boxes revoked at once, by one signed list.  A fleet that loses more has lost a lot of
+# enrolment: its root is replaced, and the honest boxes of it are enrolled anew.
+REVOKED = const(256)
+
 # A signed manifest: 8 index hashes, predicate, arguments and a W4 signature.
 MANIFEST_BYTES = const(8192)
 # Live manifests of a fleet: a documented limit, or every box would have to hold

@@ -18,7 +18,7 @@ from .limits import (
     SEATS,
     TASKS,
 )
-from . import predicate
+from . import predicate, revocation
 from .wire import cbor, cose, lms
 from .wire.hashes import sha256
 
@@ -38,6 +38,7 @@ _FIELDS = {
     ),
     "lot": ("root", "count"),
     "seeds": ("contacts",),
+    "revocation": ("boxes",),
 }
 _OPTIONAL = ("end", "seats", "share", "where", "by", "top", "absorbs", "from")
 
@@ -185,8 +186,17 @@ def _check_seeds(fields):
             raise RemoteError("manifest field contacts")
 
 
+def _check_revocation(fields):
+    # One list, which only its successor ends.
+    if fields["name"] != revocation.NAME or "end" in fields:
+        raise RemoteError("manifest field name: there is one list of revoked boxes")
+    if not revocation.is_list(fields["boxes"]):
+        raise RemoteError("manifest field boxes")
+
+
 _CHECKS = {
     "slice": _check_slice, "query": _check_query, "workload": _check_workload, "lot": _check_lot, "seeds": _check_seeds,
+    "revocation": _check_revocation,
 }
 
 

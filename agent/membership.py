@@ -351,7 +351,7 @@ class Membership:
             self._hear_door(door)
 
     def _hear_door(self, door):
-        if not door.flags & DOOR or door.id == self._node.id or door.age > DOOR_ROUNDS:
+        if not door.flags & DOOR or door.age > DOOR_ROUNDS or door.id == self._node.id or self._node.is_revoked(door.id):
             return
         known = self.doors.get(door.id)
         if known is None or door.age < known.age:

@@ -25,6 +25,7 @@ from .limits import DATAGRAM_BYTES, EVENTS, TOMBSTONES, UNSENT_DATAGRAMS
 from .lookup import Lookup
 from .membership import Membership
 from .peers import Peers
+from .revocation import Revocation
 from .ring import Ring
 from .rumour import Rumours
 from .seeds import SEEDS_KIND, Seeds
@@ -74,6 +75,7 @@ class Node:
         self._tombstones = {}  # identity: until
         self.work = Work(self.counters)
         self.wall = Wall(self, wall_s)
+        self.revocation = Revocation(self)
         self.peers = (speech or Peers)(self, identity, self.ladder, self.wall.incarnation)
         self.slicing = Slicing(self)
         self.rumours = Rumours(self)
@@ -88,7 +90,7 @@ class Node:
         self.door = self._make_door() if config.door else None
         self.seeds = Seeds(self, controller)
         self._services = [
-            self.wall, self.peers, self.membership, self.rumours, self.chunks,
+            self.wall, self.revocation, self.peers, self.membership, self.rumours, self.chunks,
             self.slicing, self.ring, self.lookup, self.tasks, self.aggregate, self.availability,
             self.update, self.seeds,
         ]
@@ -291,9 +293,13 @@ class Node:
         return bool(self.ring.grant and self.ring.grant.box.id == id)
 
     def is_tombstoned(self, id):
-        """True for a box found dead a short while ago."""
+        """True for a box found dead a short while ago, or revoked."""
         until = self._tombstones.get(id)
-        return until is not None and self.now_ms < until
+        return until is not None and self.now_ms < until or self.is_revoked(id)
+
+    def is_revoked(self, id):
+        """True for a box that the operator revoked."""
+        return id in self.revocation
 
     def answered(self, peer):
         """A peer answered a shuffle."""
@@ -321,6 +327,13 @@ class Node:
         self._forget(id)
         self.ring.dead(id)
 
+    def drop_revoked(self, id):
+        """A box is revoked: its keys and every memory of it go."""
+        self.peers.drop(id)
+        self.membership.remembered.forget(id)
+        self._forget(id)
+        self.ring.dead(id)
+
     def _forget(self, id):
         self.membership.drop(id)
         self.slicing.forget(id)
@@ -343,6 +356,8 @@ class Node:
             self.aggregate.on_manifest(manifest)
         elif manifest.kind == "firmware":
             self.update.on_manifest(manifest)
+        elif manifest.kind == "revocation":
+            self.revocation.on_manifest(manifest)
         else:
             self.tasks.on_manifest(manifest)
 
@@ -356,8 +371,9 @@ class Node:
             self.aggregate.on_expired(manifest)
         elif manifest.kind == "firmware":
             self.update.on_expired(manifest)
-        else:
+        elif manifest.kind == "workload":
             self.tasks.on_expired(manifest)
+        # An expired list of revoked boxes counts until there is a newer one.
 
     def on_seat(self):
         """Our seat or its neighbourhood changed."""

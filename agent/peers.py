@@ -19,6 +19,7 @@ from .compat import const
 from .descriptor import Descriptor, V6_BYTES, pack_all, unpack_all
 from .errors import RemoteError
 from .gate import Gate
+from .hail import Hail
 from .limits import DATAGRAM_BYTES, HAILS, PATH_NODES, PENDING, REFERRED
 from .sessions import Peer, Sessions
 from .wire import seal, x25519
@@ -42,27 +43,11 @@ class Identity:
         self.id = identity_of(self.public)
 
 
-class Hail:
-    """A greeting we began, with the messages that wait for it."""
-
-    def __init__(self, id, addr, index, nonce, now_ms):
-        self.id = id
-        self.addr = addr
-        self.index = index
-        self.nonce = nonce
-        self.hello = None
-        self.secret = None  # of the box we greet, once computed
-        self.thinking = False
-        self.tries = 0
-        self.due = now_ms
-        self.pending = []
-
-
 class Peers:
     """Greetings, and sealed speech with whom we have greeted.
 
     node gives rng, counters, work, trust, transmit(datagram, addr), in_use(id),
-    unreachable(id) and referred(id, others).  ladder(private, public, blind) gives a computation
+    is_revoked(id), unreachable(id) and referred(id, others).  ladder(private, public, blind) gives a computation
     with step() and result.
     """
 
@@ -100,11 +85,17 @@ class Peers:
             return
         hail.pending.append(body)
 
+    def drop(self, id):
+        """A box is revoked: its keys go, and a greeting under way ends."""
+        self._sessions.forget(id)
+        self.hails.pop(id, None)
+
     def _begin(self, id, addr):
-        if len(self.hails) >= HAILS:
-            self._node.counters.bump("hails_full")
-            return None
         node = self._node
+        full = len(self.hails) >= HAILS
+        if full or node.is_revoked(id):
+            node.counters.bump("hails_full" if full else "hello_revoked")
+            return None
         hail = Hail(id, addr, self._sessions.new_index(), node.rng.bytes(seal.NONCE_BYTES), node.now_ms)
         self.hails[id] = hail
         self._retry(hail)
@@ -361,6 +352,9 @@ class Peers:
         id = identity_of(party.key)
         if id == self.identity.id:
             raise RemoteError("our own hello")
+        if self._node.is_revoked(id):
+            self._node.counters.bump("hello_revoked")
+            raise RemoteError("revoked")
         if not self._node.trust.enrolled(party):
             raise RemoteError("not enrolled")
         if self._node.config.require_encryption and not party.flags & seal.FLAG_ENCRYPTS:
@@ -379,7 +373,8 @@ class Peers:
         peer = self.table.get(id)
         if peer is None:
             peer = Peer(id, party.key, addr, secret, party.flags, party.incarnation)
-            if not self._sessions.add(peer):
+            # It may have been revoked while its key was computed.
+            if self._node.is_revoked(id) or not self._sessions.add(peer):
                 return None
         peer.flags = party.flags
         peer.incarnation = party.incarnation

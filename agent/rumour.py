@@ -45,7 +45,7 @@ RANGE_BYTES = const(4)
 HAVE_ENTRIES = (MESSAGE_BYTES - 32) // 72
 
 # The kinds of manifests that rumours carry.
-SPREAD = ("slice", "workload", "query", "firmware")
+SPREAD = ("slice", "workload", "query", "firmware", "revocation")
 
 REFUSED_OLD = "an older or equal sequence number; push with a higher one"
 REFUSED_EXPIRED = "it has expired"
@@ -101,14 +101,20 @@ class Rumours:
         return self._node.work.add(self._node.trust.check(signed), done)
 
     def _is_full(self, manifest):
-        return manifest.id not in self.manifests and len(self.manifests) >= MANIFESTS
+        # The list of revoked boxes comes on top: no number of workloads keeps it out.
+        if manifest.id in self.manifests or manifest.kind == "revocation":
+            return False
+        return len(self._limited()) >= MANIFESTS
+
+    def _limited(self):
+        return [manifest for manifest in self.manifests.values() if manifest.kind != "revocation"]
 
     def _last(self):
         """The manifest that gives way when two parts of a fleet hold too many together.
 
         All boxes must choose alike: the one issued last goes.
         """
-        return max(self.manifests.values(), key=lambda m: (m.issued, m.id))
+        return max(self._limited(), key=lambda m: (m.issued, m.id))
 
     def _refusal(self, manifest):
         node = self._node

@@ -72,6 +72,10 @@ class Operator:
         self._push(plan)
         return self.works[name]
 
+    def push_revocation(self, ids):
+        """Publishes the list of revoked boxes, identities of 16 bytes."""
+        return self._push(manifests.revocation_manifest(self.fleet, ids, issued=self.world.wall_s()))
+
     def push_firmware(self, plan, signed=None):
         """Publishes a firmware: a firmware_pkg.suit.Plan, signed here unless its envelope is given."""
         for digest in sorted(plan.blobs):

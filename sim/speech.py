@@ -50,8 +50,12 @@ class Plain:
 
     def send(self, id, addr, body):
         """Send body (bytes) to the box id; nothing is sent to ourselves."""
-        if id != self.identity.id:
+        if id != self.identity.id and not self._node.is_revoked(id):
             self._node.transmit(self._head + body, addr)
+
+    def drop(self, id):
+        """A box is revoked; whoever sends as it is dropped from then on."""
+        self.table.pop(id, None)
 
     def tick(self, now_ms):
         """Nothing is ever due."""
@@ -61,6 +65,9 @@ class Plain:
         if data[0] != PLAIN or len(data) < _OVERHEAD:
             raise RemoteError("unknown kind of datagram")
         id = data[1:17]
+        if self._node.is_revoked(id):
+            self._node.counters.bump("hello_revoked")
+            return None
         table = self.table
         peer = table.pop(id, None)
         if peer is None:

@@ -8,12 +8,15 @@ import click
 from . import census as censuses
 from . import firmware
 from . import monitor as monitoring
-from . import picture, reshape, results
+from . import picture, reshape, results, revoke
 from .cli import broker_option, fleet_option, format_option, main, show
 from .errors import OperatorError
-from .manifests import PUSHED
 from .settle import Settlement
 from .watch import watch as follow
+
+
+# What has a name of its own, and more to say than that it was signed.
+DESCRIBED = ("slice", "query", "workload", "firmware")
 
 
 def _look(fleet, broker, offline):
@@ -34,7 +37,7 @@ def newer(fleet, seen, label):
     return signed if signed["seq"] > found["seq"] else found
 
 
-def find(fleet, seen, words, kinds=PUSHED):
+def find(fleet, seen, words, kinds=DESCRIBED):
     """Returns the newest manifest that [KIND] NAME means; OperatorError if it is none or several."""
     kind, name = words if len(words) == 2 else (None, words[0])
     if kind is not None and kind not in kinds:
@@ -83,6 +86,7 @@ def _describe_fleet(fleet, seen, offline, style):
     value = {
         "fleet": fleet.id.hex(), "operator": fleet.operator.hex(), "owner": fleet.owner_public.hex(),
         "signatures_left": fleet.signer.remaining(), "boxes": len(fleet.boxes()), "lots": len(fleet.lots()),
+        "revoked": len(revoke.listed(fleet)),
         "manifests": fleet.labels(), "doors": seen.doors,
         "census": censuses.view(seen.census) if seen.census else None,
         "slices": seen.slices(), "queries": seen.queries(), "workloads": seen.workloads(),
@@ -93,6 +97,8 @@ def _describe_fleet(fleet, seen, offline, style):
         f"{value['signatures_left']:,} signatures left",
         "signed: " + (", ".join(value["manifests"]) or "nothing yet"),
     ]
+    if value["revoked"]:
+        lines.append(f"revoked: {value['revoked']} boxes, see `backfence revoke`")
     lines += [f"door {box} {state}" for box, state in sorted(seen.doors.items())]
     lines += [f"slice {row['name']}: {row['share'] or row['seats']} seats {row['where']}" for row in value["slices"]]
     lines += [f"query {row['name']}: {row['choice']}" for row in value["queries"]]

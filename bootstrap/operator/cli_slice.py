@@ -20,7 +20,7 @@ def wait_option(command):
     )(command)
 
 
-def _publish(fleet, session, made, wait):
+def publish(fleet, session, made, wait):
     """Signs and publishes Manifests in order; says so, and what doors refused.  Exit 1 if one did."""
     refused, reports = [], []
     for manifest in made:
@@ -37,7 +37,8 @@ def _publish(fleet, session, made, wait):
         raise SystemExit(1)
 
 
-def _open(fleet, broker):
+def open_session(fleet, broker):
+    """Returns an open push.Session that listens to doors' refusals."""
     session = push.Session(broker or fleet.broker)
     session.subscribe(fleet.topic("refused", "+"))
     return session
@@ -52,8 +53,8 @@ def _open(fleet, broker):
 def merge(fleet, broker, wait, first, second):
     """Make slices A and B one slice, A: B's seats follow A's, and its tasks go on."""
     pair = [find(fleet, None, ("slice", name)) for name in (first, second)]
-    with _open(fleet, broker) as session:
-        _publish(fleet, session, [reshape.merge(fleet, *pair)], wait)
+    with open_session(fleet, broker) as session:
+        publish(fleet, session, [reshape.merge(fleet, *pair)], wait)
 
 
 @main.command()
@@ -66,8 +67,8 @@ def merge(fleet, broker, wait, first, second):
 def split(fleet, broker, wait, name, seats, new):
     """Make the N highest seats of slice A a slice of their own, NEW."""
     payload = find(fleet, None, ("slice", name))
-    with _open(fleet, broker) as session:
-        _publish(fleet, session, reshape.split(fleet, payload, seats, new), wait)
+    with open_session(fleet, broker) as session:
+        publish(fleet, session, reshape.split(fleet, payload, seats, new), wait)
 
 
 @main.command()

@@ -24,7 +24,7 @@ from ...agent.errors import RemoteError
 from ...agent.wire import cbor, cose
 from ...agent.wire import suit as wire_suit
 from ...firmware_pkg import suit
-from . import files, manifests
+from . import files, manifests, revoke
 from .errors import OperatorError
 from .signer import Signer
 
@@ -74,6 +74,7 @@ class Fleet:
         self._owner = X25519PrivateKey.from_private_bytes(files.read(self.path("owner.key")))
         self.owner_public = self._owner.public_key().public_bytes_raw()
         self._boxes = None
+        self._revoked = None  # (when the list was written, its boxes)
 
     @classmethod
     def open(cls, directory):
@@ -203,6 +204,16 @@ class Fleet:
     def forget_cache(self):
         """Reads the boxes again at the next question; for who changed the files."""
         self._boxes = None
+
+    def revoked(self):
+        """Returns the set of the identities of revoked boxes; reads the list again when it has changed."""
+        try:
+            changed_ns = os.stat(self.path("manifests", revoke.LABEL + ".cose")).st_mtime_ns
+        except FileNotFoundError:
+            return frozenset()
+        if self._revoked is None or self._revoked[0] != changed_ns:
+            self._revoked = changed_ns, frozenset(revoke.listed(self))
+        return self._revoked[1]
 
     def lots(self):
         """Returns {name: signed manifest} of every lot."""

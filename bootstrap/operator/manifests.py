@@ -13,7 +13,7 @@ import hashlib
 import re
 import time
 
-from ...agent import limits, manifest, trust
+from ...agent import limits, manifest, revocation, trust
 from ...agent.errors import LocalError, RemoteError
 from ...agent.wire import cbor
 from . import choice
@@ -27,7 +27,7 @@ QUERY_VALID_S = 30 * DAY_S
 # Attributes whose distribution boxes always count.
 BUILT_IN = ("load", "mem_free", "availability")
 # Kinds that are pushed; the others travel in files.
-PUSHED = ("slice", "query", "workload", "firmware")
+PUSHED = ("slice", "query", "workload", "firmware", "revocation")
 # Boxes of a lot are believed for as long as homes keep them.
 LOT_VALID_S = 3650 * DAY_S
 SEEDS_VALID_S = 365 * DAY_S
@@ -207,6 +207,13 @@ def seeds_manifest(fleet, contacts, name="seeds", valid_s=SEEDS_VALID_S, issued=
     _within("the number of contacts", len(contacts), 1, CONTACTS)
     rest = {"contacts": [[bytes(id), bytes(address)] for id, address in contacts]}
     return Manifest({**_common(fleet, "seeds", name, valid_s, issued), **rest})
+
+
+def revocation_manifest(fleet, ids, valid_s=LOT_VALID_S, issued=None):
+    """Returns the Manifest of the list of revoked boxes: identities of 16 bytes, at most limits.REVOKED."""
+    return Manifest({
+        **_common(fleet, "revocation", revocation.NAME, valid_s, issued), "boxes": b"".join(sorted(ids)),
+    })
 
 
 def end_manifest(fleet, payload, issued=None):

@@ -80,7 +80,7 @@ class Work:
 
     def take(self, topic, payload):
         """Counts one message; an accepted one is on the disk on return.  Returns the verdict."""
-        verdict = self.settlement.offer(topic, payload)
+        verdict = self.settlement.offer(topic, payload, self.fleet.revoked())
         if verdict == ACCEPTED:
             task, box = topic.split("/")[-2:]
             files.write_whole(os.path.join(self.folder, "results", f"{int(task)}-{box}"), payload)

@@ -54,7 +54,8 @@ REPLAYED = "replayed"  # of an earlier run of the same name
 STRANGER = "stranger"  # of a box that is not enrolled
 FORGED = "forged"  # its tag, topic or output does not fit its receipt
 CROWDED = "crowded"  # more boxes than may vote on one task
-VERDICTS = (ACCEPTED, DUPLICATE, CONFLICTING, MALFORMED, OTHER, REPLAYED, STRANGER, FORGED, CROWDED)
+REVOKED = "revoked"  # of a box that was revoked before it came
+VERDICTS = (ACCEPTED, DUPLICATE, CONFLICTING, MALFORMED, OTHER, REPLAYED, STRANGER, FORGED, CROWDED, REVOKED)
 
 
 @dataclasses.dataclass
@@ -105,13 +106,17 @@ class Settlement:
         self.replicas, self.quorum = payload["replicas"], payload["quorum"]
         self.payload = payload
 
-    def offer(self, topic, payload):
-        """Takes one MQTT message; returns one of VERDICTS, which is also counted."""
-        verdict = self._judge(topic, payload)
+    def offer(self, topic, payload, revoked=()):
+        """Takes one MQTT message; returns one of VERDICTS, which is also counted.
+
+        revoked: identities of boxes whose word counts no more.  What they said
+        before was counted then, and stays.
+        """
+        verdict = self._judge(topic, payload, revoked)
         self.verdicts[verdict] += 1
         return verdict
 
-    def _judge(self, topic, payload):
+    def _judge(self, topic, payload, revoked):
         head = self.fleet_prefix()
         if not topic.startswith(head):
             return OTHER
@@ -123,6 +128,8 @@ class Settlement:
         box = self.fleet.boxes().get(receipt["box"])
         if box is None:
             return STRANGER
+        if box.id in revoked:
+            return REVOKED
         wanted = hmac.new(self._key(box), receipt_bytes, hashlib.sha256).digest()[:TAG_BYTES]
         if not hmac.compare_digest(wanted, tag):
             return FORGED

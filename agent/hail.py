@@ -1,0 +1,17 @@
+"""A greeting that we began: what is known of it so far, and what waits for its end."""
+
+
+class Hail:
+    """A greeting we began, with the messages that wait for it."""
+
+    def __init__(self, id, addr, index, nonce, now_ms):
+        self.id = id
+        self.addr = addr
+        self.index = index
+        self.nonce = nonce
+        self.hello = None
+        self.secret = None  # of the box we greet, once computed
+        self.thinking = False
+        self.tries = 0
+        self.due = now_ms
+        self.pending = []

@@ -1,0 +1,52 @@
+"""The list of revoked boxes: the newest one that this fleet signed is the list."""
+
+from ...agent import limits, revocation
+from . import manifests
+from .errors import OperatorError
+
+# Of an identity, the fewest that name a box.
+DIGITS = 8
+LABEL = f"revocation-{revocation.NAME}"
+
+
+def listed(fleet):
+    """Returns the identities (16 bytes each) on the newest signed list, in order; [] before the first."""
+    if LABEL not in fleet.labels():
+        return []
+    packed = fleet.signed(LABEL)[1]["boxes"]
+    return [packed[at:at + revocation.ID_BYTES] for at in range(0, len(packed), revocation.ID_BYTES)]
+
+
+def changed(fleet, texts, undo=False):
+    """Returns the Manifest of the list with boxes added, or taken off (undo).
+
+    texts: identities in hexadecimal, whole or their first digits.
+    OperatorError for a box that is not enrolled, is on the list (undo: is not),
+    or has no room.
+    """
+    before = listed(fleet)
+    known = before if undo else list(fleet.boxes())
+    ids = {find(known, text, "on the list" if undo else "enrolled") for text in texts}
+    twice = sorted(ids.intersection(before))
+    if twice and not undo:
+        raise OperatorError(f"box {twice[0].hex()} is revoked already", "See `backfence revoke`.")
+    after = sorted(set(before) - ids if undo else ids.union(before))
+    if len(after) > limits.REVOKED:
+        raise OperatorError(
+            f"{len(after)} boxes would be revoked; a fleet's list has room for {limits.REVOKED}",
+            "Take boxes off that are back in your hands or destroyed, with --undo.",
+        )
+    return manifests.revocation_manifest(fleet, after)
+
+
+def find(known, text, what):
+    """Returns the one identity (bytes) of `known` that begins with some hexadecimal digits; OperatorError."""
+    digits = text.lower()
+    # A slip of a finger in fewer digits might name another box.
+    found = [id for id in known if id.hex().startswith(digits)] if len(digits) >= DIGITS else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise OperatorError(f"{len(found)} boxes that are {what} begin with {text}", "Write more of its digits.")
+    raise OperatorError(
+        f"no box {text} is {what}", f"Write its ID: 32 hexadecimal digits, or at least the first {DIGITS}.")
