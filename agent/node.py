@@ -96,6 +96,14 @@ class Node:
         ]
         if self.door:
             self._services.append(self.door)
+        # By the kinds of manifests that rumours carry.
+        self._concerned = {
+            "slice": (self.slicing, self.ring, self.aggregate),
+            "query": (self.aggregate,),
+            "workload": (self.tasks,),
+            "firmware": (self.update,),
+            "revocation": (self.revocation,),
+        }
         self._handlers = {
             messages.SHUFFLE: self.membership.on_ask,
             messages.SHUFFLED: self.membership.on_told,
@@ -348,32 +356,13 @@ class Node:
 
     def on_manifest(self, manifest):
         """A manifest was verified and taken."""
-        if manifest.kind == "slice":
-            self.slicing.on_manifest(manifest)
-            self.ring.on_manifest(manifest)
-            self.aggregate.on_manifest(manifest)
-        elif manifest.kind == "query":
-            self.aggregate.on_manifest(manifest)
-        elif manifest.kind == "firmware":
-            self.update.on_manifest(manifest)
-        elif manifest.kind == "revocation":
-            self.revocation.on_manifest(manifest)
-        else:
-            self.tasks.on_manifest(manifest)
+        for service in self._concerned[manifest.kind]:
+            service.on_manifest(manifest)
 
     def on_expired(self, manifest):
         """A manifest's time is over."""
-        if manifest.kind == "slice":
-            self.slicing.on_expired(manifest)
-            self.ring.on_expired(manifest)
-            self.aggregate.on_expired(manifest)
-        elif manifest.kind == "query":
-            self.aggregate.on_expired(manifest)
-        elif manifest.kind == "firmware":
-            self.update.on_expired(manifest)
-        elif manifest.kind == "workload":
-            self.tasks.on_expired(manifest)
-        # An expired list of revoked boxes counts until there is a newer one.
+        for service in self._concerned[manifest.kind]:
+            service.on_expired(manifest)
 
     def on_seat(self):
         """Our seat or its neighbourhood changed."""

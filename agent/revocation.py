@@ -69,6 +69,9 @@ class Revocation:
         if self._node.id in self:
             self._node.log("error", "the operator revoked this box: nobody answers it any more")
 
+    def on_expired(self, manifest):
+        """An expired list counts until there is a newer one."""
+
     def _load(self):
         packed = self._node.store.load_state("revoked")
         if packed is None or is_list(packed):
