@@ -73,18 +73,20 @@ class LiveFleet:
     names -- the processor of each box, of interpreters.py's names
     doors -- how many of the boxes hold a connection to the broker, the first ones
     settings -- lines of agent.conf for all boxes, a dict, beside SETTINGS
+    prepare(number, box) -- called for each box whose home is made and whose agent is not started yet
 
     operator: the operator's Fleet.  lab: the Lab.  agents: its Processes, in the order of
     `names`, each with `processor` and `box` (32 hexadecimal digits).
     OperatorError and interpreters.Missing say in one line what is wrong.
     """
 
-    def __init__(self, folder, broker, names, doors=1, settings=None):
+    def __init__(self, folder, broker, names, doors=1, settings=None, prepare=None):
         self.folder = str(folder)
         self.broker = str(broker)
         self.names = list(names)
         self.doors = doors
         self.settings = {**SETTINGS, **(settings or {})}
+        self.prepare = prepare
         self.agents = []
         self.operator = self.lab = None
         self._seats = {}
@@ -124,6 +126,8 @@ class LiveFleet:
             "controller", ["backfence.bootstrap.controller", "--listen", controller, "--seeds", seeds]
         )
         for number, (box, name) in enumerate(zip(boxes, self.names)):
+            if self.prepare:
+                self.prepare(number, box)
             agent = self.lab.start_agent(f"{name}-{number}", box.home, found[name], heap_bytes(name))
             agent.processor, agent.box = name, box.id.hex()
             self.agents.append(agent)

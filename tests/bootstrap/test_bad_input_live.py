@@ -13,17 +13,15 @@ import time
 
 import pytest
 
-from backfence.bootstrap.operator import enrol, manifests, push, settle
-from backfence.bootstrap.operator import fleet as fleets
-from backfence.bootstrap.operator.lab import Lab, choose_interpreter, free_ports
+from backfence.bootstrap.operator import manifests, push, settle
+from backfence.sim.live.fleet import LiveFleet
 
 from fleets import mosquitto
 
 EXAMPLES = os.path.join(os.path.dirname(__file__), "..", "..", "examples")
 BOXES, SEATS, TASKS = 5, 3, 3
-HEAP_BYTES = 2 << 20
 WAIT_S = 120
-SETTINGS = {"status_ms": 500, "round_ms": 1000, "busy_round_ms": 300, "cpu_percent": 90, "busy_load": 0}
+SETTINGS = {"status_ms": 500, "round_ms": 1000, "busy_round_ms": 300, "probe_ms": 1000}
 PAGES = 4
 # name: (program, arguments, state its tasks must end in, a word of the reason)
 JOBS = {
@@ -66,30 +64,14 @@ def publish_by_stock_client(broker, topic, data, folder):
 def world(tmp_path_factory):
     """(fleet, broker, lab, folder) of a fleet that has joined and sits."""
     folder = tmp_path_factory.mktemp("bad")
-    with mosquitto(folder) as broker:
-        fleet = fleets.create(str(folder / "fleet"), width=4, broker=broker)
-        first = free_ports(BOXES + 1)
-        controller = "127.0.0.1:%d" % first
-        boxes = fleet.enrol(BOXES, first + 1, doors=1, homes=str(folder / "boxes"),
-                            extra=dict(SETTINGS, controller=controller))
-        contacts = [(box.id, enrol.pack_address(box.address)) for box in boxes[:2]]
-        (folder / "seeds.cose").write_bytes(fleet.sign(manifests.seeds_manifest(fleet, contacts)))
-        lab = Lab(str(folder), choose_interpreter(), HEAP_BYTES)
-        try:
-            lab.start_python("controller", ["backfence.bootstrap.controller", "--listen", controller,
-                                            "--seeds", str(folder / "seeds.cose")])
-            for number, box in enumerate(boxes):
-                lab.start_agent("b%d" % number, box.home)
-            until(lambda: sum(s["members"] > 0 for s in lab.statuses()) == BOXES
-                  and any(s["broker"] for s in lab.statuses()), "they do not join")
-            # The slice is pushed by a client that knows nothing of us.
-            signed = fleet.sign(manifests.slice_manifest(fleet, "edge", SEATS))
-            publish_by_stock_client(broker, fleet.topic("manifest", "slice-edge"), signed, folder)
-            until(lambda: sum(len(s["seats"]) for s in lab.statuses()) == SEATS, "the seats do not fill")
-            yield fleet, broker, lab, folder
-            lab.check()
-        finally:
-            lab.stop_everything()
+    with mosquitto(folder) as broker, LiveFleet(folder, broker, ["micropython"] * BOXES, settings=SETTINGS) as live:
+        fleet, lab = live.operator, live.lab
+        # The slice is pushed by a client that knows nothing of us.
+        signed = fleet.sign(manifests.slice_manifest(fleet, "edge", SEATS))
+        publish_by_stock_client(broker, fleet.topic("manifest", "slice-edge"), signed, folder)
+        until(lambda: sum(len(s["seats"]) for s in lab.statuses()) == SEATS, "the seats do not fill")
+        yield fleet, broker, lab, folder
+        lab.check()
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,15 @@ import time
 import pytest
 
 from backfence.agent.wire import cbor
-from backfence.bootstrap.operator import census, enrol, manifests
-from backfence.bootstrap.operator import fleet as fleets
-from backfence.bootstrap.operator.lab import Lab, choose_interpreter, free_ports
+from backfence.bootstrap.operator import census, manifests
+from backfence.sim.live.fleet import LiveFleet
 
 from fleets import mosquitto
 from test_cli import call
 
 BOXES, NORTH, SEATS = 8, 5, 10
-HEAP_BYTES = 2 << 20
 WAIT_S = 90
-SETTINGS = {"status_ms": 300, "round_ms": 1000, "busy_round_ms": 250, "cpu_percent": 90, "busy_load": 0}
+SETTINGS = {"status_ms": 300, "round_ms": 1000, "busy_round_ms": 250, "probe_ms": 1000}
 WATCHED_S = 1_000_000
 QUESTION = 'top 40 % by availability where region == "north" and mem_total >= 1 MiB'
 
@@ -35,7 +33,7 @@ def until(condition, what):
     return found
 
 
-def prepare(box, number):
+def prepare(number, box):
     """Gives a box its region and a past: it was up a tenth of the time for each number."""
     with open(os.path.join(box.home, "agent.conf"), "a") as file:
         file.write("region = %s\n" % ("north" if number < NORTH else "south"))
@@ -49,30 +47,13 @@ def world(tmp_path_factory):
     """(fleet, lab) of a fleet that has joined; the commands find fleet and broker by themselves."""
     folder = tmp_path_factory.mktemp("counted")
     with mosquitto(folder) as broker, pytest.MonkeyPatch.context() as patch:
-        fleet = fleets.create(str(folder / "fleet"), width=4, broker=broker)
-        first = free_ports(BOXES + 1)
-        controller = "127.0.0.1:%d" % first
-        boxes = fleet.enrol(BOXES, first + 1, doors=2, homes=str(folder / "boxes"),
-                            extra=dict(SETTINGS, controller=controller))
-        contacts = [(box.id, enrol.pack_address(box.address)) for box in boxes[:2]]
-        (folder / "seeds.cose").write_bytes(fleet.sign(manifests.seeds_manifest(fleet, contacts)))
         (folder / "edge.toml").write_text('kind = "slice"\nname = "edge"\nseats = %d\n' % SEATS)
-        patch.setenv("BACKFENCE_FLEET", fleet.directory)
-        patch.setenv("BACKFENCE_BROKER", broker)
-        patch.chdir(folder)
-        lab = Lab(str(folder), choose_interpreter(), HEAP_BYTES)
-        try:
-            lab.start_python("controller", ["backfence.bootstrap.controller", "--listen", controller,
-                                            "--seeds", str(folder / "seeds.cose")])
-            for number, box in enumerate(boxes):
-                prepare(box, number)
-                lab.start_agent("b%d" % number, box.home)
-            until(lambda: sum(s["members"] > 0 for s in lab.statuses()) == BOXES
-                  and sum(s["broker"] for s in lab.statuses()) == 2, "they do not join")
-            yield fleet, lab
-            lab.check()
-        finally:
-            lab.stop_everything()
+        with LiveFleet(folder, broker, ["micropython"] * BOXES, doors=2, settings=SETTINGS, prepare=prepare) as live:
+            patch.setenv("BACKFENCE_FLEET", live.operator.directory)
+            patch.setenv("BACKFENCE_BROKER", broker)
+            patch.chdir(folder)
+            yield live.operator, live.lab
+            live.lab.check()
 
 
 def told(*arguments):

@@ -95,6 +95,11 @@ def test_the_controller_loads_no_slice_task_or_push_code():
     clean(house.beyond_the_controller(house.loaded_by(modules, REPOSITORY.parent)))
 
 
+def test_live_fleets_need_no_library_of_the_tests_own():
+    loaded = house.loaded_by(["backfence.sim.live.fleet", "backfence.sim.live.sysroots"], REPOSITORY.parent)
+    clean(name for name in loaded if name in ("cyclonedx", "hypothesis", "numpy", "wasmtime"))
+
+
 def test_every_make_target_is_documented_by_make_itself():
     targets = house.make_targets((REPOSITORY / "Makefile").read_text())
     assert len(targets) > 5
