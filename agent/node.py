@@ -104,7 +104,11 @@ class Node:
             "firmware": (self.update,),
             "revocation": (self.revocation,),
         }
-        self._handlers = {
+        self._handlers = self._make_handlers()
+
+    def _make_handlers(self):
+        """{kind of message: what takes it}."""
+        return {
             messages.SHUFFLE: self.membership.on_ask,
             messages.SHUFFLED: self.membership.on_told,
             messages.DIGEST: self.rumours.on_digest,
