@@ -16,6 +16,8 @@ REPLICAS = 3
 FUEL, PAGES, OUTPUT = 50_000_000, 4, 32768
 TASK_BYTES = 1000
 HEAP_BYTES = 2 << 20
+# Jobs rest most of the time, so that on a fast machine too some box is seen at work.
+SETTINGS = {"cpu_percent": 30, "status_ms": 250}
 
 
 def say(words):
@@ -39,17 +41,21 @@ def reference(data):
 
 
 class Killer:
-    """Kills the agent with the most open tasks of those that run one, once some work is done."""
+    """Kills the agent with the most open tasks of those that run one, once some work is done.
+
+    One whose processor is there twice, so that every processor has its say.
+    """
 
     def __init__(self, fleet):
         self.fleet = fleet
+        self.twice = {agent.box for agent in fleet.agents if fleet.names.count(agent.processor) > 1}
         self.victim = self.last_words = None
 
     def __call__(self):
         statuses = self.fleet.statuses()
         if self.victim or not any(status["tasks"]["done"] for status in statuses):
             return
-        busy = [status for status in statuses if status["tasks"]["running"]]
+        busy = [status for status in statuses if status["tasks"]["running"] and status["id"] in self.twice]
         for status in world.pick_victims(busy, "edge", 1):
             self.victim = next(agent for agent in self.fleet.agents if agent.box == status["id"])
             self.fleet.kill(self.victim)
@@ -70,7 +76,7 @@ def run(fleet, push, seats, tasks):
     assert done.succeeded, done
     say(f"{len(done.receipts)} receipts: {done.states}")
     check_disaster(fleet, killer, seats)
-    check_receipts(fleet, done, pieces, killer.victim)
+    check_receipts(fleet, done, pieces)
     assert done.merged == text.lines(text.count(b" ".join(pieces)))
 
 
@@ -85,7 +91,7 @@ def check_disaster(fleet, killer, seats):
     assert victim.box not in {box for boxes in world.held_seats(fleet.statuses(), "edge").values() for box in boxes}
 
 
-def check_receipts(fleet, done, pieces, victim):
+def check_receipts(fleet, done, pieces):
     """Each task was done alike, fuel and all, by boxes of different processors."""
     for number, data in enumerate(pieces):
         output, fuel = reference(data)
@@ -94,5 +100,4 @@ def check_receipts(fleet, done, pieces, victim):
         assert {each["fuel"] for each in mine} == {fuel}, mine
         assert len({each["box"] for each in mine}) == len(mine) >= REPLICAS
         assert len({each["processor"] for each in mine}) >= 2, mine
-    worked = {each["processor"] for each in done.receipts}
-    assert worked >= {agent.processor for agent in fleet.agents if agent is not victim}
+    assert {each["processor"] for each in done.receipts} == set(fleet.names)

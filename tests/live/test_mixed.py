@@ -7,4 +7,4 @@ SEATS, TASKS = 4, 8
 
 
 def test_four_processors_do_one_job_alike_and_one_of_them_is_killed(fleet, push):
-    mixed.run(fleet(PROCESSORS, nodes=len(PROCESSORS)), push, SEATS, TASKS)
+    mixed.run(fleet(PROCESSORS, nodes=len(PROCESSORS), settings=mixed.SETTINGS), push, SEATS, TASKS)
