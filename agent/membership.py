@@ -90,8 +90,8 @@ class Membership:
         return self.remembered.all()
 
     def alone(self):
-        """True while no box is known that might answer."""
-        return not self.view and not self._questions
+        """True while no box is known that might answer; old contacts are tried, but may be gone."""
+        return not self.view and not [q for q in self._questions.values() if q.how != CONTACT]
 
     def join(self, contacts):
         """Take Descriptors to begin with; only what the view has room for."""

@@ -3,11 +3,14 @@
     question  1A | offset 2 | zeros to 1,200 bytes
     answer    1B | offset 2 | whole size 2 | up to 1,024 bytes
 
-Asked for only while the view is empty, with growing, jittered pauses, for ever.
+Asked for only while nobody is known, for ever, with growing pauses of which half is
+random.  Who remembers boxes from earlier tries those first: after a blackout the
+whole fleet comes up at once, and hardly anybody needs the controller.
 Nothing in an answer counts before the operator's signature over the whole list
 holds; then the contacts are greeted like any other box.
 """
 
+from .backoff import Backoff
 from .compat import const
 from .descriptor import Descriptor
 from .limits import CHUNK_BYTES, DATAGRAM_BYTES, MANIFEST_BYTES
@@ -15,8 +18,15 @@ from .limits import CHUNK_BYTES, DATAGRAM_BYTES, MANIFEST_BYTES
 ASK_KIND = const(0x1A)
 SEEDS_KIND = const(0x1B)
 HEAD = const(5)
+# The first question of a box that remembers nobody comes within this.
 FIRST_MS = const(1000)
+# The longest pause: a controller that is back after a week is found within it.
 MOST_MS = const(60000)
+# A box with old contacts has tried five of them by then, and asks within as long again.
+CONTACTS_MS = const(20000)
+# Its longest pause: contacts are tried every minute meanwhile, and of a large fleet
+# that lost its network each box has some.
+CONTACTS_MOST_MS = const(600000)
 # Between two looks at whether anybody is known; alone() makes it sooner.
 IDLE_MS = const(600000)
 # Questions for one piece before all is asked anew.
@@ -31,16 +41,20 @@ class Seeds:
         self.controller = controller
         self._data = b""
         self._checking = False
-        self._pause_ms = FIRST_MS
         self._tries = 0
-        self.due = node.now_ms + node.rng.below(FIRST_MS // 4) if controller else node.now_ms + IDLE_MS
+        self._pauses = None  # a Backoff while alone
+        self.due = node.now_ms + IDLE_MS
+        self.alone()
 
     def tick(self, now_ms):
         """Ask again if still alone."""
         if not self.controller or not self._node.membership.alone() or self._checking:
-            self._pause_ms = FIRST_MS
+            if not self._checking:
+                self._pauses = None
             self.due = now_ms + (FIRST_MS if self._checking else IDLE_MS)
             return
+        if self._pauses is None:
+            self._begin()
         # The next piece again: to begin anew for each lost one would take for
         # ever where many are lost.  A list that changed meanwhile fails its
         # signature, or has no such piece: then from the start.
@@ -49,14 +63,20 @@ class Seeds:
             self.due = now_ms + self._node.rng.jitter(FIRST_MS)
         else:
             self._tries, self._data = 0, b""
-            self.due = now_ms + self._node.rng.jitter(self._pause_ms)
-            self._pause_ms = min(MOST_MS, self._pause_ms * 2)
+            self.due = now_ms + self._pauses.next_ms()
         self._ask()
 
     def alone(self):
-        """The view has become empty: ask soon."""
-        if self.controller:
-            self.due = min(self.due, self._node.now_ms + self._node.rng.jitter(self._pause_ms))
+        """Nobody is known (any more): ask before long."""
+        if self.controller and self._pauses is None:
+            self.due = min(self.due, self._node.now_ms + self._begin())
+
+    def _begin(self):
+        """Begin to be alone; how long to wait before the first question (ms)."""
+        rng = self._node.rng
+        remembers = bool(self._node.membership.contacts)
+        self._pauses = Backoff(rng, 2 * FIRST_MS, CONTACTS_MOST_MS if remembers else MOST_MS)
+        return CONTACTS_MS + rng.below(CONTACTS_MS) if remembers else rng.below(FIRST_MS)
 
     def _ask(self):
         head = bytes((ASK_KIND,)) + len(self._data).to_bytes(2, "big")

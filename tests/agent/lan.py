@@ -158,10 +158,10 @@ class Lan:
             identity = Identity(privates[i], self.publics[i])
             self.nodes.append(self._node(config, identity, trust, MemoryDisk(), i))
 
-    def _node(self, config, identity, trust, disk, number):
+    def _node(self, config, identity, trust, disk, number, controller=None):
         store = Store(disk, 1 << 20, Counters())
         rng = Rng(b"node %d" % number + self.rng.bytes(8))
-        return Node(config, identity, trust, store, rng, self.now_ms, WALL_S, self.address(number), None, TableLadder)
+        return Node(config, identity, trust, store, rng, self.now_ms, WALL_S, self.address(number), controller, TableLadder)
 
     def address(self, number):
         return bytes((10, 0, number >> 8, number & 255, 0x1B, 0x58))
@@ -174,10 +174,10 @@ class Lan:
         for i in range(len(self.nodes)):
             self.nodes[i].membership.join([self.descriptor(0 if i else 1)])
 
-    def restart(self, number):
-        """Start a node again from its disk, all else forgotten."""
+    def restart(self, number, controller=None):
+        """Start a node again from its disk, all else forgotten; controller: a packed address."""
         old = self.nodes[number]
-        self.nodes[number] = self._node(old.config, old.identity, old.trust, old.store.disk, number)
+        self.nodes[number] = self._node(old.config, old.identity, old.trust, old.store.disk, number, controller)
 
     def fleet(self):
         return self.nodes[0].trust.fleet

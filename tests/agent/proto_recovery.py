@@ -49,6 +49,7 @@ class Asker:
         self.view = {}
         self.work = self
         self.asked = []
+        self.contacts = []
         self.taken = None
 
     def alone(self):

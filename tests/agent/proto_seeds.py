@@ -1,7 +1,11 @@
 """The seed list: only the controller's, only while asked for, only if signed."""
 
+from backfence.agent import seeds
+from backfence.agent.counters import Counters
 from backfence.agent.limits import CHUNK_BYTES, DATAGRAM_BYTES, MANIFEST_BYTES
 from backfence.agent.node import Node
+from backfence.agent.rng import Rng
+from backfence.agent.seeds import Seeds
 from lan import WALL_S, Lan, TableLadder, sign
 
 CONTROLLER = bytes((10, 5, 5, 5, 0x1B, 0x58))
@@ -118,3 +122,88 @@ def test_who_knows_somebody_neither_asks_nor_checks():
         assert not len(node.work)
     lan.run(3000)
     assert node.counters["seeds_bad"] == 20 and node.counters["seeds_asked"] == 0
+
+
+class Alone:
+    """What Seeds needs of a node, for ever alone; asked: when it put a question (ms)."""
+
+    def __init__(self, number, contacts):
+        self.now_ms = 0
+        self.rng = Rng(b"alone %d" % number)
+        self.membership = self
+        self.counters = Counters()
+        self.contacts = contacts
+        self.asked = []
+
+    def alone(self):
+        return True
+
+    def transmit(self, data, addr):
+        self.asked.append(self.now_ms)
+
+    def ask_until(self, end_ms):
+        seeds = Seeds(self, CONTROLLER)
+        while seeds.due < end_ms:
+            self.now_ms = seeds.due
+            seeds.tick(seeds.due)
+        return self.asked
+
+
+def test_no_controller_for_a_week_and_the_next_question_is_within_the_longest_pause():
+    for contacts, most_ms, first_ms in (([], seeds.MOST_MS, seeds.FIRST_MS),
+                                        (["somebody"], seeds.CONTACTS_MOST_MS, 2 * seeds.CONTACTS_MS)):
+        asked = Alone(1, contacts).ask_until(7 * 86400 * 1000)
+        assert asked[0] <= first_ms
+        pauses = [asked[i] - asked[i - 1] for i in range(1, len(asked))]
+        assert 900 <= min(pauses[:4]) and max(pauses) <= most_ms
+        # No faster than twice in the longest pause, once it is reached: to the last.
+        assert min(pauses[12:]) >= most_ms // 2
+        assert 7 * 86400 * 1000 - asked[-1] <= most_ms
+
+
+def test_boxes_that_were_alone_from_the_same_moment_do_not_ask_together():
+    last = []
+    for number in range(100):
+        last.append(Alone(number, []).ask_until(3600 * 1000)[-1])
+    buckets = {}
+    for asked_ms in last:
+        second = asked_ms // 1000
+        buckets[second] = buckets.get(second, 0) + 1
+    # Spread over a minute, a hundred questions come at under two a second: hardly ever nine.
+    assert max(buckets.values()) < 9 and len(buckets) > 30
+
+
+def test_a_box_that_remembers_others_spares_the_controller():
+    lan, node = world()
+    node.membership.join([lan.descriptor(1)])
+    lan.run(2000)
+    for number in (0, 1):
+        lan.restart(number, CONTROLLER)
+    lan.run(90000)
+    assert lan.nodes[1].id in lan.nodes[0].membership.view and lan.nodes[0].counters["seeds_asked"] == 0
+
+
+def test_contacts_that_are_all_gone_do_not_keep_a_box_from_the_controller():
+    lan, node = world()
+    node.membership.join([lan.descriptor(1)])
+    lan.run(2000)
+    lan.down.append(1)
+    lan.restart(0, CONTROLLER)
+    node = lan.nodes[0]
+    # Contacts are asked meanwhile, one after the other; a question under way is no company.
+    lan.run(600000)
+    assert not node.membership.view and node.counters["seeds_asked"] >= 5
+    heard = node.counters["seeds_asked"]
+    lan.run(2 * seeds.CONTACTS_MOST_MS)
+    assert heard + 1 <= node.counters["seeds_asked"] <= heard + 5
+
+
+def test_a_box_that_loses_its_last_neighbour_asks_again():
+    lan, node = world()
+    node.membership.join([lan.descriptor(1)])
+    lan.run(3000)
+    assert node.membership.view or not node.membership.alone()
+    lan.down.append(1)
+    lan.run(20 * 60000)
+    assert node.counters["seeds_asked"] >= 2
+
