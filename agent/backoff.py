@@ -18,7 +18,7 @@ class Backoff:
         """The pause after one more failure: between a half and the whole of what is due (ms)."""
         pause_ms = self._pause_ms
         self._pause_ms = min(self._most_ms, pause_ms * 2)
-        return pause_ms // 2 + self._rng.below(pause_ms // 2 + 1)
+        return pause_ms // 2 + self._rng.below(pause_ms // 2)
 
     def reset(self):
         """It worked: the next pause is a first one again."""

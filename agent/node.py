@@ -21,6 +21,7 @@ from .chunks import Chunks
 from .counting import Counters
 from .descriptor import DOOR, REACHABLE, Descriptor
 from .errors import RemoteError
+from .leaving import Leaving
 from .limits import DATAGRAM_BYTES, EVENTS, TOMBSTONES, UNSENT_DATAGRAMS
 from .lookup import Lookup
 from .membership import Membership
@@ -68,6 +69,7 @@ class Node:
         self.ladder = ladder or x25519.Ladder
         self.attributes = {}
         self.available = True
+        self.leaving = None  # leaving.Leaving, once we do
         self.started_ms = now_ms
         self._unsent = []
         self._events = []
@@ -234,12 +236,11 @@ class Node:
         self.tasks.on_done(job, outcome)
 
     def leave(self, now_ms):
-        """Stop in good order: hand the seat over, keep what must be kept."""
+        """Stop in good order; a leaving.Leaving, which says when all is finished."""
         self.now_ms = now_ms
-        self.ring.leave()
-        if self.door:
-            self.door.leave()
-        self.wall.save()
+        self.leaving = Leaving(self)
+        self.leaving.begin()
+        return self.leaving
 
     # -- used by the services
 

@@ -188,7 +188,8 @@ class Slicing:
 
     def offers(self, slice):
         """True if this box offers itself to the slice now."""
-        if self._node.ring.seat is not None or not self._node.available:
+        node = self._node
+        if node.ring.seat is not None or not node.available or node.leaving is not None:
             return False
         if self._prefer is None:
             self._prefer = self._preferred()

@@ -138,9 +138,14 @@ class Box:
         self.world.note(self.number, "stop")
         self.wanted = False
         self._ended = None
-        self._call(self.node.leave)
+        self._leave()
         if self.live:
             self._down()
+
+    def _leave(self):
+        self._call(self.node.leave)
+        if self.live:
+            self._call(lambda now: self.node.leaving.keep())
 
     def _behave(self, word):
         """What a bad image does."""
@@ -157,7 +162,7 @@ class Box:
     def _restart(self, node, code):
         """The agent ends by itself, and its launcher starts one anew."""
         if self.node is node:
-            self._call(node.leave)
+            self._leave()
         if self.node is node:
             self._down()
             self._ended = code

@@ -8,6 +8,7 @@ import errno
 import select
 import socket
 
+from ..backoff import Backoff
 from ..compat import const
 from ..errors import LocalError, RemoteError
 from . import mqtt, udp
@@ -16,10 +17,6 @@ from . import mqtt, udp
 _READ_BYTES = const(4096)
 # Written in one turn: a result in one go, and gossip does not wait for two.
 _WRITE_BYTES = const(49152)
-# A name that did not resolve is asked for again this much later: the resolver
-# blocks the whole agent.
-_RESOLVE_MS = const(300000)
-
 _BROKEN = select.POLLERR | select.POLLHUP
 _REASONS = {
     errno.ECONNREFUSED: "connection refused",
@@ -45,6 +42,7 @@ class Link:
         self._address_text = address
         self._address = None
         self._resolve_ms = 0
+        self._pauses = Backoff(client.rng, udp.RESOLVE_MS, udp.RESOLVE_MOST_MS)
         self._poller = poller
         self._socket = None
         self._read_into = None
@@ -60,10 +58,10 @@ class Link:
     def resolve(self, now_ms):
         """Look the broker's name up, if that has not succeeded yet; may block.
 
-        Raises LocalError, and then the name is left alone for _RESOLVE_MS.
+        Raises LocalError, and then the name is left alone for a while.
         """
         if self._address is None:
-            self._resolve_ms = now_ms + _RESOLVE_MS
+            self._resolve_ms = now_ms + self._pauses.next_ms()
             self._address = udp.resolve(self._address_text)
 
     def pump(self, ready, now_ms):

@@ -12,13 +12,12 @@ import gc
 import json
 import sys
 
+from ..backoff import Backoff
 from ..compat import const
 from ..errors import LocalError
 from . import disk, system, udp
 from .jobs import Jobs
 
-# Without a nearer deadline the loop looks around this often.
-WAIT_MS = const(1000)
 # Datagrams handed to the node in one turn; the rest waits in the kernel, which
 # drops what does not fit there.
 DATAGRAMS = const(16)
@@ -26,11 +25,9 @@ DATAGRAMS = const(16)
 THINK_MS = const(4)
 # Attributes, memory and wall time are looked at this often.
 LOOK_MS = const(10000)
-# A name that did not resolve is asked for again this much later: the resolver
-# blocks the agent.
-RESOLVE_MS = const(300000)
-# After node.leave() its datagrams get this long to go out and be answered.
-LEAVE_MS = const(1500)
+# After node.leave() what is unfinished gets this long: with the half second in which the
+# file `stop` is seen, a second in all.
+LEAVE_MS = const(500)
 # Turns in a row that ran out of memory, with no job to blame: time to start anew.
 STARVED_TURNS = const(50)
 # Log lines at once, then one per interval.  The newest dropped: "log_dropped".
@@ -63,6 +60,7 @@ class Loop:
         self._more = False  # the node has long work waiting
         self._starved = 0
         self._status_ms = self._look_ms = self._resolve_ms = 0
+        self._names = Backoff(node.rng, udp.RESOLVE_MS, udp.RESOLVE_MOST_MS)
         self._log_room = LOG_LINES
         self._log_ms = 0
 
@@ -71,7 +69,7 @@ class Loop:
         try:
             while not self.stopping:
                 began_ms = self._clock.now()
-                self.turn(self.jobs.share.due_ms() if self.jobs.active() else WAIT_MS)
+                self.turn(self.jobs.share.due_ms() if self.jobs.active() else self._stop.wait_ms)
                 self.jobs.share.rested(self._clock.now() - began_ms)
                 self._step_job()
         except KeyboardInterrupt:
@@ -84,12 +82,14 @@ class Loop:
         node = self._node
         now_ms = self._clock.now()
         wait_ms = 0 if self._more else max(0, min(most_ms, self._deadline() - now_ms))
-        datagrams = broker = 0
+        datagrams = ready = 0
         for event in self._poll(wait_ms):
             if event[0] == self._socket.fileno:
                 datagrams = DATAGRAMS
             elif self._link and event[0] == self._link.fileno:
-                broker = event[1]
+                ready = event[1]
+            elif event[0] == self._stop.fileno:
+                self._stop.signalled()
         now_ms = self._clock.now()
         try:
             while datagrams:
@@ -99,7 +99,7 @@ class Loop:
             self._think(now_ms)
             self._drain(now_ms)
             if self._link:
-                self._pump(broker, now_ms)
+                self._pump(ready, now_ms)
             self._look_around(now_ms)
             self._starved = 0
         except MemoryError as problem:
@@ -221,7 +221,7 @@ class Loop:
         if seeds.controller or not self._config.controller or self._node.membership.view:
             return
         if now_ms >= self._resolve_ms:
-            self._resolve_ms = now_ms + RESOLVE_MS
+            self._resolve_ms = now_ms + self._names.next_ms()
             try:
                 seeds.controller = udp.resolve(self._config.controller)
             except LocalError as problem:
@@ -258,14 +258,16 @@ class Loop:
         sys.stderr.write(level + ": " + text[:LOG_CHARACTERS] + "\n")
 
     def _leave(self):
-        """Hand the seats over, let the last datagrams go, leave the last will."""
+        """Hand the seats over, let what is unfinished end, leave the last will."""
         self.jobs.end("cancelled")
         self._step_job()
         now_ms = self._clock.now()
-        self._node.leave(now_ms)
+        leaving = self._node.leave(now_ms)
+        self._drain(now_ms)
+        leaving.keep()
         until_ms = now_ms + LEAVE_MS
-        while now_ms < until_ms:
-            self.turn(50)
+        while now_ms < until_ms and (leaving.unfinished() or self._link and self._link.client.owes()):
+            self.turn(min(50, until_ms - now_ms))
             now_ms = self._clock.now()
         if self._link:
             self._link.close("leaving", now_ms)

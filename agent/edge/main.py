@@ -22,6 +22,7 @@ from ..rng import Rng
 from ..store import Store
 from ..wire import seal
 from . import disk, started, system, udp
+from .address import Wait
 from .clock import Clock
 from .loop import Loop
 from .stop import Stop
@@ -145,17 +146,6 @@ def open_disk(home, settings):
         raise LocalError("cannot make or read %s, %s and %s: error %s" % (state, slots, store, problem.errno))
 
 
-def own_address(settings):
-    """(address to listen on, address others use), both packed.  LocalError."""
-    listen = udp.resolve(settings.listen)
-    if settings.advertise:
-        return listen, udp.resolve(settings.advertise)
-    if settings.reachable and not any(listen[:-2]):
-        raise LocalError("listen is %s: set advertise to the address other boxes use, or reachable = 0"
-                         % settings.listen)
-    return listen, listen
-
-
 def make_link(settings, anchors, identity, rng, counters, poller, now_ms):
     """broker.Link of a door, None for other boxes."""
     if not settings.door:
@@ -176,24 +166,33 @@ def _look_up(what, resolve):
     try:
         return resolve()
     except LocalError as problem:
-        sys.stderr.write("warning: %s: %s; it is asked for again later\n" % (what, problem))
+        _say("warning: %s: %s; it is asked for again later" % (what, problem))
         return None
 
 
+def _say(line):
+    sys.stderr.write(line + "\n")
+
+
 def make_loop(home):
-    """All parts of the agent whose home directory is given.  LocalError."""
+    """All parts of the agent whose home directory is given; None if it is stopped before it began.  LocalError."""
     if not disk.is_directory(home):
         raise LocalError("no directory " + home)
     settings = load_config(home)
     identity = peers.Identity(load_key(home))
     anchors = load_trust(home, identity)
+    box_disk = open_disk(home, settings)
     clock = Clock()
     poller = select.poll()
     counters = Counters()
-    listen, address = own_address(settings)
-    socket = udp.Socket(listen, poller, counters)
-    store = Store(open_disk(home, settings), settings.store_kb * 1024, counters)
     rng = Rng(system.entropy(32))
+    stop = Stop(home + "/stop", poller, started.launched())
+    beat = started.Beat(store_directory(home, settings) + "/beat")
+    found = Wait(settings, rng, clock, poller, stop, beat, _say).open(counters)
+    if found is None:
+        return None
+    socket, address = found
+    store = Store(box_disk, settings.store_kb * 1024, counters)
     controller = None
     if settings.controller:
         controller = _look_up("controller", lambda: udp.resolve(settings.controller))
@@ -201,8 +200,7 @@ def make_loop(home):
                 running=started.running())
     node.attributes.update(system.attributes(settings))
     link = make_link(settings, anchors, identity, Rng(system.entropy(32)), counters, poller, clock.now())
-    beat = started.Beat(store_directory(home, settings) + "/beat")
-    return Loop(settings, node, clock, poller, socket, link, Stop(home + "/stop"), home, beat)
+    return Loop(settings, node, clock, poller, socket, link, stop, home, beat)
 
 
 def set_aside():
@@ -222,6 +220,8 @@ def main(argv):
             return 0
         set_aside()
         loop = make_loop(home)
+        if loop is None:
+            return 0
         loop.run()
         return loop.code
     except Usage as problem:
@@ -230,3 +230,5 @@ def main(argv):
     except LocalError as problem:
         sys.stderr.write("Error: %s\n" % problem)
         return 1
+    except KeyboardInterrupt:
+        return 0  # before the loop: nothing has begun

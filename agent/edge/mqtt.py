@@ -18,12 +18,14 @@ connection: the pump closes the socket and calls lost().
   after the last byte heard, for a long message before it may hold it up; and
   late in any case STUCK_MS after the question.
 - Reconnection waits double from RETRY_MS to RETRY_MOST_MS, half of each drawn
-  from the rng, and start over once a connection has lasted STEADY_MS.
+  from the rng, and start over once a connection has lasted STEADY_MS.  The first
+  connection is begun within RETRY_MS, at a random moment too.
 - Output is made when it can be written, one packet at a time, so that a stalled
   broker costs no memory.  Input is not read while the broker does not take our
   acknowledgements: see congested().
 """
 
+from ..backoff import Backoff
 from ..compat import const
 from ..errors import LocalError, RemoteError
 from . import mqtt_wire as wire
@@ -79,12 +81,13 @@ class Client:
         if not 1 <= len(client_id) <= 23:
             raise LocalError("an MQTT client identifier has 1 to 23 characters")
         self._hello = wire.connect(client_id, KEEP_ALIVE_S, will, user, password)
-        self._rng = rng
+        self.rng = rng
         self._counters = counters
         self.state = DOWN
-        self._retry_ms = now_ms  # DOWN: when to try again
+        self._pauses = Backoff(rng, RETRY_MS, RETRY_MOST_MS)
+        # DOWN: when to try again; the first time not all doors at once after a blackout.
+        self._retry_ms = now_ms + rng.below(RETRY_MS)
         self._since_ms = now_ms  # start of this state
-        self._failures = 0
         self._events = []
         self._topics = {}  # topic filter: state
         self._outbox = Outbox()
@@ -159,6 +162,10 @@ class Client:
         """Publishes not yet acknowledged."""
         return len(self._outbox)
 
+    def owes(self):
+        """True while a broker that is there has not acknowledged all publishes."""
+        return self.state == UP and len(self._outbox) > 0
+
     # The connection, as the pump drives it.
 
     def wants_connection(self, now_ms):
@@ -180,16 +187,14 @@ class Client:
         if self.state == UP:
             self._counters.bump("mqtt_losses")
             if now_ms - self._since_ms >= STEADY_MS:
-                self._failures = 0
+                self._pauses.reset()
             self._events.append(("disconnected", why))
         else:
             self._counters.bump("mqtt_failures")
             self._events.append(("failed", why))
         self._reset(now_ms)
         self._turn(DOWN, now_ms)
-        wait_ms = min(RETRY_MOST_MS, RETRY_MS << min(self._failures, 6))
-        self._failures += 1
-        self._retry_ms = now_ms + wait_ms // 2 + self._rng.below(wait_ms // 2)
+        self._retry_ms = now_ms + self._pauses.next_ms()
         self._outbox.lost()
         for topic in list(self._topics):
             if self._topics[topic] >= _DROP:

@@ -53,6 +53,11 @@ def running():
     return None if slot is None else Running(slot, components())
 
 
+def launched():
+    """True if a launcher watches this agent, and stops it by the file."""
+    return (os.getenv(BEAT) or "").isdigit()
+
+
 class Beat:
     """A rising number in a file, as a sign of life; nothing without a launcher.
 

@@ -1,12 +1,14 @@
 """The request to stop: a signal where the interpreter can see one, a file anywhere.
 
 CPython has signal handlers.  MicroPython has none; with its `ffi` module we block
-the signals and look for pending ones.  Without it SIGTERM ends the process at
-once, as a power cut would, and SIGINT raises KeyboardInterrupt.  A file named
-`stop` in the home directory works everywhere, and is removed when seen.
+the signals and have the kernel say so by a descriptor (signalfd), which wakes the
+loop as a handler's does.  Without it SIGTERM ends the process at once, as a power cut
+would, and SIGINT raises KeyboardInterrupt.  A file named `stop` in the home directory
+works everywhere, and is removed when seen.
 """
 
 import os
+import select
 
 from ..compat import const
 from .system import arch
@@ -15,34 +17,46 @@ _SIGINT = const(2)
 _SIGTERM = const(15)
 # sigset_t is 128 bytes in glibc and musl; room for anything.
 _SIGSET_BYTES = const(256)
-# The file is looked for this often.
-_LOOK_MS = const(500)
+# The file is looked for this often: half of the second that a box has to leave.
+LOOK_MS = const(500)
+# Where a signal wakes the loop and no launcher makes the file, it is looked for less often.
+_RARELY_MS = const(1000)
 
 
 class Stop:
     """asked(now_ms) is True once somebody wants the agent to stop.
 
-    path: the file's.  signals: False leaves the process's signals alone.
+    path: the file's.  poller: select.poll() that a signal is to wake; None leaves
+    the process's signals alone.  launched: a launcher will make the file.
+    fileno: of what wakes the poller, -1 if nothing does.  wait_ms: nobody who asks
+    should wait longer between two looks.
     """
 
-    def __init__(self, path, signals=True):
+    def __init__(self, path, poller=None, launched=False):
         self._path = path
         self._asked = False
         self._look_ms = 0
-        self._pending = None
+        self._poller = poller
+        self.fileno = -1
         self._file()  # one that was left behind means nothing
         self._asked = False
-        if signals:
-            self._catch()
+        if poller:
+            self.fileno = _signals()
+        if self.fileno >= 0:
+            poller.register(self.fileno, select.POLLIN)
+        self.wait_ms = LOOK_MS if launched or self.fileno < 0 else _RARELY_MS
 
     def asked(self, now_ms):
-        """Look at the signals, and now and then for the file."""
-        if self._pending and self._pending():
-            self._asked = True
+        """Look for the file now and then."""
         if now_ms >= self._look_ms:
-            self._look_ms = now_ms + _LOOK_MS
+            self._look_ms = now_ms + LOOK_MS
             self._file()
         return self._asked
+
+    def signalled(self):
+        """The poller says that a signal came; it says so once."""
+        self._asked = True
+        self._poller.unregister(self.fileno)
 
     def _file(self):
         try:
@@ -51,41 +65,37 @@ class Stop:
         except OSError:
             pass
 
-    def _handle(self, number, frame):
-        self._asked = True
 
-    def _catch(self):
-        try:
-            import signal
-        except ImportError:
-            self._pending = _blocked_signals()
-            return
-        for number in (_SIGINT, _SIGTERM):
-            signal.signal(number, self._handle)
+def _signals():
+    """A descriptor that can be read once SIGINT or SIGTERM came; -1 without a way to have one."""
+    try:
+        import signal
+    except ImportError:
+        return _signal_descriptor()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in (_SIGINT, _SIGTERM):
+        signal.signal(number, lambda number, frame: None)
+    return reading
 
 
-def _blocked_signals():
-    """A function that is True when SIGINT or SIGTERM came; None without ffi."""
+def _signal_descriptor():
+    """The same by ffi: the signals are blocked, and the kernel's descriptor tells of them."""
     try:
         import ffi
 
         libc = ffi.open(None)
         add = libc.func("i", "sigaddset", "pi")
         mask = libc.func("i", "sigprocmask", "ipp")
-        look = libc.func("i", "sigpending", "p")
-        member = libc.func("i", "sigismember", "pi")
+        descriptor = libc.func("i", "signalfd", "ipi")
     except (ImportError, OSError):
-        return None
+        return -1
     wanted = bytearray(_SIGSET_BYTES)
     add(wanted, _SIGINT)
     add(wanted, _SIGTERM)
-    # SIG_BLOCK is 1 on MIPS and 0 elsewhere.
-    if mask(1 if arch().startswith("mips") else 0, wanted, None):
-        return None
-    waiting = bytearray(_SIGSET_BYTES)
-
-    def pending():
-        look(waiting)
-        return member(waiting, _SIGINT) == 1 or member(waiting, _SIGTERM) == 1
-
-    return pending
+    found = descriptor(-1, wanted, 0)
+    # SIG_BLOCK is 1 on MIPS and 0 elsewhere.  What is blocked must be told.
+    if found < 0 or mask(1 if arch().startswith("mips") else 0, wanted, None):
+        return -1
+    return found

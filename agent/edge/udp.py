@@ -20,8 +20,19 @@ MICROPYTHON = sys.implementation.name == "micropython"
 
 _V4 = const(6)
 _V6 = const(18)
+# A name that did not resolve is asked for again after this, then ever more rarely: the
+# resolver blocks the whole agent.
+RESOLVE_MS = const(10000)
+RESOLVE_MOST_MS = const(300000)
+# "Cannot assign requested address": MicroPython has no name for it, and MIPS another number
+# than all others, but it follows EADDRINUSE everywhere.
+_EADDRNOTAVAIL = errno.EADDRINUSE + 1
 # ::ffff:0:0/96, an IPv4 address as an IPv6 socket sees it (RFC 4291 2.5.5.2).
 _MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"
+
+
+class NotYet(LocalError):
+    """The network does not have this yet: the same may work later."""
 
 
 def raw_sockaddr(packed, family, byteorder):
@@ -64,7 +75,7 @@ def resolve(text):
     """Packed address of `host:port` or `[v6]:port`.
 
     A name is looked up, which may block for as long as the resolver waits: for
-    the start of the agent only.  LocalError if it cannot be resolved.
+    the start of the agent only.  NotYet if it cannot be resolved.
     """
     host, port = check_address(text)
     packed = pack(host, port)
@@ -74,7 +85,7 @@ def resolve(text):
         # The socket type is asked for because names otherwise come once a type.
         found = socket.getaddrinfo(host, port, 0, socket.SOCK_DGRAM)
     except OSError:
-        raise LocalError("cannot resolve the name '" + host + "'")
+        raise NotYet("cannot resolve the name '" + host + "'")
     for entry in found:
         address = entry[-1]
         packed = packed_of_raw(address) if MICROPYTHON else pack(address[0], address[1])
@@ -109,19 +120,24 @@ class Socket:
     """The agent's one UDP socket.
 
     listen: packed address.  An IPv6 wildcard also speaks IPv4, mapped.
-    counters: an object with bump(name).  LocalError if the address is taken or
-    not ours.
+    counters: an object with bump(name).  LocalError if the address is taken or may
+    not be had, NotYet if it is not this box's.
     """
 
     def __init__(self, listen, poller, counters):
         self._v6 = len(listen) == _V6
         self._counters = counters
-        self._socket = socket.socket(family_of(listen), socket.SOCK_DGRAM)
+        try:
+            self._socket = socket.socket(family_of(listen), socket.SOCK_DGRAM)
+        except OSError as problem:
+            raise LocalError("this box has no sockets for %s: %s" % (text_of(listen), problem))
         try:
             self._socket.setblocking(False)
             self._socket.bind(sockaddr(listen))
         except OSError as problem:
             self._socket.close()
+            if problem.errno == _EADDRNOTAVAIL:
+                raise NotYet(text_of(listen) + " is not an address of this box")
             why = {errno.EADDRINUSE: "it is in use", errno.EACCES: "permission denied"}.get(problem.errno, str(problem))
             raise LocalError("cannot listen on " + text_of(listen) + ": " + why)
         self.fileno = self._socket.fileno()

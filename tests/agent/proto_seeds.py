@@ -1,7 +1,7 @@
 """The seed list: only the controller's, only while asked for, only if signed."""
 
 from backfence.agent import seeds
-from backfence.agent.counters import Counters
+from backfence.agent.counting import Counters
 from backfence.agent.limits import CHUNK_BYTES, DATAGRAM_BYTES, MANIFEST_BYTES
 from backfence.agent.node import Node
 from backfence.agent.rng import Rng

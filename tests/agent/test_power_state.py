@@ -39,7 +39,7 @@ def life(home, store):
             node.membership.join([Descriptor(bytes([number] * 16), lan.address(number), 0, 1)])
             node.availability.save(False)
             lan.run(100)
-            node.leave(lan.now_ms)
+            node.leave(lan.now_ms).keep()
 
     return scenario
 

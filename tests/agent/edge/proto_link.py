@@ -22,7 +22,7 @@ class Scene:
         self.poller = select.poll()
         self.client = mqtt.Client("box1", Rng(b"link"), self.counters, 0)
         self.link = broker.Link(self.client, udp.text_of(self.address), self.poller)
-        self.now_ms = 0
+        self.now_ms = self.client.deadline()  # when it first connects
         self.seen = []
         self.stream = None
         if greeted:

@@ -110,7 +110,7 @@ def test_the_stop_file_ends_a_running_job():
 def test_a_stop_file_left_behind_means_nothing():
     box = Box()
     touch(box.home + "/stop")
-    stop = Stop(box.home + "/stop", False)
+    stop = Stop(box.home + "/stop")
     assert not stop.asked(FAR)
     box.close()
 
@@ -174,4 +174,56 @@ def test_a_node_without_a_broker_wants_nothing_of_it():
         assert False
     except LocalError:
         pass
+    box.close()
+
+
+class StillClock:
+    """Time passes only in waits."""
+
+    def __init__(self):
+        self.now_ms = 1
+
+    def now(self):
+        return self.now_ms
+
+    def wall(self):
+        return 1800000000
+
+    def wait(self, wait_ms):
+        self.now_ms += wait_ms
+        return ()
+
+
+def left_after(unfinished):
+    """(ms that leaving took, what the node was told) with such an unfinished()."""
+    box = Box()
+    clock = StillClock()
+    box.loop._clock, box.loop._poll = clock, clock.wait
+    box.node.on_unfinished = lambda: unfinished(clock.now_ms - began)
+    box.node.out = [(b"farewell", box.peer_address)]
+    touch(box.home + "/stop")
+    box.loop.turn(0)
+    began = clock.now_ms
+    box.loop.run()
+    took = clock.now_ms - began
+    assert box.peer.receive()[0] == b"farewell"
+    told = [entry[0] for entry in box.node.told if entry[0] in ("leave", "keep", "unfinished")]
+    box.close()
+    return took, told
+
+
+def test_leaving_ends_as_soon_as_nothing_is_unfinished():
+    assert left_after(lambda passed_ms: False) == (0, ["leave", "keep", "unfinished"])
+    took, _ = left_after(lambda passed_ms: passed_ms < 120)
+    assert took == 150
+
+
+def test_leaving_ends_in_half_a_second_whatever_is_unfinished():
+    took, told = left_after(lambda passed_ms: True)
+    assert took == loop.LEAVE_MS == 500 and told[:2] == ["leave", "keep"]
+
+
+def test_the_stop_file_is_looked_for_within_half_a_second_where_it_is_the_only_way():
+    box = Box()
+    assert Stop(box.home + "/stop").wait_ms == 500
     box.close()

@@ -285,7 +285,10 @@ def test_a_stalled_write_has_a_deadline():
 def test_reconnection_waits_double_with_jitter_up_to_a_cap():
     waits = []
     client = mqtt.Client("box1", Rng(b"y"), Counters(), 0)
-    assert client.wants_connection(0)
+    # After a blackout every door starts at once.
+    firsts = [mqtt.Client("box1", Rng(b"first %d" % i), Counters(), 0).deadline() for i in range(20)]
+    assert max(firsts) < mqtt.RETRY_MS and len(set(firsts)) > 15
+    assert client.wants_connection(client.deadline())
     for _ in range(10):
         client.opening(0)
         client.lost("refused", 0)

@@ -11,6 +11,7 @@ from backfence.agent.edge.loop import Loop
 from backfence.agent.edge.started import Beat
 from backfence.agent.edge.stop import Stop
 from backfence.agent.errors import LocalError
+from backfence.agent.rng import Rng
 from backfence.agent.wire.hashes import sha256
 
 FAR = 1 << 29
@@ -83,12 +84,14 @@ class Node:
         self.due = FAR
         self.on_receive = None
         self.on_step = None
+        self.on_unfinished = lambda: False
+        self.rng = Rng(b"recording")
         self.work = 0  # steps of long work left
 
     def wall_s(self):
         return 1800000000
 
-    def keep(self, data):
+    def hold(self, data):
         self.blobs[sha256(data)] = data
 
     def get(self, digest):
@@ -133,6 +136,14 @@ class Node:
 
     def leave(self, now_ms):
         self.told.append(("leave",))
+        return self
+
+    def keep(self):
+        self.told.append(("keep",))
+
+    def unfinished(self):
+        self.told.append(("unfinished",))
+        return self.on_unfinished()
 
     def status(self):
         return {"id": "00", "seats": [], "running": None}
@@ -159,7 +170,7 @@ class Box:
         self.peer_poller = select.poll()
         self.peer, self.peer_address = bound(self.peer_poller, Counters())
         # A test's process keeps its own signals.
-        stop = Stop(self.home + "/stop", False)
+        stop = Stop(self.home + "/stop")
         self.loop = Loop(config, self.node, self.clock, poller, self.socket, None, stop, self.home, Beat(self.home + "/beat"))
 
     def turns(self, count):
@@ -218,8 +229,8 @@ class SteppedClock:
 
 
 def start(box, job, program, stdin=b""):
-    box.node.keep(program)
-    box.node.keep(stdin)
+    box.node.hold(program)
+    box.node.hold(stdin)
     box.node.wants = [("job", job)]
     box.loop.turn(0)
 

@@ -51,7 +51,7 @@ class Prober:
     """A second box of the fleet, in this process: a real node that asks the agent, and notes its answers."""
 
     def __init__(self, home, agent_box, agent_port, monkeypatch):
-        monkeypatch.setattr(main, "Stop", lambda path: Stop(path, False))
+        monkeypatch.setattr(main, "Stop", lambda path, *signals: Stop(path))
         self.loop = main.make_loop(str(home.path))
         self.node = self.loop._node
         self.id = agent_box.id

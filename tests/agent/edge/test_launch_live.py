@@ -45,13 +45,12 @@ def peer(fleet, folder, *releases, port=None):
     if port:
         box.port = port
         box.configure()
-    box.fleet_operator = fleet.operator
     signed, blobs = [], {}
     for made, klass, sequence in releases:
         envelope, parts = sign(fleet, made, klass, sequence)
         signed.append(envelope)
         blobs.update(parts)
-    box.holds(signed, blobs)
+    box.holds(signed, blobs.values())
     return box
 
 

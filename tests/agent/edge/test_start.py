@@ -32,8 +32,8 @@ def started():
     """start(interpreter, home): an agent that is ended after the test."""
     running = []
 
-    def start(*arguments):
-        running.append(Agent(*arguments))
+    def start(*arguments, **more):
+        running.append(Agent(*arguments, **more))
         return running[-1]
 
     yield start
@@ -55,8 +55,7 @@ WRONG = {
     "no text": (write("agent.conf", b"\xff\xfe\n"), "agent.conf is not text"),
     "a long configuration": (write("agent.conf", b"#" * 9000), "longer than 8192 bytes"),
     "a wildcard": (write("agent.conf", b"listen = 0.0.0.0:7000\n"), "set advertise"),
-    "a name": (write("agent.conf", b"listen = no-such-host.invalid:7000\n"), "cannot resolve the name"),
-    "a foreign address": (write("agent.conf", b"listen = 192.0.2.1:7000\n"), "cannot listen on 192.0.2.1:7000"),
+    "no address at all": (write("agent.conf", b"listen = 7000\n"), "agent.conf: line 1: expected host:port"),
     "no trust": (remove("trust.cbor"), "cannot read .*/trust.cbor; enrol this box, whose public key is [0-9a-f]{64}$"),
     "broken trust": (write("trust.cbor", b"\xa0"), "trust.cbor does not hold"),
     "a short key": (write("box.key", b"x" * 31), "box.key is not a key of 32 bytes"),
@@ -94,6 +93,28 @@ def test_the_command_line(interpreter, tmp_path):
         assert process.returncode == 2 and process.stderr.startswith("Error: ") and "usage: " in process.stderr
     process = run("--home=" + str(tmp_path / "none"))
     assert process.returncode == 1 and process.stderr == f"Error: no directory {tmp_path}/none\n"
+
+
+# A box before its network: 192.0.2.0/24 is nobody's.
+@pytest.mark.parametrize("interpreter, listen, said, number", [
+    ("cpython", "192.0.2.1:7000", "192.0.2.1:7000 is not an address of this box", signal.SIGTERM),
+    ("amd64", "192.0.2.1:7000", "192.0.2.1:7000 is not an address of this box", signal.SIGTERM),
+    ("micropython", "[2001:db8::1]:7000", "[2001:db8::1]:7000 is not an address of this box", signal.SIGINT),
+    ("micropython", "no-such-host.invalid:7000", "cannot resolve the name 'no-such-host.invalid'", None),
+])
+def test_what_the_network_does_not_have_yet_is_waited_for_until_it_is_stopped(
+        interpreter, listen, said, number, home, started):
+    home.configure(listen=listen)
+    beat = home.path / "store" / "beat"
+    beat.write_text("0")
+    agent = started(interpreter, home, BACKFENCE_BEAT_S="1")
+    brokers.wait_for(lambda: len(agent.lines) == 1 and beat.read_text() > "0", "a line, and the beat")
+    assert agent.lines == [f"warning: {said}; waiting for the network\n"]
+    if number:
+        agent.process.send_signal(number)
+    else:
+        (home.path / "stop").touch()
+    assert agent.ended() == 0 and len(agent.lines) == 1
 
 
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
