@@ -17,6 +17,7 @@ from . import mqtt, udp
 _READ_BYTES = const(4096)
 # Written in one turn: a result in one go, and gossip does not wait for two.
 _WRITE_BYTES = const(49152)
+
 _BROKEN = select.POLLERR | select.POLLHUP
 _REASONS = {
     errno.ECONNREFUSED: "connection refused",
