@@ -4,6 +4,10 @@
 
 Age counts the rounds since the box itself sent it out (Jelasity et al., TOCS
 2007).  Key and enrolment proof are not in it: they travel once, in the hello.
+
+An unspecified address (all zeros) is how a box speaks of itself that does not know
+where others reach it: who hears it takes the address from which the sealed datagram
+came.  So a box with a new address is known under it as soon as it speaks.
 """
 
 import struct
@@ -45,8 +49,11 @@ class Descriptor:
         return struct.pack(_HEAD, self.id, flags, age) + self.addr
 
 
-def unpack_at(data, start):
-    """(Descriptor, end offset) of the one that starts at data[start]; RemoteError."""
+def unpack_at(data, start, seen=None):
+    """(Descriptor, end offset) of the one that starts at data[start]; RemoteError.
+
+    seen: the packed address that the data came from, which stands for an unspecified one.
+    """
     if len(data) - start < V4_BYTES:
         raise RemoteError("short descriptor")
     flags = data[start + 16]
@@ -58,6 +65,10 @@ def unpack_at(data, start):
     id, flags, age, addr = struct.unpack_from(_V6 if flags & V6 else _V4, data, start)
     if addr[-2:] == b"\x00\x00":
         raise RemoteError("descriptor port")
+    if not any(addr[:-2]):
+        if seen is None:
+            raise RemoteError("descriptor address")
+        addr = seen
     return Descriptor(id, addr, age, flags & ~V6), end
 
 
@@ -66,13 +77,13 @@ def pack_all(descriptors):
     return b"".join([descriptor.pack() for descriptor in descriptors])
 
 
-def unpack_all(data, most):
-    """List of at most `most` descriptors that fill data; RemoteError otherwise."""
+def unpack_all(data, most, seen=None):
+    """List of at most `most` descriptors that fill data; RemoteError otherwise.  seen: as for unpack_at."""
     out = []
     start = 0
     while start < len(data):
         if len(out) == most:
             raise RemoteError("too many descriptors")
-        descriptor, start = unpack_at(data, start)
+        descriptor, start = unpack_at(data, start, seen)
         out.append(descriptor)
     return out

@@ -127,7 +127,7 @@ class Grants:
         elif not node.slicing.offers(slice) or seat >= node.slicing.size(slice_id):
             code = BUSY
         else:
-            entries = unpack_entries(packed, RING_TOLD, node.now_ms)
+            entries = unpack_entries(packed, RING_TOLD, node.now_ms, peer.addr)
             if not entries or entries[0].id != peer.id:
                 raise RemoteError("a granter tells of itself first")
             ring.take(slice.manifest, seat, term, entries)

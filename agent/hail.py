@@ -2,11 +2,15 @@
 
 
 class Hail:
-    """A greeting we began, with the messages that wait for it."""
+    """A greeting we began, with the messages that wait for it.
 
-    def __init__(self, id, addr, index, nonce, now_ms):
+    moved: a session stands, but the box may not be where it was.
+    """
+
+    def __init__(self, id, addr, index, nonce, now_ms, moved):
         self.id = id
         self.addr = addr
+        self.moved = moved
         self.index = index
         self.nonce = nonce
         self.hello = None

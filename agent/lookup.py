@@ -85,8 +85,10 @@ class Lookup:
     def on_find(self, peer, message):
         """Answer a question about a seat, or pass it on."""
         _, exchange, slice_id, seat, hops, origin = message
-        if len(unpack_all(origin, 1)) != 1 or hops > HOPS_MOST or seat >= SEATS:
+        askers = unpack_all(origin, 1, peer.addr)
+        if len(askers) != 1 or hops > HOPS_MOST or seat >= SEATS:
             raise RemoteError("find")
+        origin = askers[0].pack()
         node = self._node
         if node.ring.slice_id != slice_id:
             return
@@ -109,7 +111,7 @@ class Lookup:
             if way < least and entry.id not in passing.tried and entry.misses < 2:
                 best, least = entry, way
         if best is None:
-            asker = unpack_all(origin, 1)[0]
+            asker = unpack_all(origin, 1, node.address)[0]
             entry = ring.own_entry(slice_id)
             if asker.id == node.id:
                 self._found(exchange, hops, entry)
@@ -131,7 +133,7 @@ class Lookup:
     def on_found(self, peer, message):
         """An answer to a question of ours."""
         _, exchange, slice_id, hops, packed = message
-        entries = unpack_entries(packed, 1, self._node.now_ms)
+        entries = unpack_entries(packed, 1, self._node.now_ms, peer.addr)
         if len(entries) != 1 or entries[0].id != peer.id:
             raise RemoteError("a holder answers for itself")
         asking = self.asking.get(exchange)

@@ -298,10 +298,10 @@ class Membership:
             if id == peer.id and asked == exchange:
                 self._node.send_packed(peer.id, peer.addr, answer)
                 return
-        theirs = unpack_all(packed, SHUFFLE)
+        theirs = unpack_all(packed, SHUFFLE, peer.addr)
         if not theirs or theirs[0].id != peer.id:
             raise RemoteError("a shuffle begins with its sender")
-        self._hear(doors, slices)
+        self._hear(peer, doors, slices)
         sample = self._sample(peer.id, SHUFFLE)
         answer = self._message(TOLD, exchange, sample)
         self._answers.append((peer.id, exchange, answer))
@@ -325,8 +325,8 @@ class Membership:
         question = self._questions.get(exchange)
         if question is None or question.peer.id != peer.id:
             return
-        theirs = unpack_all(packed, SHUFFLE)
-        self._hear(doors, slices)
+        theirs = unpack_all(packed, SHUFFLE, peer.addr)
+        self._hear(peer, doors, slices)
         del self._questions[exchange]
         if self._lonely:
             self._lonely = 0
@@ -344,9 +344,9 @@ class Membership:
         self._node.rumours.compare(peer, digest)
         self._node.answered(peer)
 
-    def _hear(self, doors, slices):
-        doors = unpack_all(doors, 2)
-        self._node.slicing.hear(slices)
+    def _hear(self, peer, doors, slices):
+        doors = unpack_all(doors, 2, peer.addr)
+        self._node.slicing.hear(slices, peer.addr)
         for door in doors:
             self._hear_door(door)
 

@@ -49,7 +49,8 @@ class Node:
 
     config: config.Config; identity: peers.Identity; trust: trust.Trust;
     store: store.Store; rng: rng.Rng; now_ms: monotonic; wall_s: unix seconds as
-    the system has it; address: our packed address as others reach it;
+    the system has it; address: our packed address as others reach it, unspecified if
+    they are to take the one they see;
     controller: packed address or None; ladder(private, public, blind): the
     X25519 computation, speech: what stands for peers.Peers; both replaced only
     by the simulator.  running: update.Running, None if no launcher started this.

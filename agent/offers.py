@@ -75,14 +75,14 @@ class Offers:
         return out
 
 
-def unpack_offers(data, most, now_ms):
-    """List of at most `most` (Descriptor, heard_ms) that fill data; RemoteError otherwise."""
+def unpack_offers(data, most, now_ms, seen):
+    """List of at most `most` (Descriptor, heard_ms) that fill data; RemoteError otherwise.  seen: as for unpack_at."""
     out = []
     start = 0
     while start < len(data):
         if len(out) == most or len(data) - start < 2:
             raise RemoteError("candidates")
         age = data[start] << 8 | data[start + 1]
-        box, start = unpack_at(data, start + 2)
+        box, start = unpack_at(data, start + 2, seen)
         out.append((box, now_ms - 1000 * age))
     return out

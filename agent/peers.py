@@ -13,6 +13,10 @@ under it; until then the old one, if any, stays in use.
 When many join at once, a box that has no token left for an enrolled stranger
 names him others that it speaks with (REFER), so joiners spread over those who
 are in already.  What is named is hearsay: each must prove itself.
+
+A session follows a box to wherever its next sealed datagram comes from.  A box that
+is silent where it was, and is said to be elsewhere, is greeted there: only its
+WELCOME moves the session.
 """
 
 from .compat import const
@@ -70,6 +74,9 @@ class Peers:
         peer = self.table.get(id)
         if peer and peer.current:
             self._node.transmit(peer.current.seal(body), peer.addr)
+            peer.unanswered += 1
+            if peer.may_be_at(addr, self._node.now_ms) and id not in self.hails:
+                self._begin(id, addr, True)
             return
         hail = self.hails.get(id)
         if hail is None:
@@ -90,13 +97,13 @@ class Peers:
         self._sessions.forget(id)
         self.hails.pop(id, None)
 
-    def _begin(self, id, addr):
+    def _begin(self, id, addr, moved=False):
         node = self._node
         full = len(self.hails) >= HAILS
         if full or node.is_revoked(id):
             node.counters.bump("hails_full" if full else "hello_revoked")
             return None
-        hail = Hail(id, addr, self._sessions.new_index(), node.rng.bytes(seal.NONCE_BYTES), node.now_ms)
+        hail = Hail(id, addr, self._sessions.new_index(), node.rng.bytes(seal.NONCE_BYTES), node.now_ms, moved)
         self.hails[id] = hail
         self._retry(hail)
         return hail
@@ -114,14 +121,15 @@ class Peers:
         for hail in list(self.hails.values()):
             if now_ms < hail.due:
                 continue
-            if self._sessions.known(hail.id):
-                self._end(hail)  # they have greeted us meanwhile
+            if self._spoke(hail):
+                self._end(hail)
             elif hail.tries >= HAIL_TRIES and not hail.thinking:
                 # Whom we think about has answered: ladders that wait for each other on a
                 # slow box would all be thrown away, and begun again for ever.
                 del self.hails[hail.id]
                 self._node.counters.bump("peers_unreachable")
-                self._node.unreachable(hail.id)
+                if not hail.moved:
+                    self._node.unreachable(hail.id)
             else:
                 if hail.tries == 3 and not hail.thinking:
                     hail.hello = None  # the cookie may have aged out
@@ -130,6 +138,11 @@ class Peers:
         self.due = self.gate.due
         for hail in self.hails.values():
             self.due = min(self.due, hail.due)
+
+    def _spoke(self, hail):
+        """True if whom we greet has greeted us, or spoken, meanwhile."""
+        peer = self.table.get(hail.id)
+        return bool(peer and peer.current and not (hail.moved and peer.unanswered))
 
     # -- receiving
 
@@ -176,8 +189,7 @@ class Peers:
             return None
         if session is not peer.current:
             self._sessions.promote(peer, session)
-        peer.addr = addr
-        peer.heard_ms = self._node.now_ms
+        peer.heard(addr, self._node.now_ms)
         return peer, body
 
     def _on_hail(self, data, addr):
@@ -314,8 +326,7 @@ class Peers:
         session = self._session(keys, hail.index, data[5:9], party)
         self._sessions.attach(peer, session)
         self._sessions.promote(peer, session)
-        peer.addr = addr
-        peer.heard_ms = self._node.now_ms
+        peer.heard(addr, self._node.now_ms)
         self._node.counters.bump("hellos")
         self._end(hail)
 

@@ -179,7 +179,7 @@ class Probes:
         ring = node.ring
         if ring.slice_id != slice_id or peer.id not in ring.near:
             return
-        entries = unpack_entries(packed, 1, node.now_ms)
+        entries = unpack_entries(packed, 1, node.now_ms, peer.addr)
         entry = ring.near.get(entries[0].id) if entries else None
         # Only what is suspected, and only lately: old news revives nobody.
         if entry and entry.misses >= SUSPECT_MISSES:
@@ -191,7 +191,7 @@ class Probes:
     def _hear(self, peer, seat, term, packed):
         """The entries of a holder's message: its own first, then others."""
         ring = self._node.ring
-        entries = unpack_entries(packed, RING_TOLD, self._node.now_ms)
+        entries = unpack_entries(packed, RING_TOLD, self._node.now_ms, peer.addr)
         first = entries[0] if entries else None
         if not first or (first.id, first.seat, first.term) != (peer.id, seat, term):
             raise RemoteError("a holder tells of itself first")

@@ -68,8 +68,8 @@ def apart(seat, other):
     return min(way, CIRCLE - way)
 
 
-def unpack_entries(data, most, now_ms):
-    """List of at most `most` SeatEntry that fill data; RemoteError otherwise."""
+def unpack_entries(data, most, now_ms, seen=None):
+    """List of at most `most` SeatEntry that fill data; RemoteError otherwise.  seen: as for unpack_at."""
     out = []
     start = 0
     while start < len(data):
@@ -78,7 +78,7 @@ def unpack_entries(data, most, now_ms):
         seat = int.from_bytes(data[start : start + 2], "big")
         term = int.from_bytes(data[start + 2 : start + 6], "big")
         age = int.from_bytes(data[start + 6 : start + 8], "big")
-        box, start = unpack_at(data, start + HEAD)
+        box, start = unpack_at(data, start + HEAD, seen)
         out.append(SeatEntry(seat, term, box, now_ms - 1000 * age))
     return out
 

@@ -10,6 +10,9 @@ from .limits import PEERS, SESSIONS
 
 # The current one, and one spare: datagrams under it may still be on their way.
 PROVEN = const(2)
+# Sealed datagrams, and the time since a box was last heard, after which it may have moved.
+MOVED_UNANSWERED = const(3)
+MOVED_MS = const(1500)
 
 
 class Peer:
@@ -25,7 +28,19 @@ class Peer:
         self.current = None
         self.sessions = []  # oldest first
         self.heard_ms = 0
+        self.unanswered = 0  # datagrams sealed for it since it was heard
         self.greeting = None  # (hash of their HELLO, WELCOME) until they spoke under it
+
+    def heard(self, addr, now_ms):
+        """A datagram of the box itself came from addr."""
+        self.addr = addr
+        self.heard_ms = now_ms
+        self.unanswered = 0
+
+    def may_be_at(self, addr, now_ms):
+        """True if the box is silent where it was, and said to be at addr."""
+        silent = self.unanswered >= MOVED_UNANSWERED and now_ms - self.heard_ms >= MOVED_MS
+        return silent and addr != self.addr
 
 
 class Sessions:
@@ -42,11 +57,6 @@ class Sessions:
     def find(self, index):
         """(Peer, Session) of one of our indices, else None."""
         return self._indices.get(index)
-
-    def known(self, id):
-        """True if we can speak with id without greeting it."""
-        peer = self.table.get(id)
-        return bool(peer and peer.current)
 
     def new_index(self):
         """4 bytes that name no session of ours."""

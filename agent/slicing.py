@@ -246,8 +246,8 @@ class Slicing:
                 entries.append(entry)
         return pack_entries(entries, node.now_ms)
 
-    def hear(self, told):
-        """Take what a shuffle carried; slices we do not know are passed over."""
+    def hear(self, told, seen):
+        """Take what a shuffle from the address `seen` carried; slices we do not know are passed over."""
         if len(told) > SLICES_TOLD:
             raise RemoteError("too many slices")
         now_ms = self._node.now_ms
@@ -255,8 +255,8 @@ class Slicing:
         for row in told:
             if not holds(("h", "b", "b", "u", "u"), row):
                 raise RemoteError("slice gossip")
-            seats = unpack_entries(row[1], SEATS_TOLD, now_ms)
-            heard.append((row, seats, unpack_offers(row[2], CANDIDATES_TOLD, now_ms)))
+            seats = unpack_entries(row[1], SEATS_TOLD, now_ms, seen)
+            heard.append((row, seats, unpack_offers(row[2], CANDIDATES_TOLD, now_ms, seen)))
         for row, seats, offers in heard:
             slice = self.slices.get(row[0])
             if slice:

@@ -8,7 +8,6 @@ is refused at once.
 
 from ..backoff import Backoff
 from ..compat import const
-from ..errors import LocalError
 from . import udp
 
 # Tries are this far apart at first, and at most: an address comes without a word.
@@ -17,14 +16,12 @@ MOST_MS = const(10000)
 
 
 def own_addresses(settings):
-    """(address to listen on, address others use), both packed.  LocalError; udp.NotYet for a name."""
+    """(address to listen on, address to tell others), both packed.  LocalError; udp.NotYet for a name.
+
+    A wildcard is told as it is: who hears it takes the address that it sees.
+    """
     listen = udp.resolve(settings.listen)
-    if settings.advertise:
-        return listen, udp.resolve(settings.advertise)
-    if settings.reachable and not any(listen[:-2]):
-        raise LocalError("listen is %s: set advertise to the address other boxes use, or reachable = 0"
-                         % settings.listen)
-    return listen, listen
+    return listen, udp.resolve(settings.advertise) if settings.advertise else listen
 
 
 class Wait:
@@ -44,7 +41,7 @@ class Wait:
         self._say = say
 
     def open(self, counters):
-        """(udp.Socket, address others use); None if the agent is stopped meanwhile.  LocalError."""
+        """(udp.Socket, address to tell others); None if the agent is stopped meanwhile.  LocalError."""
         waited = False
         while True:
             try:

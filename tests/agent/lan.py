@@ -137,6 +137,7 @@ class Lan:
         self._due = {}
         self.rng = Rng(b"lan %d" % seed)
         self.queue = []
+        self.sites = {}  # node number: the network it has moved to, 1 to 255
         self.nodes = []
         self.down = []
         self.events = {}  # node number: events other than logs
@@ -164,7 +165,8 @@ class Lan:
         return Node(config, identity, trust, store, rng, self.now_ms, WALL_S, self.address(number), controller, TableLadder)
 
     def address(self, number):
-        return bytes((10, 0, number >> 8, number & 255, 0x1B, 0x58))
+        """Where the node is now, packed."""
+        return bytes((10, self.sites.get(number, 0), number >> 8, number & 255, 0x1B, 0x58))
 
     def descriptor(self, number):
         return Descriptor(self.nodes[number].id, self.address(number))
@@ -227,7 +229,7 @@ class Lan:
                 self.queue = [row for row in self.queue if row[0] > self.now_ms]
             for _, _, data, source, target in arrived:
                 number = target[2] << 8 | target[3]
-                if number in self._due:
+                if number in self._due and target == self.address(number):
                     self.nodes[number].receive(data, source, self.now_ms)
                     self._drain(number)
                     self._reckon(number)

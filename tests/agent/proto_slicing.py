@@ -90,7 +90,7 @@ def test_what_is_told_fits_its_caps_and_is_heard():
             assert len({e.seat for e in entries}) == len(entries)
             if id == slice.manifest.id:
                 assert len(entries) == SEATS_TOLD and min(slice.seats) in [e.seat for e in entries]
-        node.slicing.hear(told)
+        node.slicing.hear(told, ADDR)
     assert len(seen) == 4
 
 
