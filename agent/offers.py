@@ -54,13 +54,14 @@ class Offers:
         """The least rank of all candidates, None without any."""
         return min([offer.rank for offer in self.table.values()]) if self.table else None
 
-    def freshest(self):
-        """Descriptor of the candidate heard of last, None without any."""
+    def freshest(self, prefer):
+        """Descriptor of the candidate heard of last, of those for which prefer(Descriptor) if any; else None."""
         best = None
         for offer in self.table.values():
-            if best is None or offer.heard_ms > best.heard_ms:
-                best = offer
-        return best.box if best else None
+            key = (prefer(offer.box), offer.heard_ms)
+            if best is None or key > best[0]:
+                best = (key, offer.box)
+        return best[1] if best else None
 
     def tell(self, node, own):
         """Bytes of some offers: `own` (Descriptors) first, the least by rank, and others by lot."""

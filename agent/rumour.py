@@ -21,10 +21,10 @@ from .limits import (
     MANIFEST_BYTES, MANIFESTS, MESSAGE_BYTES, RUMOUR_ASKED, RUMOUR_FANOUT, RUMOUR_FEEDBACK,
     RUMOUR_LEAST, RUMOUR_LISTENERS, RUMOURS_REFUSED,
 )
+from .sessions import listens
 from .wanted import Entry, Wanted
 from .wire.hashes import sha256
 from .wire.messages import DIGEST, HAVE, holds, pack
-from .wire.seal import FLAG_REACHABLE
 
 # Expiry is looked at when the first is due by our clock, and this often anyway.
 SWEEP_LEAST_MS = const(1000)
@@ -37,8 +37,6 @@ SHUN_SLOW_MS = const(10000)
 REFUSED_MS = const(60000)
 # An answer to our ranges comes within this.
 ASKED_MS = const(5000)
-# A NAT forgets us after 30 s of silence; later we need not try.
-NAT_MS = const(25000)
 RANGES = const(16)
 RANGE_BYTES = const(4)
 # Entries of (id 16, seq, hash 32, size) that surely fit one message.
@@ -189,7 +187,7 @@ class Rumours:
         now = self._node.now_ms
         near = []
         for peer in self._node.peers.table.values():
-            if peer.current and (peer.flags & FLAG_REACHABLE or now - peer.heard_ms < NAT_MS):
+            if listens(peer, now):
                 near.append(peer)
         near = sorted(near, key=lambda peer: -peer.heard_ms)[:RUMOUR_LISTENERS] or self._node.membership.reachable()
         return [box for box in near if box.id not in tellers and not self._node.is_tombstoned(box.id)]

@@ -7,12 +7,20 @@ sessions never push out proven ones.
 
 from .compat import const
 from .limits import PEERS, SESSIONS
+from .wire.seal import FLAG_REACHABLE
 
 # The current one, and one spare: datagrams under it may still be on their way.
 PROVEN = const(2)
 # Sealed datagrams, and the time since a box was last heard, after which it may have moved.
 MOVED_UNANSWERED = const(3)
 MOVED_MS = const(1500)
+# A NAT forgets us after 30 s of silence; later we need not try.
+NAT_MS = const(25000)
+
+
+def listens(peer, now_ms):
+    """True if a Peer can be told something unasked: no NAT is before it, or one that still knows us."""
+    return bool(peer.current and (peer.flags & FLAG_REACHABLE or now_ms - peer.heard_ms < NAT_MS))
 
 
 class Peer:
