@@ -27,6 +27,8 @@ MINUTES ?= 10
 CONFORMANCE ?=
 ENGINES ?=
 FILES ?=
+# The knob of `make hosts`: files of cases, by name.
+CASES ?=
 # The knobs of `make firmware`: the key that signs the feed.
 FEED_KEY ?=
 # The processors of its static executables, or of `make sysroots`; empty: all of them, or those of CI.
@@ -43,7 +45,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x bench bench-container jobs-in-a-row swarm conformance fuzz sysroots powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-container jobs-in-a-row swarm conformance fuzz sysroots powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -72,6 +74,11 @@ test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x: 
 	@$(BIN)/python tests/setup/debian.py qemu
 	@$(BIN)/python -m backfence.sim.live.sysroots $*
 	@$(BIN)/python -m pytest --at-once --interpreters '$*' $(PORTABLE)
+
+hosts: $(VENV)/test.stamp ## Run fleets on hosts of their own: routers, partitions, new addresses, NATs, loss (CASES="families links nat paths"; needs root)
+	@$(BIN)/python tests/setup/debian.py hosts
+	@$(BIN)/python -m backfence.sim.live.sysroots armhf mips
+	@$(BIN)/python -m pytest -v -s $(foreach case,$(or $(CASES),families links nat paths),tests/hosts/case_$(case).py)
 
 bench: $(VENV)/test.stamp ## Take the figures, beside their references, into build/bench (BENCH="NAME ..." NODES=N,N SEED=N)
 	@$(BIN)/python -m backfence.sim bench $(BENCH) $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')

@@ -1,9 +1,9 @@
 """Installs the Debian packages that the tests need and the machine lacks.
 
-    debian.py [machine | firmware | qemu]
+    debian.py [machine | firmware | qemu | hosts]
 
 With `machine`: what `make powercut` needs, with `firmware`: `make firmware`, with `qemu`:
-`make test-qemu`, and no more.  Uses the machine's own package sources.  Needs root only if something is missing.
+`make test-qemu`, with `hosts`: `make hosts`, and no more.  Uses the machine's own package sources.  Needs root only if something is missing.
 """
 
 import os
@@ -19,6 +19,7 @@ BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 PACKAGES = {
     "mosquitto": "a second MQTT broker beside the embedded one",
     "mosquitto-clients": "a client that knows nothing of us",
+    "iproute2": "hosts as network namespaces",
     "qemu-user-static": "the other processors",
     "iproute2": "networks of their own for agents",
     "clang": "C programs to WebAssembly",
@@ -66,7 +67,19 @@ QEMU = {
     "xz-utils": "unpacking their sources",
     "debian-archive-keyring": "the signatures of the sysroots' packages",
 }
-GROUPS = {(): PACKAGES, ("machine",): MACHINE, ("firmware",): FIRMWARE, ("qemu",): QEMU}
+# For `make hosts`: its NATs and counters beside what the cheap ones of `make test` need.
+HOSTS = {
+    "iproute2": "hosts as network namespaces",
+    "nftables": "their NATs, and counters of what passes",
+    "conntrack": "what a NAT remembers",
+    "mosquitto": "the fleet's broker",
+    "qemu-user-static": "boxes of other processors",
+    "gcc-mips-linux-gnu": "the interpreter for one of them",
+    "bzip2": "unpacking its sources",
+    "xz-utils": "unpacking its sources",
+    "debian-archive-keyring": "the signatures of its packages",
+}
+GROUPS = {(): PACKAGES, ("machine",): MACHINE, ("firmware",): FIRMWARE, ("qemu",): QEMU, ("hosts",): HOSTS}
 
 
 def missing(packages):
@@ -103,7 +116,7 @@ def main():
         sys.exit("Error: this needs Debian (or Ubuntu): apt-get is not here")
     packages = GROUPS.get(tuple(sys.argv[1:]))
     if packages is None:
-        print("usage: debian.py [machine | firmware | qemu]", file=sys.stderr)
+        print("usage: debian.py [machine | firmware | qemu | hosts]", file=sys.stderr)
         sys.exit(2)
     names = missing(packages)
     if not names:
