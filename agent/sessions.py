@@ -6,6 +6,7 @@ sessions never push out proven ones.
 """
 
 from .compat import const
+from .descriptor import REACHABLE
 from .limits import PEERS, SESSIONS
 from .wire.seal import FLAG_REACHABLE
 
@@ -21,6 +22,12 @@ NAT_MS = const(25000)
 def listens(peer, now_ms):
     """True if a Peer can be told something unasked: no NAT is before it, or one that still knows us."""
     return bool(peer.current and (peer.flags & FLAG_REACHABLE or now_ms - peer.heard_ms < NAT_MS))
+
+
+def answers(node, box):
+    """True unless a NAT keeps our word from a box (Descriptor)."""
+    peer = node.peers.table.get(box.id)
+    return bool(box.flags & REACHABLE or peer and listens(peer, node.now_ms))
 
 
 class Peer:

@@ -19,14 +19,13 @@ bound to them stays where it is.
 
 from .choice import preference
 from .compat import const
-from .descriptor import REACHABLE
 from .errors import RemoteError
 from .limits import ABSORBED, CANDIDATES_TOLD, SEAT_HINTS, SEATS_TOLD, SLICES_TOLD, VIEW
 from .offers import Offers, unpack_offers
 from .predicate import holds as predicate_holds
 from .reshape import RESHAPE_MS, held
 from .seat import TERM_JUMP, SeatEntry, pack_entries, rank, unpack_entries
-from .sessions import listens
+from .sessions import answers
 from .sizes import Sizes
 from .wire.messages import holds
 
@@ -310,12 +309,7 @@ class Slicing:
     def candidate(self, slice_id):
         """The Descriptor of the freshest candidate, one that answers if there is any; else None."""
         slice = self.slices.get(slice_id)
-        return slice.offers.freshest(self._answers) if slice else None
-
-    def _answers(self, box):
-        """True unless a NAT keeps our word from the box."""
-        peer = self._node.peers.table.get(box.id)
-        return bool(box.flags & REACHABLE or peer and listens(peer, self._node.now_ms))
+        return slice.offers.freshest(lambda box: answers(self._node, box)) if slice else None
 
     def spent(self, slice_id, id):
         """A candidate that sits, is busy or does not answer is one no more."""
