@@ -5,6 +5,7 @@ before a fixture is asked for.
 """
 
 import contextlib
+import importlib.util
 
 import pytest
 
@@ -23,6 +24,9 @@ def told():
         raise pytest.fail.Exception(words, pytrace=False) from None
     except (Missing, BuildError) as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
+    except ModuleNotFoundError as error:
+        words = f"Python's package {error.name} is missing: run `pip install 'backfence[live]'`"
+        raise pytest.fail.Exception(words, pytrace=False) from None
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +35,9 @@ def broker(tmp_path_factory):
     from backfence.bootstrap.operator.broker import Broker
 
     with told():
+        # It runs in a process of its own, which could only say so in its log.
+        if importlib.util.find_spec("amqtt") is None:
+            raise ModuleNotFoundError(name="amqtt")
         started = Broker.start(str(tmp_path_factory.mktemp("broker") / "broker.log"))
     yield str(started)
     started.stop()

