@@ -10,12 +10,29 @@ if hasattr(gc, "threshold"):  # MicroPython; before the imports, whose garbage i
     gc.threshold(COLLECT_BYTES)
 
 
+def _prepare():
+    """main.prepare(), whose module is forgotten: what only the start needs takes no heap for weeks."""
+    from . import edge
+    from .edge.main import prepare
+
+    prepared = prepare(sys.argv[1:])
+    del sys.modules[edge.__name__ + ".main"], edge.main
+    return prepared
+
+
 def start():
     """Load and run the agent; its exit code."""
-    try:
-        from .edge.main import main
+    from .errors import LocalError
 
-        return main(sys.argv[1:])
+    try:
+        loop = _prepare()
+        if isinstance(loop, int):
+            return loop
+        loop.run()
+        return loop.code
+    except LocalError as problem:
+        sys.stderr.write("Error: %s\n" % problem)
+        return 1
     except MemoryError:
         sys.stderr.write("Error: the heap is too small; start with -X heapsize=1wM or more\n")
         return 1

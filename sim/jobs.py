@@ -9,7 +9,8 @@ from the box's own disk, so a job that starts without them is seen.
 import hashlib
 import random
 
-from ..agent.container import Limits, Outcome, Refused
+from ..agent.container.limits import Limits, Refused
+from ..agent.container.outcome import Outcome
 
 # Output of a model job: long enough to need more than one chunk when asked for.
 OUTPUT_BYTES = 64

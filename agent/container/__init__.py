@@ -5,30 +5,24 @@ started with bytes on stdin, arguments and an allowance of fuel, then run:
 
     while not load():                # other work, between steps of a few ms
         ...
-    from .container.admission import Admission
+    from .container.admission import Admission, Limits
     admission = Admission(data, Limits())
     while not admission.step():      # raises Refused with one clear line
         ...                          # other work, likewise
     instance = admission.program.start(stdin, args, fuel, output_cap, pages, deterministic, seed)
     outcome = instance.run(tick)     # tick() -> True to go on, False to cancel
 
-Nothing outside this package knows how the code is run.  What this file imports is all
-that a box pays for which never runs a job; the rest is loaded before the first one,
-and of the engines only what a program needs.
+Nothing outside this package knows how the code is run.  A box that never runs a job
+pays for this file and arena.py alone; the rest is loaded before the first one, and of
+the engines only what a program needs.
 """
 
 import sys
 
-from .arena import reserve
-from .limits import Limits, NoRoom, Refused
-from .outcome import Outcome
-
-__all__ = ("Limits", "NoRoom", "Outcome", "Refused", "load", "reserve")
-
 # Modules in an order in which each finds loaded what it imports.
 _COMMON = (
-    "reader", "opcodes", "scan", "validate", "decode", "trap", "arithmetic", "memory", "without_files", "wasi",
-    "instance", "room", "machine", "admission",
+    "limits", "outcome", "reader", "opcodes", "scan", "validate", "decode", "trap", "arithmetic", "memory",
+    "without_files", "wasi", "instance", "room", "machine", "admission",
 )
 _ENGINES = {
     "translated": (

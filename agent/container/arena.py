@@ -9,7 +9,6 @@ indices; a bytearray does.)
 import sys
 from array import array
 
-from .limits import PAGE_BYTES
 from .mode import machine_mode
 
 _MICROPYTHON = sys.implementation.name == "micropython"
@@ -18,13 +17,13 @@ _MICROPYTHON = sys.implementation.name == "micropython"
 _arena = None
 
 
-def reserve(pages):
-    """Set memory for jobs aside once, when the agent starts and its heap is whole.
+def reserve(size):
+    """Set `size` bytes (whole pages) aside for jobs once, when the agent starts and its heap is whole.
 
-    Jobs of up to `pages` pages then need no large allocation; larger ones try the heap.
+    Jobs of that much memory then need no large allocation; larger ones try the heap.
     """
     global _arena
-    raw, words = allocate(pages * PAGE_BYTES, machine_mode())
+    raw, words = allocate(size, machine_mode())
     _arena = memoryview(raw), words if words is None else memoryview(words)
 
 

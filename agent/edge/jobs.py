@@ -9,8 +9,7 @@ the job's share of the processor demands.
 import gc
 
 from ..compat import const
-from ..container import Limits, NoRoom, Outcome, Refused, load
-from ..container.limits import TICK_FUEL
+from ..container import load
 from ..limits import BLOB_BYTES
 
 # Admitted programs kept: two workloads may take turns.  Oldest dropped, and all
@@ -82,6 +81,7 @@ class Jobs:
         self._since_ms = 0
         self._ticked_ms = 0
         self._instance = None
+        self._most_fuel = 0  # between two ticks of it
 
     def active(self):
         """True while there is a job, running or not."""
@@ -116,6 +116,8 @@ class Jobs:
         """Do a little for the job, or run it to its end."""
         if not self._job:
             return
+        from ..container.limits import NoRoom, Refused  # nothing of it is loaded before the first job
+
         self._since_ms = self._clock.now()
         try:
             outcome = self._advance()
@@ -157,7 +159,7 @@ class Jobs:
         if passed_ms > PACE_MS:
             instance.quantum = max(QUANTUM, instance.quantum * PACE_MS // passed_ms)
         elif passed_ms < PACE_MS:
-            instance.quantum = min(TICK_FUEL, instance.quantum * 2)
+            instance.quantum = min(self._most_fuel, instance.quantum * 2)
 
     def _blame(self):
         """Kind of outcome for a job that memory ran out under."""
@@ -166,6 +168,8 @@ class Jobs:
         return "memory" if again else "cancelled"
 
     def _outcome(self, kind, reason):
+        from ..container.outcome import Outcome
+
         return Outcome(kind, reason=reason)
 
     def _drop_programs(self):
@@ -204,7 +208,7 @@ class Jobs:
     def _admit(self):
         if not load():
             return None
-        from ..container.admission import Admission, engines
+        from ..container.admission import Admission, Limits, engines
 
         if self._admission is None:
             data = self._node.store.get(self._job.program)
@@ -236,7 +240,7 @@ class Jobs:
         self.running = True
         self._instance = instance
         self._ticked_ms = self._clock.now()
-        instance.quantum = QUANTUM
+        self._most_fuel, instance.quantum = instance.quantum, QUANTUM
         try:
             outcome = instance.run(self.tick)
         except RuntimeError as problem:

@@ -14,7 +14,7 @@ import sys
 
 from .. import __version__, config, peers, trust
 from ..compat import const
-from ..container import reserve
+from ..container.arena import reserve
 from ..counting import Counters
 from ..errors import LocalError, RemoteError
 from ..node import Node
@@ -32,7 +32,7 @@ _CONF_BYTES = const(8192)
 _KEY_BYTES = const(32)
 _PAGE_BYTES = const(65536)
 # Memory pages set aside for jobs, and the part of the heap they may take.
-_JOB_PAGES = const(4)
+_JOB_PAGES = const(2)
 _JOB_PART = const(4)
 
 
@@ -209,21 +209,17 @@ def set_aside():
     if hasattr(gc, "mem_free"):
         pages = min(_JOB_PAGES, gc.mem_free() // _JOB_PART // _PAGE_BYTES)
         if pages:
-            reserve(pages)
+            reserve(pages * _PAGE_BYTES)
 
 
-def main(argv):
-    """Run the agent until it is stopped; its exit code."""
+def prepare(argv):
+    """The Loop of the agent that the arguments ask for, ready to run; its exit code if it is none."""
     try:
         home = arguments(argv)
         if home is None:
             return 0
         set_aside()
-        loop = make_loop(home)
-        if loop is None:
-            return 0
-        loop.run()
-        return loop.code
+        return make_loop(home) or 0
     except Usage as problem:
         sys.stderr.write("Error: %s\n%s\n" % (problem, USAGE))
         return 2

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from ...agent import container, limits
-from ...agent.container.admission import Admission
+from ...agent import limits
+from ...agent.container.admission import Admission, Limits
 from ...agent.container.mode import Mode
 from ...agent.container.translated.translate import Translator
 
@@ -72,13 +72,13 @@ class Surveyor(Translator):
 class Survey:
     """A program that was read through, as boxes of both word sizes read it.
 
-    module: decode.Module.  functions: [Function], in order.  limits: container.Limits.
+    module: decode.Module.  functions: [Function], in order.  limits: container.limits.Limits.
     names: {index: str}.  stripped: its "name" section is gone.
     """
 
     def __init__(self, data):
-        """data: bytes of a .wasm.  Raises container.Refused with a box's own reason."""
-        self.limits = container.Limits(module_bytes=limits.BLOB_BYTES)
+        """data: bytes of a .wasm.  Raises container.limits.Refused with a box's own reason."""
+        self.limits = Limits(module_bytes=limits.BLOB_BYTES)
         admission = Admission(data, self.limits)
         while admission.decoder:
             admission.step()

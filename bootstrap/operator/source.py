@@ -18,7 +18,8 @@ import os
 import re
 import tomllib
 
-from ...agent import container, limits
+from ...agent import limits
+from ...agent.container.limits import Refused
 from . import manifests, program, reshape, results
 from .errors import OperatorError
 from .split import split
@@ -141,7 +142,7 @@ def check_program(data, path):
     """The program.Survey of a .wasm's bytes; OperatorError, with a box's own reason, if it would not be admitted."""
     try:
         return program.Survey(data)
-    except container.Refused as reason:
+    except Refused as reason:
         raise OperatorError(f"a box would refuse the program {path}: {reason}", program.fix(str(reason))) from None
 
 

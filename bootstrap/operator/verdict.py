@@ -2,7 +2,8 @@
 
 import sys
 
-from ...agent.container import Refused, room
+from ...agent.container import room
+from ...agent.container.limits import Refused
 from ...agent.container.limits import PAGE_BYTES
 from . import program, trial
 

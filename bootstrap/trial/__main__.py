@@ -8,7 +8,7 @@ import time
 # What a box has in its heap beside the container.
 from ...agent.edge import main as agent
 from ...agent import container
-from ...agent.container.admission import Admission, engines
+from ...agent.container.admission import Admission, Limits, Refused, engines
 from ...agent.limits import BLOB_BYTES
 from . import profile
 
@@ -61,7 +61,7 @@ class Trial:
                 # What stays without it was loaded for all programs.
                 program = None
                 self.report["heap"].append(heap_used())
-        except container.Refused as refusal:
+        except Refused as refusal:
             self.end("refused", str(refusal))
         except MemoryError as problem:
             self.profile = None
@@ -71,7 +71,7 @@ class Trial:
     def admit(self):
         """The Program; Refused, MemoryError."""
         began_ms = now_ms()
-        limits = container.Limits(module_bytes=BLOB_BYTES)
+        limits = Limits(module_bytes=BLOB_BYTES)
         if self.profile:
             admission = profile.Admission(self.data, limits, self.profile)
         else:

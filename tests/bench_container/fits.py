@@ -14,17 +14,17 @@ PAGE_BYTES = 65536
 
 def load(engine):
     """Loads the container as an agent does: a page while the heap is whole, then the machine."""
-    from backfence.agent.container import reserve
+    from backfence.agent.container.arena import reserve
     from backfence.agent.container.admission import engines
 
-    reserve(1)
+    reserve(1 << 16)
     if engine == "machine" and engine not in engines():
         raise SystemExit("the machine does not load")
 
 
 def run(engine, data):
     """One run of a WASI command that reads its rounds on standard input."""
-    from backfence.agent.container import Limits
+    from backfence.agent.container.limits import Limits
     from backfence.agent.container.admission import Admission
 
     admission = Admission(data, Limits(), engine=engine)

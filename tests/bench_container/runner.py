@@ -15,7 +15,7 @@ import time
 
 def admit(engine, data):
     """The program, admitted in steps as a box does."""
-    from backfence.agent.container import Limits
+    from backfence.agent.container.limits import Limits
     from backfence.agent.container.admission import Admission
 
     # Benches may be larger than a box's default.

@@ -17,7 +17,7 @@ import json
 import struct
 import sys
 
-from backfence.agent.container import Limits, Refused
+from backfence.agent.container.limits import Limits, Refused
 from backfence.agent.container.admission import Admission, engines
 from backfence.agent.container.reader import F32, F64, I32, I64
 from backfence.agent.container.trap import Unwind

@@ -7,7 +7,8 @@ A line names the file, the kind of outcome, the fuel used and the output's SHA-2
 
 import sys
 
-from backfence.agent.container import Limits, reserve
+from backfence.agent.container.arena import reserve
+from backfence.agent.container.limits import Limits
 from backfence.agent.container.admission import Admission, engines
 from backfence.agent.wire.hashes import sha256
 
@@ -24,7 +25,7 @@ def line(path, engine):
     return "%s %s %d %s" % (path, outcome.kind, outcome.fuel, sha256(bytes(outcome.output)).hex())
 
 
-reserve(2)
+reserve(2 << 16)
 for path in sys.argv[1:]:
     for engine in engines():
         print(line(path, engine))

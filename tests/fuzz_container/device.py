@@ -14,7 +14,9 @@ import json
 import struct
 import sys
 
-from backfence.agent.container import Limits, Refused, admission, reserve
+from backfence.agent.container import admission
+from backfence.agent.container.arena import reserve
+from backfence.agent.container.limits import Limits, Refused
 from backfence.agent.container.admission import Admission
 
 OUTPUT_CAP = 1000
@@ -138,7 +140,7 @@ def load(line):
 
 def main(path, names):
     """Run the batch; each case on each engine."""
-    reserve(2)
+    reserve(2 << 16)
     known = engines()  # compiles the machine, where there is one
     with open(path) as file:
         for number, line in enumerate(file):

@@ -12,7 +12,7 @@ import edges
 import pytest
 from modules import I32, function, i32, module
 
-from backfence.agent.container import Limits, Refused
+from backfence.agent.container.limits import Limits, Refused
 from backfence.agent.container.admission import Admission
 from backfence.agent.container.mode import Mode
 from backfence.agent.container.translated import code

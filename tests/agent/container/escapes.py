@@ -2,7 +2,9 @@
 
 from modules import I32, command, function, get, i32, load, module, tick, u
 
-from backfence.agent.container import Limits, Refused, admission, arena, reserve
+from backfence.agent.container import admission, arena
+from backfence.agent.container.arena import reserve
+from backfence.agent.container.limits import Limits, Refused
 from backfence.agent.container.admission import Admission
 
 PAGE = 65536
@@ -10,7 +12,7 @@ OUT = ("trap", "out of bounds memory access")
 # Memory of the agent's, before and after the jobs' arena.
 _GUARD = 0xA5
 _before = bytearray(bytes([_GUARD]) * 4096)
-reserve(2)
+reserve(2 << 16)
 _after = bytearray(bytes([_GUARD]) * 4096)
 
 # Sums its page's first and last words and 7: 7 where the memory is clean.

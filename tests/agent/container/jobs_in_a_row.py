@@ -9,7 +9,8 @@ after the first rounds and at the end, and exits 1 if either has grown.
 import gc
 import sys
 
-from backfence.agent.container import Limits, reserve
+from backfence.agent.container.arena import reserve
+from backfence.agent.container.limits import Limits
 from backfence.agent.container.admission import Admission, engines
 
 WARM = 6
@@ -35,7 +36,7 @@ def in_use():
 
 def main(count, paths):
     """All jobs, on each engine in turn; the exit status."""
-    reserve(2)
+    reserve(2 << 16)
     names = engines()
     rounds = 0
     kinds = {}

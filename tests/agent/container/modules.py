@@ -1,6 +1,6 @@
 """A small assembler of WebAssembly modules for the portable tests."""
 
-from backfence.agent.container import Limits
+from backfence.agent.container.limits import Limits
 from backfence.agent.container.admission import Admission, engines
 
 I32, I64, F32, F64 = 0x7F, 0x7E, 0x7D, 0x7C

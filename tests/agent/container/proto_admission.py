@@ -2,7 +2,7 @@
 
 from modules import END, I32, admit, command, function, get, i32, i64, load, module, run, section, u
 
-from backfence.agent.container import Limits, Refused
+from backfence.agent.container.limits import Limits, Refused
 
 
 def refusal(data, limits=None, is_command=False):

@@ -2,11 +2,11 @@
 
 from modules import I32, command, function, get, i32, load, module, run, start, tick
 
-from backfence.agent.container import reserve
+from backfence.agent.container.arena import reserve
 
 
 def test_jobs_share_the_arena_but_see_nothing_of_each_other():
-    reserve(2)
+    reserve(2 << 16)
     grow = function((I32,), (I32,), get(0) + b"\x40\0")
     peek = function((I32,), (I32,), get(0) + load(0x28))
     poke = function((I32,), (), get(0) + get(0) + load(0x36))

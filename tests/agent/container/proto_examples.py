@@ -5,7 +5,7 @@ test_examples.py compares what is said here with wasmtime.
 
 from hashlib import sha256
 
-from backfence.agent.container import Limits
+from backfence.agent.container.limits import Limits
 from backfence.agent.container.admission import Admission, engines
 from modules import tick
 

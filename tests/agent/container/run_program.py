@@ -10,7 +10,8 @@ import gc
 import json
 import sys
 
-from backfence.agent.container import Limits, Outcome, Refused
+from backfence.agent.container.limits import Limits, Refused
+from backfence.agent.container.outcome import Outcome
 from backfence.agent.container.admission import Admission, engines
 
 

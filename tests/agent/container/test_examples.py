@@ -17,7 +17,7 @@ from pathlib import Path
 import proto_examples
 import pytest
 import wasmtime
-from backfence.agent.container import Limits, Refused
+from backfence.agent.container.limits import Limits, Refused
 from backfence.agent.container.admission import Admission
 from backfence.bootstrap.operator import source
 from backfence.sim.live import interpreters

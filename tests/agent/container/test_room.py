@@ -11,9 +11,10 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[2] / "examples"
 # hello has wasi-libc's malloc, the largest function that a job's library brings.
 ADMIT = f"""
-from backfence.agent.container import Limits, NoRoom, reserve
+from backfence.agent.container.arena import reserve
+from backfence.agent.container.limits import Limits, NoRoom
 from backfence.agent.container.admission import Admission
-reserve(1)
+reserve(1 << 16)
 data = open("{EXAMPLES / 'hello.wasm'}", "rb").read()
 admission = Admission(data, Limits(), engine="translated")
 try:

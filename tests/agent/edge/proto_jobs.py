@@ -235,6 +235,7 @@ def test_a_programs_ticks_keep_their_pace():
 
     box = Box()
     box.loop.jobs._instance = paced = Paced()
+    box.loop.jobs._most_fuel = 20000
     for passed_ms, quantum in ((16, 2000), (2, 2000), (1, 4000), (0, 8000), (0, 16000), (0, 20000), (0, 20000), (9999, 250)):
         box.loop.jobs._pace(passed_ms)
         assert paced.quantum == quantum, passed_ms
