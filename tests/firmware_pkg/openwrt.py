@@ -43,7 +43,6 @@ class Root:
         self.write("bin/logger", _LOGGER, 0o755)
         self.write("etc/passwd", "root:x:0:0:root:/root:/bin/ash\n")
         self.write("etc/group", "root:x:0:\n")
-        self.write("tmp/address", "198.51.100.7\n")
 
     def _made(self, name):
         path = self.folder / name

@@ -75,7 +75,6 @@ def test_a_box_is_installed_enrolled_upgraded_and_cleared(packages, operator, tm
     own = root.read("etc/config/backfence") + f"option listen '127.0.0.1:{free_port()}'\noption status_ms '200'\n"
     root.write("etc/config/backfence", own, 0o600)
     root.write("tmp/procd.run", "")
-    root.write("tmp/address", "127.0.0.1\n")
     _, run = root.service("start")
     assert run.returncode == 0, run.stdout
     try:

@@ -25,7 +25,6 @@ def box(root):
     root.write("etc/passwd", "root:x:0:0::/:/bin/sh\nbackfence:x:32768:32768::/:/bin/false\n")
     root.write("etc/group", "backfence:x:32768:\n")
     root.write("etc/backfence/trust.cbor", b"\xa0")
-    root.write("tmp/address", "198.51.100.7\n")
     return root
 
 
@@ -66,14 +65,13 @@ def test_the_agent_reads_what_the_script_writes(box):
     assert f"broker_password = {password}\n" in path.read_text()
     read = config.parse(path.read_text())
     assert read.listen == "0.0.0.0:7000"
-    assert read.advertise == "198.51.100.7:7000"
     assert (read.region, read.class_, read.round_ms) == ("north wing", "gateway", 30000)
     assert (read.door, read.broker) == (1, "192.0.2.9:1883")
     assert read.store_dir == "/tmp/backfence"
 
 
-def test_an_advertised_address_is_kept_and_an_absent_network_leaves_it_out(box):
-    box.write("tmp/address", "\n")
+def test_no_address_is_advertised_but_the_one_that_is_set(box):
+    # An address of the moment would bind the box to it (docs/decisions/0014).
     start(box)
     assert config.parse(box.read("etc/backfence/agent.conf")).advertise == ""
     start(box, "option advertise '203.0.113.5:7000'\n")
@@ -181,9 +179,9 @@ def test_the_firewall_gets_one_rule_for_the_port_that_goes_with_the_service(box)
     assert ["open_data"] not in calls
 
 
-def test_a_changed_configuration_or_address_reloads_and_luci_learns_the_types(box):
-    calls, _ = start(box, "option network 'uplink'\n")
+def test_a_changed_configuration_reloads_a_changed_address_does_not_and_luci_learns_the_types(box):
+    calls, _ = start(box)
     assert ["add_reload_trigger", "backfence"] in calls
-    assert ["add_reload_interface_trigger", "uplink"] in calls
+    assert not [words for words in calls if "interface" in words[0]]
     [validation] = [words for words in calls if words[0] == "validation"]
     assert validation[1:4] == ["backfence", "agent", ""] and "round_ms:range(100,600000)" in validation
