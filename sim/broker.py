@@ -6,11 +6,11 @@ connection breaks, what is on its way is lost), and it comes back, with or
 without what it had retained.
 """
 
+from ..agent.backoff import Backoff
+from ..agent.edge.mqtt import RETRY_MOST_MS, RETRY_MS, STEADY_MS
+
 # How long a message or an acknowledgement takes, at least and at most.
 DELAY_MS = (5, 40)
-
-# How long a client waits before it tries again, at least and at most.
-RECONNECT_MS = (500, 4_000)
 
 # The keep-alive: the longest a client goes on believing in a dead broker.
 NOTICE_MS = (1, 5_000)
@@ -42,10 +42,16 @@ class Broker:
         self.kept = {}
         self.published = 0
         self.outages = 0
+        # When clients tried to connect, whether it was there or not.
+        self.tried_ms = []
         # Outages that cost it all it had kept.
         self.forgetful = 0
         self._clients = []
         self._rng = world.stream("broker")
+
+    def below(self, bound):
+        """As the agent's own source of randomness."""
+        return self._rng.randrange(bound)
 
     def delay(self, bounds=DELAY_MS):
         """A delay drawn from the seed."""
@@ -127,7 +133,7 @@ OUTBOX = 24
 
 
 class Client:
-    """The MQTT client on a box's edge: connects, reconnects, subscribes and publishes again.
+    """The MQTT client on a box's edge: connects, reconnects with the agent's own pauses, subscribes and publishes again.
 
     `life` numbers the connection: whatever belongs to an older one is lost.
     """
@@ -146,6 +152,8 @@ class Client:
         # When the last message toward the client, and from it, is through.
         self.clear_ms = 0
         self._sent_ms = 0
+        self._pauses = Backoff(broker, RETRY_MS, RETRY_MOST_MS)
+        self._since_ms = 0
         self._filters = {}
         # Publication number -> (topic, payload, retain, token).
         self._outbox = {}
@@ -154,7 +162,8 @@ class Client:
     def start(self):
         """The agent starts: the first attempt to connect."""
         self.life += 1
-        self.broker.world.after(self.broker.delay(), self._connect, self.life)
+        self._pauses.reset()
+        self.broker.world.after(self.broker.below(RETRY_MS), self._connect, self.life)
 
     def stop(self):
         """The agent is gone, and its connection with it."""
@@ -214,14 +223,21 @@ class Client:
         if life == self.life and self.online:
             self.online = False
             self.listener.disconnected()
-            self.broker.world.after(self.broker.delay(RECONNECT_MS), self._connect, self.life)
+            if self.broker.world.now_ms - self._since_ms >= STEADY_MS:
+                self._pauses.reset()
+            self._later(life)
+
+    def _later(self, life):
+        self.broker.world.after(self._pauses.next_ms(), self._connect, life)
 
     def _connect(self, life):
         if life != self.life or self.online:
             return
+        self.broker.tried_ms.append(self.broker.world.now_ms)
         if not self.broker.up:
-            self.broker.world.after(self.broker.delay(RECONNECT_MS), self._connect, life)
+            self._later(life)
             return
+        self._since_ms = self.broker.world.now_ms
         self.online = True
         self.attached = True
         self.broker.attach(self)

@@ -18,7 +18,8 @@ class Controller:
         self.world = world
         self.seeds = seeds
         self.live = True
-        self.asked = 0
+        # When it was asked.
+        self.asked_ms = []
         world.network.plug_in(self)
 
     def stop(self):
@@ -30,5 +31,5 @@ class Controller:
         """The real controller's answer."""
         reply = answer(self.seeds, data)
         if reply is not None:
-            self.asked += 1
+            self.asked_ms.append(self.world.now_ms)
             self.world.network.send(self, address, reply)

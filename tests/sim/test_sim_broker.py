@@ -37,7 +37,7 @@ def setting(count=2, **settings):
     clients = [Client(broker, Listener()) for _ in range(count)]
     for client in clients:
         client.start()
-    world.run_for(1_000)
+    world.run_for(2_000)
     return world, broker, clients
 
 

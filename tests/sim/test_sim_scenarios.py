@@ -2,6 +2,7 @@
 
 import pytest
 
+from backfence.agent import backoff, seeds
 from backfence.sim import run as runs
 from backfence.sim.lab import Lab
 
@@ -13,7 +14,7 @@ SMALL = {
     "restart-storm": 10, "rumour": 16, "slice": 14, "storm": 12, "terminate": 10, "two-slices": 11, "words": 10,
     "top-slice": 15, "unfillable": 24, "blackout": 16, "join-one-seed": 40, "long-partition": 14, "nat": 12,
     "revoked": 12,
-    "sudden-death": 30,
+    "sudden-death": 30, "power-cut": 20,
 }
 
 
@@ -38,3 +39,15 @@ def test_two_seeds_two_traces():
 def test_150_nodes_join_and_hear_of_a_manifest():
     report = perform("rumour", 150, 1)
     assert report["metrics"]["nodes"] == 150
+
+
+def test_without_contacts_first_and_chance_a_power_cut_is_a_stampede(monkeypatch):
+    def in_step(self):
+        pause_ms, self._pause_ms = self._pause_ms, min(self._most_ms, self._pause_ms * 2)
+        return pause_ms
+
+    monkeypatch.setattr(seeds, "CONTACTS_MS", 250)
+    monkeypatch.setattr(backoff.Backoff, "next_ms", in_step)
+    report = runs.perform(Lab("power-cut", 40, 1), runs.load("power-cut").play)
+    assert report["failure"].startswith("few ask the controller"), report["failure"]
+    assert report["metrics"]["seeds_asked"] >= 20 and report["metrics"]["broker_peak_when_back"] > 3
