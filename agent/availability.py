@@ -71,9 +71,10 @@ class Availability:
 
     def save(self, clean):
         """Write the state; clean: we are about to stop in good order."""
-        self._save_ms = self._node.now_ms + SAVE_MS
         row = [self._watched_s, self._up_s, self._last_wall_s, 0 if clean else SAVE_MS // 1000]
-        self._node.store.save_state("uptime", cbor.encode(row))
+        # Where the disk refuses, at the next look again.
+        written = self._node.store.save_state("uptime", cbor.encode(row))
+        self._save_ms = self._node.now_ms + (SAVE_MS if written else 0)
 
     def _load(self):
         data = self._node.store.load_state("uptime")

@@ -77,9 +77,9 @@ class Contacts:
         self._old = [contact for contact in self._old if contact.id != id]
 
     def save(self):
-        """Write them to flash."""
+        """Write them to flash; False if the disk refuses."""
         rows = [self._count, pack_all(self._recent), pack_all(self._old)]
-        self._node.store.save_state("contacts", cbor.encode(rows))
+        return self._node.store.save_state("contacts", cbor.encode(rows))
 
     def _load(self):
         data = self._node.store.load_state("contacts")

@@ -29,8 +29,8 @@ def raise_to(floors, manifest):
 
 
 def save(store, floors):
-    """Write them to flash, at once: a power cut must not lower one."""
-    store.save_state("floors", cbor.encode([[id] + floors[id] for id in sorted(floors)]))
+    """Write them to flash, at once: a power cut must not lower one.  False if the disk refuses."""
+    return store.save_state("floors", cbor.encode([[id] + floors[id] for id in sorted(floors)]))
 
 
 def load(store):

@@ -173,8 +173,7 @@ class Membership:
                 del self.doors[door.id]
         contact = self.remembered.choose(self.view)
         if contact and self.rounds >= self._save_round:
-            self._save_round = self.rounds + SAVE_ROUNDS
-            self.remembered.save()
+            self._save_round = self.rounds + (SAVE_ROUNDS if self.remembered.save() else FIRST_SAVE_ROUNDS)
         self._lonely = 0 if self.view else self._lonely + 1
         if contact and (self._lonely or self._node.rng.below(CONTACT_ROUNDS) == 0):
             self._begin(False, contact)

@@ -60,7 +60,7 @@ class Rumours:
         self.wanted = Wanted()
         self._refused = {}  # hash: until
         self._asked = {}  # id of a box that got our ranges: until
-        self._digest = None
+        self._digest = self._unsaved = None  # the latter: True while the disk refuses the floors
         self._sweep_ms = node.now_ms + SWEEP_MS
         self.due = self._sweep_ms
         self._resume()
@@ -156,7 +156,7 @@ class Rumours:
         self.manifests[manifest.id] = manifest
         self._digest = None
         if floors.raise_to(self.floors, manifest):
-            floors.save(self._node.store, self.floors)
+            self._unsaved = not floors.save(self._node.store, self.floors)
         self._sweep_ms = min(self._sweep_ms, self._next_sweep())
         self.due = min(self.due, self._sweep_ms)
         self._node.counters.bump("manifests_accepted")
@@ -219,6 +219,8 @@ class Rumours:
                 self._node.counters.bump("manifests_expired")
                 self._drop(manifest)
         # The floors stay: an older version may live longer than its successor.
+        if self._unsaved:
+            self._unsaved = not floors.save(self._node.store, self.floors)
 
     def _drop(self, manifest):
         del self.manifests[manifest.id]

@@ -10,6 +10,8 @@ from .wire import cbor
 from .wire.messages import holds
 
 SAVE_MS = const(6 * 3600 * 1000)
+# After the disk has refused.
+AGAIN_MS = const(60000)
 
 
 class Wall:
@@ -55,8 +57,8 @@ class Wall:
 
     def save(self):
         """Write the floor."""
-        self.due = self._node.now_ms + SAVE_MS
-        self._node.store.save_state("clock", cbor.encode([self._since(self._floor), self.incarnation]))
+        row = cbor.encode([self._since(self._floor), self.incarnation])
+        self.due = self._node.now_ms + (SAVE_MS if self._node.store.save_state("clock", row) else AGAIN_MS)
 
     def tick(self, now_ms):
         """Write the floor now and then."""

@@ -15,8 +15,24 @@ _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 # "blob-" and 64 hex digits, with room for one more word.
 _NAME_LENGTH = const(80)
 _TEMPORARY = ".tmp"
-_ENOSPC = const(28)  # MicroPython's errno does not name it
+# Linux's, which MicroPython's errno does not name.
+_ENOSPC = const(28)
+_EROFS = const(30)
+_REASONS = {
+    _ENOSPC: "the disk is full", _EROFS: "the disk is read-only", errno.EACCES: "permission denied",
+    errno.ENOENT: "no such directory",
+}
 _DIRECTORY_BIT = const(0x4000)
+
+
+def reason(problem):
+    """An OSError of a disk in words."""
+    return _REASONS.get(problem.errno, "error %s" % problem.errno)
+
+
+def has_no_room(problem):
+    """True if the disk takes nothing now, full or read-only; what is there can be read."""
+    return problem.errno in (_ENOSPC, _EROFS)
 
 
 def is_directory(path):
@@ -54,7 +70,7 @@ def replace_file(directory, name, data, durable=True):
     path = directory + "/" + name
     temporary = path + _TEMPORARY
     try:
-        file = open(temporary, "wb")
+        file = _open(directory, temporary, "wb")
         try:
             if file.write(data) != len(data):
                 raise OSError(_ENOSPC)
@@ -68,6 +84,17 @@ def replace_file(directory, name, data, durable=True):
         raise
     if durable:
         sync_directory(directory)
+
+
+def _open(directory, path, mode):
+    """Open a file to write, in a directory for which there may have been no room before."""
+    try:
+        return open(path, mode)
+    except OSError as problem:
+        if problem.errno != errno.ENOENT or is_directory(directory):
+            raise
+    make_directory(directory)
+    return open(path, mode)
 
 
 def sync_directory(path):
@@ -99,10 +126,15 @@ def _remove_quietly(path):
         pass
 
 
+def _names(directory):
+    return os.listdir(directory) if is_directory(directory) else []
+
+
 class Disk:
     """Three directories behind flat names: "state-..." and "slot-..." on flash, all else in the store.
 
     slots_directory: None for a box without slots, whose "slot-..." lie beside the state.
+    A directory that is missing is empty, and made when something is written.
     Names are lower-case letters, digits and "-"; another one is a LocalError.
     """
 
@@ -112,7 +144,7 @@ class Disk:
         self._slots = slots_directory or state_directory
         # What a power cut left half written is of no use.
         for directory in (self._state, self._store, self._slots):
-            for name in os.listdir(directory):
+            for name in _names(directory):
                 if name.endswith(_TEMPORARY):
                     _remove_quietly(directory + "/" + name)
 
@@ -157,7 +189,7 @@ class Disk:
         except OSError as problem:
             if problem.errno != errno.ENOENT:
                 raise
-            file = open(path, "w+b")
+            file = _open(self._directory(name), path, "w+b")
         try:
             if offset:
                 file.seek(offset)
@@ -198,4 +230,4 @@ class Disk:
 
     def names(self, prefix):
         """Names that begin with prefix, in no order."""
-        return [n for n in os.listdir(self._place(prefix)) if n.startswith(prefix) and not n.endswith(_TEMPORARY)]
+        return [n for n in _names(self._place(prefix)) if n.startswith(prefix) and not n.endswith(_TEMPORARY)]

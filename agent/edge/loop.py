@@ -59,6 +59,7 @@ class Loop:
         self.code = 0  # the exit code
         self._more = False  # the node has long work waiting
         self._starved = 0
+        self._disk_refused = False
         self._status_ms = self._look_ms = self._resolve_ms = 0
         self._names = Backoff(node.rng, udp.RESOLVE_MS, udp.RESOLVE_MOST_MS)
         self._log_room = LOG_LINES
@@ -200,6 +201,7 @@ class Loop:
         if now_ms >= self._look_ms:
             self._look_ms = now_ms + LOOK_MS
             self._look_at_box()
+            self._look_at_disk()
             self._resolve_controller(now_ms)
         if self._config.status_ms and now_ms >= self._status_ms:
             self._status_ms = now_ms + self._config.status_ms
@@ -214,6 +216,17 @@ class Loop:
         self.jobs.busy = bool(limit) and load > limit
         node.available = system.has_room(total, available) and not self.jobs.busy
         node.set_wall(self._clock.wall())
+
+    def _look_at_disk(self):
+        """Say once that something is not kept; the counters say how often."""
+        if self._disk_refused:
+            return
+        for name in ("store_errors", "status_unwritten", "beats_unwritten"):
+            if self._node.counters[name]:
+                self._disk_refused = True
+                self.log("warning", "the disk refuses something: what is not kept is lost at the next start; %s counts"
+                         % name)
+                return
 
     def _resolve_controller(self, now_ms):
         """Ask again for a controller's name that did not resolve, while alone."""

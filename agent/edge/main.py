@@ -106,15 +106,19 @@ def load_key(home):
 
 def _make_key(home):
     path = home + "/box.key"
+    private = True
     try:
         # The temporary file is made first, empty, for its owner alone.
         if hasattr(os, "open"):
             os.close(os.open(path + ".tmp", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        elif os.system("umask 077 && : > '" + path.replace("'", "'\\''") + ".tmp'"):
-            sys.stderr.write("warning: no shell to make %s private; check its mode\n" % path)
+        else:
+            quoted = path.replace("'", "'\\''")
+            private = not os.system("{ umask 077 && : > '" + quoted + ".tmp'; } 2>/dev/null")
         disk.replace_file(home, "box.key", system.entropy(_KEY_BYTES))
     except OSError as problem:
-        raise LocalError("cannot write %s: error %s" % (path, problem.errno))
+        raise LocalError("cannot write %s: %s" % (path, disk.reason(problem)))
+    if not private:
+        _say("warning: no shell to make %s private; check its mode" % path)
 
 
 def load_trust(home, identity):
@@ -136,14 +140,18 @@ def store_directory(home, settings):
 
 
 def open_disk(home, settings):
-    """disk.Disk of the home, its directories made.  LocalError."""
+    """disk.Disk of the home, its directories made if there is room.  LocalError."""
     state, store, slots = home + "/state", store_directory(home, settings), home + "/slots"
-    try:
-        for directory in (state, store, slots):
+    for directory in (state, store, slots):
+        try:
             disk.make_directory(directory)
+        except OSError as problem:
+            if not disk.has_no_room(problem):
+                raise LocalError("cannot make %s: %s" % (directory, disk.reason(problem)))
+    try:
         return disk.Disk(state, store, slots)
     except OSError as problem:
-        raise LocalError("cannot make or read %s, %s and %s: error %s" % (state, slots, store, problem.errno))
+        raise LocalError("cannot read %s, %s and %s: %s" % (state, slots, store, disk.reason(problem)))
 
 
 def make_link(settings, anchors, identity, rng, counters, poller, now_ms):

@@ -103,3 +103,35 @@ def test_a_seed_list_that_lost_its_end_is_asked_for_anew():
     for i in range(5):
         seeds.tick(1000 * i)
     assert node.asked[-1] == 0
+
+
+def test_a_full_disk_keeps_nobody_from_gossip_and_what_it_refused_is_written_when_it_has_room():
+    lan = Lan(2)
+    node = lan.nodes[0]
+    disk = node.store.disk
+    for name in disk.names("state-"):
+        disk.remove(name)
+    disk.full = True
+    lan.restart(0)
+    node = lan.nodes[0]
+    lan.nodes[1].membership.join([lan.descriptor(0)])
+    lan.run(60000)
+    assert node.id in lan.nodes[1].membership.view and node.counters["store_errors"] > 0
+    disk.full = False
+    assert lan.push(0, {"kind": "slice", "name": "edge", "seats": 9}) == []
+    lan.run(100)
+    # The body found room before, the floors did not.
+    write, disk.write = disk.write, refuse
+    lan.push(0, {"kind": "slice", "name": "edge", "seats": 8, "seq": 2})
+    lan.run(100)
+    disk.remove("state-floors")
+    disk.write = write
+    lan.run(310000)
+    assert sorted(disk.names("state-")) == ["state-clock", "state-contacts", "state-floors", "state-uptime"]
+    assert node.counters["store_errors"] > 0
+    lan.restart(0)
+    assert [row[0] for row in lan.nodes[0].rumours.floors.values()] == [2]
+
+
+def refuse(name, data):
+    raise OSError(28)

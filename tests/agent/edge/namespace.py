@@ -10,7 +10,7 @@ import brokers
 class Namespace:
     """A network namespace, and a mount namespace in which /etc/hosts is the test's.
 
-    prefix: the words that run a program inside.
+    prefix: the words that run a program inside; root: its file systems, seen from outside.
     """
 
     def __init__(self, folder):
@@ -25,6 +25,7 @@ class Namespace:
         assert self._holder.stdout.readline() == "ready\n"
         # Without a table of local addresses, which loopback's first makes, any address may be bound.
         self.prefix = ("nsenter", f"--target={self._holder.pid}", "--net", "--mount", f"--wdns={os.getcwd()}")
+        self.root = f"/proc/{self._holder.pid}/root"
         self.run("ip", "link", "set", "lo", "up")
         self.run("ip", "link", "set", "lo", "down")
 
