@@ -152,7 +152,7 @@ def test_signed_time_raises_the_wall_and_nothing_lowers_it():
     push(lan, edge(1, issued=WALL_S + 5000, expires=WALL_S + 9000))
     assert lan.nodes[0].wall_s() == WALL_S + 5000
     assert push(lan, edge(1, name="b", expires=WALL_S + 4999)) == REFUSED_EXPIRED
-    lan.nodes[0].leave(lan.now_ms)
+    lan.nodes[0].leave(lan.now_ms).keep()
     lan.restart(0)
     assert lan.nodes[0].wall_s() == WALL_S + 5000
 
@@ -162,7 +162,7 @@ def test_a_wrong_system_clock_leaves_no_trace():
     node = lan.nodes[0]
     node.set_wall(WALL_S + 10**8)
     assert push(lan, edge(1, expires=WALL_S + 10**7)) == REFUSED_EXPIRED
-    node.leave(lan.now_ms)
+    node.leave(lan.now_ms).keep()
     lan.restart(0)
     node = lan.nodes[0]
     assert node.wall_s() == WALL_S
