@@ -4,20 +4,35 @@ import gc
 import sys
 
 # Garbage left lying between live objects is what breaks a small heap up, not its
-# amount: collect after so many bytes, rather than when the heap is full.
-COLLECT_BYTES = 65536
-if hasattr(gc, "threshold"):  # MicroPython; before the imports, whose garbage is the worst
-    gc.threshold(COLLECT_BYTES)
+# amount: collect after so many bytes, rather than when the heap is full.  More often
+# while the agent is loaded: between what is loaded then stay few holes, which each search
+# for room would look into again.  Loaded, it makes less that lasts, and each collection
+# looks at all that does: then COLLECT_BYTES, or that part of what is free.
+LOADING_BYTES = 16384
+COLLECT_BYTES = 131072
+COLLECT_PART = 4
+if hasattr(gc, "threshold"):  # MicroPython
+    gc.threshold(LOADING_BYTES)
 
 
 def _prepare():
     """main.prepare(), whose module is forgotten: what only the start needs takes no heap for weeks."""
+    from .container.arena import set_aside
+
+    set_aside()
     from . import edge
     from .edge.main import prepare
 
     prepared = prepare(sys.argv[1:])
     del sys.modules[edge.__name__ + ".main"], edge.main
     return prepared
+
+
+def collect_less():
+    """The agent is loaded."""
+    if hasattr(gc, "threshold"):
+        gc.collect()
+        gc.threshold(min(COLLECT_BYTES, gc.mem_free() // COLLECT_PART))
 
 
 def start():
@@ -28,6 +43,7 @@ def start():
         loop = _prepare()
         if isinstance(loop, int):
             return loop
+        collect_less()
         loop.run()
         return loop.code
     except LocalError as problem:

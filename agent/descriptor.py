@@ -23,8 +23,6 @@ AGE_MOST = const(65535)
 V4_BYTES = const(25)
 V6_BYTES = const(37)
 _HEAD = ">16sBH"
-_V4 = ">16sBH6s"
-_V6 = ">16sBH18s"
 
 
 class Descriptor:
@@ -62,14 +60,16 @@ def unpack_at(data, start, seen=None):
     end = start + (V6_BYTES if flags & V6 else V4_BYTES)
     if end > len(data):
         raise RemoteError("short descriptor")
-    id, flags, age, addr = struct.unpack_from(_V6 if flags & V6 else _V4, data, start)
-    if addr[-2:] == b"\x00\x00":
+    if not (data[end - 2] or data[end - 1]):
         raise RemoteError("descriptor port")
-    if not any(addr[:-2]):
+    link = Descriptor(data[start : start + 16], data[start + 19 : end])
+    if not any(link.addr[:-2]):
         if seen is None:
             raise RemoteError("descriptor address")
-        addr = seen
-    return Descriptor(id, addr, age, flags & ~V6), end
+        link.addr = seen
+    link.age = data[start + 17] << 8 | data[start + 18]
+    link.flags = flags & ~V6
+    return link, end
 
 
 def pack_all(descriptors):

@@ -23,15 +23,19 @@ class Rng:
 
     def bytes(self, count):
         """count fresh random bytes."""
-        end = self._used + count
-        while end > len(self._pool):
-            block = hashlib.sha256(self._key + self._counter.to_bytes(8, "big")).digest()
-            self._counter += 1
-            self._pool = self._pool[self._used :] + block
-            self._used, end = 0, count
-        out = self._pool[self._used : end]
-        self._used = end
+        if self._used + count > len(self._pool):
+            self._fill(count)
+        out = self._pool[self._used : self._used + count]
+        self._used += count
         return out
+
+    def _fill(self, count):
+        pool = self._pool[self._used :]
+        while len(pool) < count:
+            pool += hashlib.sha256(self._key + self._counter.to_bytes(8, "big")).digest()
+            self._counter += 1
+        self._pool = pool
+        self._used = 0
 
     def below(self, bound):
         """An int in [0, bound); bias below 2^-12 for bounds up to 4,096."""

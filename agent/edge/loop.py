@@ -58,6 +58,8 @@ class Loop:
         self.stopping = False
         self.code = 0  # the exit code
         self._more = False  # the node has long work waiting
+        self._datagrams = 0  # that may be received in this turn
+        self._broker = 0  # what the poller said of the broker's socket
         self._starved = 0
         self._disk_refused = False
         self._status_ms = self._look_ms = self._resolve_ms = 0
@@ -80,31 +82,41 @@ class Loop:
     def turn(self, most_ms):
         """One turn that waits at most most_ms.  Shallow and bounded: a job's tick
         calls it on top of the job's own calls."""
-        node = self._node
-        now_ms = self._clock.now()
-        wait_ms = 0 if self._more else max(0, min(most_ms, self._deadline() - now_ms))
-        datagrams = ready = 0
-        for event in self._poll(wait_ms):
-            if event[0] == self._socket.fileno:
-                datagrams = DATAGRAMS
-            elif self._link and event[0] == self._link.fileno:
-                ready = event[1]
-            elif event[0] == self._stop.fileno:
-                self._stop.signalled()
-        now_ms = self._clock.now()
+        for event in self._poll(self._wait_ms(most_ms)):
+            self._note(event)
         try:
-            while datagrams:
-                datagrams = datagrams - 1 if self._receive(now_ms) else 0
-            if now_ms >= node.deadline():
-                node.handle_timer(now_ms)
-            self._think(now_ms)
-            self._drain(now_ms)
-            if self._link:
-                self._pump(ready, now_ms)
-            self._look_around(now_ms)
-            self._starved = 0
-        except MemoryError as problem:
-            self._shed(problem)
+            self._serve(self._clock.now())
+        except MemoryError:
+            self._shed()
+
+    # Small functions: a call with more than eleven words of state takes heap on
+    # MicroPython, and an idle box hardly does anything but turns.
+
+    def _wait_ms(self, most_ms):
+        return 0 if self._more else max(0, min(most_ms, self._deadline() - self._clock.now()))
+
+    def _note(self, event):
+        """Something is ready, as the poller says."""
+        if event[0] == self._socket.fileno:
+            self._datagrams = DATAGRAMS
+        elif self._link and event[0] == self._link.fileno:
+            self._broker = event[1]
+        elif event[0] == self._stop.fileno:
+            self._stop.signalled()
+
+    def _serve(self, now_ms):
+        """All that is to be done in a turn."""
+        while self._datagrams:
+            self._datagrams = self._datagrams - 1 if self._receive(now_ms) else 0
+        if now_ms >= self._node.deadline():
+            self._node.handle_timer(now_ms)
+        self._think(now_ms)
+        self._drain()
+        if self._link:
+            ready, self._broker = self._broker, 0
+            self._pump(ready, now_ms)
+        self._look_around(now_ms)
+        self._starved = 0
 
     def _think(self, now_ms):
         """Long work for a few ms: a job's turns are the only ones there are."""
@@ -116,9 +128,9 @@ class Loop:
     def _step_job(self):
         try:
             self.jobs.step()
-        except MemoryError as problem:
+        except MemoryError:
             # In the node, as it took the outcome: the task stays open.
-            self._shed(problem)
+            self._shed()
 
     def _deadline(self):
         due = self._node.deadline()
@@ -134,31 +146,37 @@ class Loop:
         if got[1] is not None:
             self._node.receive(got[0], got[1], now_ms)
             self._node.step(now_ms)
-            self._drain(now_ms)
+            self._drain()
         return True
 
-    def _drain(self, now_ms):
+    def _drain(self):
         """Carry out what the node wants."""
-        for data, address in self._node.datagrams():
-            self._socket.send(data, address)
+        for datagram in self._node.datagrams():
+            self._send(datagram)
         for event in self._node.events():
-            kind = event[0]
-            if kind == "job":
-                self.jobs.start(event[1])
-            elif kind == "cancel":
-                self.jobs.cancel(event[1])
-            elif kind == "log":
-                self.log(event[1], event[2])
-            elif kind == "restart":
-                self._restart(event[1], event[2])
-            elif not self._link:
-                raise LocalError("a node without a broker wants to " + kind)
-            elif kind == "publish":
-                self._link.client.publish(event[1], event[2], event[3], 1, event[4])
-            elif kind == "subscribe":
-                self._link.client.subscribe(event[1])
-            else:
-                self._link.client.unsubscribe(event[1])
+            self._carry_out(event)
+
+    def _send(self, datagram):
+        self._socket.send(datagram[0], datagram[1])
+
+    def _carry_out(self, event):
+        kind = event[0]
+        if kind == "job":
+            self.jobs.start(event[1])
+        elif kind == "cancel":
+            self.jobs.cancel(event[1])
+        elif kind == "log":
+            self.log(event[1], event[2])
+        elif kind == "restart":
+            self._restart(event[1], event[2])
+        elif not self._link:
+            raise LocalError("a node without a broker wants to " + kind)
+        elif kind == "publish":
+            self._link.client.publish(event[1], event[2], event[3], 1, event[4])
+        elif kind == "subscribe":
+            self._link.client.subscribe(event[1])
+        else:
+            self._link.client.unsubscribe(event[1])
 
     def _restart(self, code, reason):
         """Leave in good order; the launcher starts an agent anew."""
@@ -189,7 +207,7 @@ class Loop:
                 self.log("warning", "broker: " + event[1])
             else:
                 self.log("warning", "broker: refused the subscription to " + event[1])
-            self._drain(now_ms)
+            self._drain()
 
     def _look_around(self, now_ms):
         """What is due now and then: stop, the box's state, names, status."""
@@ -250,8 +268,8 @@ class Loop:
         except OSError:
             self._node.counters.bump("status_unwritten")
 
-    def _shed(self, problem):
-        self.log("warning", str(problem) or "no memory")
+    def _shed(self):
+        self.log("warning", "no memory")
         self._node.counters.bump("memory_shed")
         self.jobs.shed()
         self._starved += 1
@@ -276,7 +294,7 @@ class Loop:
         self._step_job()
         now_ms = self._clock.now()
         leaving = self._node.leave(now_ms)
-        self._drain(now_ms)
+        self._drain()
         leaving.keep()
         until_ms = now_ms + LEAVE_MS
         while now_ms < until_ms and (leaving.unfinished() or self._link and self._link.client.owes()):

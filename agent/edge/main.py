@@ -14,7 +14,6 @@ import sys
 
 from .. import __version__, config, peers, trust
 from ..compat import const
-from ..container.arena import reserve
 from ..counting import Counters
 from ..errors import LocalError, RemoteError
 from ..node import Node
@@ -30,10 +29,6 @@ from .stop import Stop
 USAGE = "usage: backfence.agent --home DIR"
 _CONF_BYTES = const(8192)
 _KEY_BYTES = const(32)
-_PAGE_BYTES = const(65536)
-# Memory pages set aside for jobs, and the part of the heap they may take.
-_JOB_PAGES = const(2)
-_JOB_PART = const(4)
 
 
 class Usage(Exception):
@@ -211,22 +206,12 @@ def make_loop(home):
     return Loop(settings, node, clock, poller, socket, link, stop, home, beat)
 
 
-def set_aside():
-    """Set memory for jobs aside, once: while the heap is whole, for later no large piece may be left."""
-    gc.collect()
-    if hasattr(gc, "mem_free"):
-        pages = min(_JOB_PAGES, gc.mem_free() // _JOB_PART // _PAGE_BYTES)
-        if pages:
-            reserve(pages * _PAGE_BYTES)
-
-
 def prepare(argv):
     """The Loop of the agent that the arguments ask for, ready to run; its exit code if it is none."""
     try:
         home = arguments(argv)
         if home is None:
             return 0
-        set_aside()
         return make_loop(home) or 0
     except Usage as problem:
         sys.stderr.write("Error: %s\n%s\n" % (problem, USAGE))

@@ -33,7 +33,8 @@ class Stop:
     """
 
     def __init__(self, path, poller=None, launched=False):
-        self._path = path
+        # Bytes: for each new str MicroPython looks through all the names that it knows.
+        self._path = path.encode()
         self._asked = False
         self._look_ms = 0
         self._poller = poller

@@ -1,9 +1,14 @@
-"""What this box is and how busy it is, from /proc and the executable's header."""
+"""What this box is and how busy it is, from /proc and the executable's header.
+
+What is read often is read as bytes, its path too: for every new str MicroPython looks
+through all the names that it knows.
+"""
 
 import os
 import sys
 
 from .. import __version__
+from ..compat import const
 from .disk import read_file
 
 # e_machine of an ELF header (System V ABI): name for (big-endian, little-endian).
@@ -19,6 +24,8 @@ _MACHINES = {
     243: ("riscv64", "riscv64"),
     258: ("loongarch64", "loongarch64"),
 }
+# MemTotal, MemFree and MemAvailable are the first lines of /proc/meminfo.
+_MEMORY_BYTES = const(112)
 # Below this much memory to spare a box starts nothing new: routing comes first.
 LEAST_FREE_BYTES = 4 << 20
 
@@ -45,33 +52,28 @@ def arch(path="/proc/self/exe"):
     return name
 
 
-def memory(path="/proc/meminfo"):
+def memory(path=b"/proc/meminfo"):
     """(total, available) bytes of the machine's memory; (0, 0) if not known."""
-    total = free = available = 0
     try:
-        lines = read_file(path, 1024).decode().split("\n")
+        data = read_file(path, _MEMORY_BYTES)
+        total = _kib(data, b"MemTotal:")
+        return total, _kib(data, b"MemAvailable:") or _kib(data, b"MemFree:")
     except (OSError, ValueError):
         return 0, 0
-    for line in lines:
-        words = line.split()
-        if len(words) < 2 or not words[1].isdigit():
-            continue
-        if words[0] == "MemTotal:":
-            total = int(words[1]) * 1024
-        elif words[0] == "MemFree:":
-            free = int(words[1]) * 1024
-        elif words[0] == "MemAvailable:":
-            available = int(words[1]) * 1024
-    return total, available or free
 
 
-def load(path="/proc/loadavg"):
+def _kib(data, name):
+    """Bytes that a line such as b"MemFree:  123 kB" tells of; 0 without one."""
+    at = data.find(name)
+    return int(data[at + len(name) : data.find(b"kB", at)]) * 1024 if at >= 0 else 0
+
+
+def load(path=b"/proc/loadavg"):
     """Processes that want to run, averaged over a minute, in hundredths; 0 if
     not known."""
     try:
-        word = read_file(path, 32).decode().split()[0]
-        whole, _, part = word.partition(".")
-        return int(whole) * 100 + int((part + "00")[:2])
+        whole, _, part = read_file(path, 16).split()[0].partition(b".")
+        return int(whole) * 100 + int((part + b"00")[:2])
     except (OSError, ValueError, IndexError):
         return 0
 

@@ -163,37 +163,37 @@ class _Reader:
 
     def item(self, depth):
         """Read one item that may hold `depth` more levels."""
-        pos = self.pos
-        if pos >= self.end:
+        if self.pos >= self.end:
             raise RemoteError("cbor: ends early")
         if self.items <= 0:
             raise RemoteError("cbor: too many items")
         self.items -= 1
-        head = self.data[pos]
-        self.pos = pos = pos + 1
-        if head < 24:
-            return head
-        number = head & 31
-        major = head >> 5
+        number = self.data[self.pos]
+        self.pos += 1
+        if number < 24:
+            return number
+        major = number >> 5
+        number &= 31
         if major == _SIMPLE:
             return self._simple(number)
         if number >= 24:
             number = self._number(number)
-            pos = self.pos
         if major == _UINT:
             return number
         if major == _BYTES:
-            end = pos + number
-            if end > self.end:
-                raise RemoteError("cbor: longer than its bytes")
-            self.pos = end
-            return self.data[pos:end]
+            return self._take(number)
         if major == _TEXT:
             return self._text(number)
         if major == _NEGATIVE:
             return -1 - number
         if depth <= 0:
             raise RemoteError("cbor: nested too deep")
+        return self._nested(major, number, depth)
+
+    # Small functions: a call with more than eleven words of state takes heap on
+    # MicroPython, and there are as many calls as items.
+
+    def _nested(self, major, number, depth):
         if major == _TAG:
             return Tag(number, self.item(depth - 1))
         # An item is at least one byte, so this bounds the list by the input.
@@ -241,7 +241,7 @@ class _Reader:
     def _array(self, size, depth):
         # No comprehension: on MicroPython it would put `self` into a heap cell.
         result = []
-        for _ in range(size):
+        while len(result) < size:
             result.append(self.item(depth))
         return result
 

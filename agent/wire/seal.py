@@ -19,7 +19,8 @@ tag (encrypt, then MAC).
 """
 
 from ..compat import const
-from ..errors import RemoteError
+from ..errors import LocalError, RemoteError
+from ..limits import DATAGRAM_BYTES
 from .hashes import equal, hkdf, hmac_sha256, sha256
 
 try:
@@ -54,6 +55,8 @@ COUNTER_MOST = (1 << 48) - 1
 REPLAY_WINDOW = const(64)
 _MODE_ECB = const(1)
 _BLOCK = const(16)
+# Nothing, and the numbers of a datagram's blocks.
+_NUMBERS = [b""] + [i.to_bytes(4, "big") for i in range((DATAGRAM_BYTES + _BLOCK - 1) // _BLOCK)]
 
 FLAG_ENCRYPTS = const(1)
 FLAG_REACHABLE = const(2)
@@ -132,13 +135,17 @@ def _crypt(key, counter, body):
     """
     if not body:
         return body
-    prefix = b"\x00\x00\x00\x00" + counter.to_bytes(8, "big")
-    count = (len(body) + _BLOCK - 1) // _BLOCK
-    blocks = b"".join([prefix + i.to_bytes(4, "big") for i in range(count)])
-    stream = aes(key, _MODE_ECB).encrypt(blocks)[: len(body)]
+    if len(body) > DATAGRAM_BYTES:
+        raise LocalError("a body longer than a datagram")
+    stream = aes(key, _MODE_ECB).encrypt(_blocks(counter, len(body)))
     # One XOR of two long numbers instead of a loop over bytes.
-    mixed = int.from_bytes(stream, "big") ^ int.from_bytes(body, "big")
+    mixed = int.from_bytes(stream[: len(body)], "big") ^ int.from_bytes(body, "big")
     return mixed.to_bytes(len(body), "big")
+
+
+def _blocks(counter, size):
+    """The counter blocks for size bytes: joined by what they have in common."""
+    return (b"\x00\x00\x00\x00" + counter.to_bytes(8, "big")).join(_NUMBERS[: (size - 1) // _BLOCK + 2])
 
 
 class Session:

@@ -5,12 +5,16 @@ import json
 import sys
 import time
 
+# The memory for jobs first, as the agent has it.
+from ...agent.container import arena
+
+arena.set_aside()
 # What a box has in its heap beside the container.
-from ...agent.edge import main as agent
-from ...agent import container
-from ...agent.container.admission import Admission, Limits, Refused, engines
-from ...agent.limits import BLOB_BYTES
-from . import profile
+from ...agent.edge import main as agent  # noqa: E402,F401
+from ...agent import container  # noqa: E402
+from ...agent.container.admission import Admission, Limits, Refused, engines  # noqa: E402
+from ...agent.limits import BLOB_BYTES  # noqa: E402
+from . import profile  # noqa: E402
 
 NO_MEMORY = "the box has no memory left for it"
 
@@ -125,7 +129,6 @@ def main():
     """Read, try, report."""
     read = sys.stdin.buffer.read
     request = json.loads(read(int.from_bytes(read(4), "big")))
-    agent.set_aside()
     trial = Trial(request, read(request["program"]), read(request["input"]))
     trial.go()
     sys.stderr.write(json.dumps(trial.report) + "\n")
