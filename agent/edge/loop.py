@@ -82,8 +82,7 @@ class Loop:
     def turn(self, most_ms):
         """One turn that waits at most most_ms.  Shallow and bounded: a job's tick
         calls it on top of the job's own calls."""
-        for event in self._poll(self._wait_ms(most_ms)):
-            self._note(event)
+        self._wait(most_ms)
         try:
             self._serve(self._clock.now())
         except MemoryError:
@@ -92,11 +91,15 @@ class Loop:
     # Small functions: a call with more than eleven words of state takes heap on
     # MicroPython, and an idle box hardly does anything but turns.
 
+    def _wait(self, most_ms):
+        """Until something is ready; _datagrams and _broker say what."""
+        for event in self._poll(self._wait_ms(most_ms)):
+            self._note(event)
+
     def _wait_ms(self, most_ms):
         return 0 if self._more else max(0, min(most_ms, self._deadline() - self._clock.now()))
 
     def _note(self, event):
-        """Something is ready, as the poller says."""
         if event[0] == self._socket.fileno:
             self._datagrams = DATAGRAMS
         elif self._link and event[0] == self._link.fileno:

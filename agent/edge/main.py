@@ -7,7 +7,6 @@ DIR holds agent.conf, box.key (made at the first start), trust.cbor (from the
 operator's enrolment), state/, store/ and slots/.
 """
 
-import gc
 import os
 import select
 import sys
