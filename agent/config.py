@@ -8,6 +8,8 @@ KEYS = {
     "advertise": ("address", "", 0, 0),
     "controller": ("address", "", 0, 0),
     "broker": ("address", "", 0, 0),
+    # A PEM file, its authority alone vouches for the broker: TLS.
+    "broker_ca": ("text", "", 0, 255),
     "broker_user": ("text", "", 0, 64),
     "broker_password": ("text", "", 0, 128),
     "door": ("flag", 0, 0, 1),

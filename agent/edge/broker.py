@@ -34,11 +34,14 @@ def _reason(problem):
 class Link:
     """Pumps bytes between a client and the broker at `host:port` (address).
 
-    poller: select.poll(); the link registers its own socket there.
+    poller: select.poll(); the link registers its own socket there.  tls: what wraps
+    connected sockets (tls_socket.make), None for plain TCP.
     """
 
-    def __init__(self, client, address, poller):
+    def __init__(self, client, address, poller, tls=None):
         self.client = client
+        self._tls = tls
+        self._more = False  # TLS may hold bytes that no poller sees
         self.fileno = -1
         self._address_text = address
         self._address = None
@@ -53,6 +56,8 @@ class Link:
 
     def deadline(self):
         """When pump() must be called though nothing came (ms)."""
+        if self._more:
+            return 0
         due = self.client.deadline()
         return max(due, self._resolve_ms) if self._address is None else due
 
@@ -78,8 +83,11 @@ class Link:
                 return
             if ready and client.state == mqtt.OPENING:
                 # Refused connections show at the first read.
+                if self._tls and not ready & _BROKEN:
+                    self._socket = self._tls.wrap(self._socket)
+                    self._read_into = self._socket.recv_into
                 client.opened(now_ms)
-            if ready & (select.POLLIN | _BROKEN) and not client.congested():
+            if (ready & (select.POLLIN | _BROKEN) or self._more) and not client.congested():
                 self._read(now_ms)
             if now_ms >= client.deadline():
                 client.handle_timer(now_ms)
@@ -110,6 +118,7 @@ class Link:
                 raise
 
     def _read(self, now_ms):
+        self._more = False
         try:
             count = self._read_into(self._buffer)
         except OSError as problem:
@@ -120,6 +129,7 @@ class Link:
             return
         if not count:
             raise RemoteError("closed by the broker")
+        self._more = self._tls is not None and count == _READ_BYTES
         self.client.receive(self._view[:count], now_ms)
 
     def _write(self, now_ms):
@@ -135,6 +145,8 @@ class Link:
                 if problem.errno == errno.EAGAIN:
                     return True
                 raise
+            if count is None:  # TLS waits for the broker, or for room
+                return True
             self.client.sent(count, now_ms)
             budget -= count
         return True
@@ -142,6 +154,8 @@ class Link:
     def _watch(self, more):
         """Tell the poller what we wait for, when that changed."""
         flags = 0 if self.client.congested() else select.POLLIN
+        if self._tls and self.client.state != mqtt.OPENING and self._socket.handshaking:
+            more = False  # what holds our bytes up is the broker's turn in the handshake
         if more or self.client.state == mqtt.OPENING:
             flags |= select.POLLOUT
         if flags != self._flags:
@@ -153,5 +167,6 @@ class Link:
             self._poller.unregister(self.fileno)
             self._socket.close()
             self._socket = None
+            self._more = False
             self.fileno = -1
         self.client.lost(why, now_ms)

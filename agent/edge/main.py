@@ -28,6 +28,8 @@ from .stop import Stop
 USAGE = "usage: backfence.agent --home DIR"
 _CONF_BYTES = const(8192)
 _KEY_BYTES = const(32)
+# The broker's authority, or the few that follow one another when it is renewed.
+_CA_BYTES = const(16384)
 
 
 class Usage(Exception):
@@ -148,8 +150,8 @@ def open_disk(home, settings):
         raise LocalError("cannot read %s, %s and %s: %s" % (state, slots, store, disk.reason(problem)))
 
 
-def make_link(settings, anchors, identity, rng, counters, poller, now_ms):
-    """broker.Link of a door, None for other boxes."""
+def make_link(home, settings, anchors, identity, rng, counters, poller, now_ms):
+    """broker.Link of a door, None for other boxes.  LocalError."""
     if not settings.door:
         return None
     from . import broker, mqtt  # most boxes are no door, and need no room for it
@@ -158,9 +160,24 @@ def make_link(settings, anchors, identity, rng, counters, poller, now_ms):
     will = ("backfence/%s/door/%s" % (anchors.fleet.hex(), identity.id.hex()), b"offline")
     client = mqtt.Client("bf" + identity.id.hex()[:20], rng, counters, now_ms, will,
                          settings.broker_user, settings.broker_password)
-    link = broker.Link(client, settings.broker, poller)
+    link = broker.Link(client, settings.broker, poller, _make_tls(home, settings))
     _look_up("broker", lambda: link.resolve(now_ms))
     return link
+
+
+def _make_tls(home, settings):
+    if not settings.broker_ca:
+        return None
+    from . import tls_socket
+
+    path = settings.broker_ca if settings.broker_ca[0] == "/" else home + "/" + settings.broker_ca
+    try:
+        pem = disk.read_file(path, _CA_BYTES)
+        return tls_socket.make(pem, config.check_address(settings.broker)[0])
+    except OSError:
+        raise LocalError("cannot read " + path + ", the file that broker_ca names")
+    except LocalError as problem:
+        raise LocalError("broker_ca = %s: %s" % (settings.broker_ca, problem))
 
 
 def _look_up(what, resolve):
@@ -201,7 +218,7 @@ def make_loop(home):
     node = Node(settings, identity, anchors, store, rng, clock.now(), clock.wall(), address, controller,
                 running=started.running())
     node.attributes.update(system.attributes(settings))
-    link = make_link(settings, anchors, identity, Rng(system.entropy(32)), counters, poller, clock.now())
+    link = make_link(home, settings, anchors, identity, Rng(system.entropy(32)), counters, poller, clock.now())
     return Loop(settings, node, clock, poller, socket, link, stop, home, beat)
 
 

@@ -225,6 +225,10 @@ class Fleet:
         secret = self._owner.exchange(X25519PublicKey.from_public_bytes(public))
         return HKDF(SHA256(), 32, salt=self.id, info=b"backfence receipt").derive(secret)
 
+    def derived(self, info, length):
+        """Returns `length` secret bytes named by `info` (bytes) that follow from the owner's key."""
+        return HKDF(SHA256(), length, salt=self.id, info=info).derive(self._owner.private_bytes_raw())
+
 
 def create(directory, heights=(5, 5), width=8, broker=BROKER):
     """Makes a fleet in a new or empty directory; returns the open Fleet.

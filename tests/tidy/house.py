@@ -21,8 +21,8 @@ CORE_MODULES = {
     "uctypes",
 }
 # The edge touches them, by the modules that MicroPython's unix port builds in, and
-# learns of signals by one of two that not every interpreter has.
-EDGE_MODULES = CORE_MODULES | {"errno", "json", "os", "select", "socket", "time"} | {"ffi", "signal"}
+# learns of signals, and speaks TLS, by one of two each that not every interpreter has.
+EDGE_MODULES = CORE_MODULES | {"errno", "json", "os", "select", "socket", "time"} | {"ffi", "signal", "ssl", "tls"}
 
 # The controller seeds and enrols; it must go on without the cloud, and the cloud without it.
 CONTROLLER_MAY_LOAD = re.compile(

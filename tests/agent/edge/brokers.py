@@ -1,7 +1,5 @@
 """Real brokers, the agent's client on a real interpreter, and paho as the other side."""
 
-import base64
-import hashlib
 import json
 import os
 import pathlib
@@ -26,15 +24,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def password_line(user, password):
-    """A line of mosquitto's password file ($7$: PBKDF2 with SHA-512)."""
-    salt = os.urandom(12)
-    rounds = 101
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
-    words = [base64.b64encode(part).decode() for part in (salt, digest)]
-    return f"{user}:$7${rounds}${words[0]}${words[1]}\n"
 
 
 def wait_for(condition, what):
@@ -118,15 +107,17 @@ class Driver:
 class Other:
     """A stock client at the same broker."""
 
-    def __init__(self, broker, *topics, login=None):
+    def __init__(self, broker, *topics, login=None, ca=None):
         self.messages = []
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
         if login:
             self.client.username_pw_set(*login)
+        if ca:
+            self.client.tls_set(str(ca))
         ready = threading.Event()
         self.client.on_message = lambda c, u, m: self.messages.append((m.topic, m.payload, m.qos, m.retain))
         self.client.on_subscribe = lambda *a: ready.set()
-        self.client.connect("127.0.0.1", broker.port)
+        self.client.connect("localhost" if ca else "127.0.0.1", broker.port)
         self.client.loop_start()
         if topics:
             self.client.subscribe([(topic, 1) for topic in topics])

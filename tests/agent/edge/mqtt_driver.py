@@ -1,6 +1,8 @@
 """The agent's MQTT client by hand: commands on stdin, events on stdout, a line each.
 
-    mqtt_driver.py HOST:PORT [USER PASSWORD]
+    mqtt_driver.py HOST:PORT [USER PASSWORD [CA]]
+
+CA is a PEM file: then it speaks TLS.
 
 Runs on both interpreters.  Commands, each answered by `["did", result]`:
 
@@ -14,7 +16,8 @@ import select
 import sys
 
 from backfence.agent.counting import Counters
-from backfence.agent.edge import broker, mqtt
+from backfence.agent.config import check_address
+from backfence.agent.edge import broker, mqtt, tls_socket
 from backfence.agent.edge.clock import Clock
 from backfence.agent.rng import Rng
 
@@ -25,7 +28,7 @@ def say(*words):
         sys.stdout.flush()
 
 
-def obey(line, client, counters):
+def obey(line, client, counters, turns):
     words = line.split()
     if words[0] == "sub":
         return client.subscribe(words[1])
@@ -36,7 +39,14 @@ def obey(line, client, counters):
         return client.publish(words[1], b"p" * size, retain, qos, words[5])
     gc.collect()
     used = gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
-    return [client.state, client.unsent(), used, counters.nonzero()]
+    return [client.state, client.unsent(), used, counters.nonzero(), turns]
+
+
+def make_tls():
+    if len(sys.argv) < 5:
+        return None
+    with open(sys.argv[4], "rb") as file:
+        return tls_socket.make(file.read(), check_address(sys.argv[1])[0])
 
 
 def main():
@@ -46,9 +56,11 @@ def main():
     client = mqtt.Client("bfdriver" + os.urandom(4).hex(), Rng(os.urandom(32)), counters, clock.now(),
                          ("test/will", b"offline"), user, password)
     poller = select.poll()
-    link = broker.Link(client, sys.argv[1], poller)
+    link = broker.Link(client, sys.argv[1], poller, make_tls())
     poller.register(0, select.POLLIN)
+    turns = 0
     while True:
+        turns += 1
         wait_ms = max(0, min(200, link.deadline() - clock.now()))
         ready = 0
         for event in poller.poll(wait_ms):
@@ -58,7 +70,7 @@ def main():
                 line = sys.stdin.readline()
                 if not line:
                     return
-                say("did", obey(line, client, counters))
+                say("did", obey(line, client, counters, turns))
         link.pump(ready, clock.now())
         for event in client.events():
             if event[0] == "message":

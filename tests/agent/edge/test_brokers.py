@@ -5,6 +5,7 @@ import pytest
 from brokers import Broker, Driver, Other
 
 from backfence.agent.edge import mqtt, mqtt_wire
+from backfence.bootstrap.operator import access
 
 INTERPRETERS = ("cpython", "micropython")
 KINDS = ("mosquitto", "amqtt")
@@ -129,7 +130,7 @@ def test_a_payload_over_the_cap_is_passed_over_and_the_connection_kept(broker, d
 def test_a_wrong_password_is_said(interpreter, tmp_path, opened):
     passwords = tmp_path / "passwords"
     # mosquitto_passwd's form for user "box", password "right".
-    passwords.write_text(brokers.password_line("box", "right"))
+    passwords.write_text(access.password_line("box", "right"))
     broker = Broker("mosquitto", tmp_path, ("allow_anonymous false", f"password_file {passwords}"))
     opened.append(broker)
     wrong = Driver(interpreter, broker.address, "box", "wrong")

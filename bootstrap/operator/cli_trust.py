@@ -1,7 +1,8 @@
-"""The verb that silences boxes: revoke."""
+"""The verbs of whom to believe: revoke, access."""
 
 import click
 
+from . import access as accesses
 from . import revoke as revocations
 from .cli import broker_option, fleet_option, format_option, main, show
 from .cli_slice import open_session, publish, wait_option
@@ -39,3 +40,18 @@ def _list(fleet, style):
     ]
     lines = [f"{row['id']}  {row['address'] or '-':21}  {row['lot'] or '-'}" for row in rows]
     show(style, rows, "\n".join([*lines, f"{len(rows)} boxes revoked"]))
+
+
+@main.command()
+@fleet_option
+@click.argument("directory", metavar="DIR")
+@click.argument("boxes", metavar="[ID]...", nargs=-1)
+def access(fleet, directory, boxes):
+    """Write mosquitto's access list and passwords for doors into DIR.
+
+    ID is a box that may be a door, as in `backfence revoke`; without ID all boxes
+    that are not revoked.  DIR/acl and DIR/passwords are for mosquitto, DIR/secrets
+    has what each door adds to its agent.conf, and the operator's own password.
+    """
+    users = accesses.write(fleet, directory, accesses.doors(fleet, boxes))
+    click.echo(f"{len(users)} users in {directory}: {len(users) - 2} doors, {accesses.OPERATOR}, {accesses.WATCHER}")
