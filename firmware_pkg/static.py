@@ -64,7 +64,7 @@ def freeze(folder):
     Files that have not changed are not touched.
     """
     with tempfile.TemporaryDirectory() as fresh:
-        made = [path.relative_to(fresh) for path in build.compile_agent(fresh, build.epoch())]
+        made = [path.relative_to(fresh) for path in build.compile_agent(fresh, build.epoch(), lines=True)]
         for path in folder.rglob("*.mpy"):
             if path.relative_to(folder) not in made:
                 path.unlink()

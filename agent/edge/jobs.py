@@ -228,6 +228,8 @@ class Jobs:
 
     def _admit_step(self):
         """A step of the admission; without the other programs where there is no room beside them."""
+        from ..container.limits import NoRoom
+
         try:
             return self._admission.step()
         except NoRoom:

@@ -1,6 +1,6 @@
 """Jobs in the loop: programs, cancels, shares, memory and stack that run out."""
 
-from backfence.agent.container import admission
+from backfence.agent.container import admission, limits
 from backfence.agent.edge import jobs
 from recording import CLOCK, ECHO, SPIN, Box, Job, SteppedClock, endless, start
 
@@ -143,6 +143,29 @@ def test_no_memory_for_a_program():
     finally:
         admission.Admission = real
     assert box.node.counters["memory_shed"] == 2
+    box.close()
+
+
+def test_a_program_without_room_beside_the_others_takes_theirs():
+    box = Box()
+    start(box, Job(1, ECHO, b"x"), ECHO, b"x")
+    assert box.finish().kind == "ok" and len(box.loop.jobs._programs) == 1
+    real = admission.Admission.prepare
+    beside = []
+
+    def prepare(self):
+        beside.append(len(box.loop.jobs._programs))
+        if beside[-1]:
+            raise limits.NoRoom("no room")
+        return real(self)
+
+    admission.Admission.prepare = prepare
+    try:
+        box.node.told = []
+        start(box, Job(2, SPIN, b"", 100000), SPIN)
+        assert box.finish().kind == "fuel" and beside[:2] == [1, 0]
+    finally:
+        admission.Admission.prepare = real
     box.close()
 
 
