@@ -21,10 +21,14 @@ KEY_BYTES = 4
 # A cell is a share of 1; overlapping exchanges may take one a little below 0.
 CELL_LEAST = -1.0
 CELL_MOST = 2.0
+# What averages add up to may be any number where somebody lies; what is told of it
+# must be one that every reader of a census can hold.
+WHOLE_MOST = 1 << 53
 
 
 def whole(value):
-    """The nearest int."""
+    """The nearest int from -WHOLE_MOST to WHOLE_MOST."""
+    value = max(-WHOLE_MOST, min(WHOLE_MOST, value))
     return int(value + 0.5) if value >= 0 else -int(0.5 - value)
 
 

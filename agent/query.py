@@ -244,7 +244,7 @@ class Query:
         """The Distribution as the averages stand now, complete or not."""
         match = self.moments[0]
         values, heights = [], []
-        if match > 0 and self.least < NOTHING:
+        if match > 0 and self.least <= VALUE_MOST:
             values, heights = [self.least], [0.0]
             height = 0.0
             for point, share in zip(self.points, self.shares):
@@ -327,10 +327,14 @@ def _points(data, at, count):
 def _moments(data, at):
     """([match, value, square, least, most], end offset); RemoteError."""
     values, end = floats(data, at, MOMENTS + 2)
-    bounds = (2.0, VALUE_MOST, 4.0 * VALUE_MOST * VALUE_MOST, NOTHING * 1.1, NOTHING * 1.1)
+    bounds = (2.0, VALUE_MOST, 4.0 * VALUE_MOST * VALUE_MOST)
     for value, bound in zip(values, bounds):
         if not -bound <= value <= bound:
             raise RemoteError("query moments")
+    for value, nothing in ((values[MOMENTS], 1), (values[MOMENTS + 1], -1)):
+        # The wire rounds what stands for "no value yet".
+        if not (-VALUE_MOST <= value <= VALUE_MOST or value * nothing > NOTHING * 0.9):
+            raise RemoteError("query bounds")
     return values, end
 
 

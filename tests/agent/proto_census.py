@@ -90,6 +90,22 @@ def test_it_looks_for_news_no_more_often_than_it_may_tell_them():
     assert 5 <= len(looks) <= 20000 // census.CHANGED_MS + 1, looks
 
 
+def test_averages_that_a_liar_made_absurd_are_told_all_the_same():
+    lan, door = world()
+    lan.join_all()
+    lan.run(60000)
+    queries = door.aggregate.averages.queries
+    assert queries and door.aggregate.size()
+    for query in queries.values():
+        # As a box leaves them that says of itself: hardly anybody, with a sum beyond all.
+        query.moments, query.least, query.most = [1e-30, 1e14, 1e29], -1.0, 1.0
+        query.finish(1, door.now_ms)
+    censuses(lan)
+    lan.run(70000)
+    told = cbor.decode(censuses(lan)[-1][1])["queries"]
+    assert told and all(row["mean"] == 1 << 53 for row in told.values())
+
+
 def test_a_slice_that_another_has_taken_in_is_counted_there():
     lan, door = world()
     for fields in ({"name": "b", "seats": 1}, {"name": "a", "seats": 2, "absorbs": [["b", 1, 1]]}):

@@ -112,3 +112,4 @@ def test_numbers_on_the_wire():
     assert floats(pack_floats([1.5, -2.0]), 0, 2) == ([1.5, -2.0], 8)
     assert refused(lambda: floats(b"\0\0\0", 0, 1))
     assert [whole(value) for value in (2.5, 2.4, -2.5, -0.4)] == [3, 2, -3, 0]
+    assert [whole(value) for value in (1e30, -3e38, 1e400)] == [1 << 53, -(1 << 53), 1 << 53]

@@ -144,6 +144,9 @@ def test_nonsense_is_refused():
         ("match of three", good[:5] + b"\0\0" + pack_floats([3.0, 7.0, 49.0, 7.0, 7.0])),
         ("a sample beyond all", good[:5] + b"\0\1" + moments + pack_floats([1e20])),
         ("not a number", good[:5] + b"\0\0" + b"\x7f\xc0\0\0" + moments[4:]),
+        ("a least that is none", good[:5] + b"\0\0" + pack_floats([1.0, 7.0, 49.0, -1e30, 7.0])),
+        ("a most that is none", good[:5] + b"\0\0" + pack_floats([1.0, 7.0, 49.0, 7.0, 3e38])),
+        ("an answer's least that is none", b"\1\0" + pack_floats([0.0, 0.0, 0.0, 1e20, 7.0])),
     ]
     for name, data in cases:
         for parse in (lambda: queries.parse(data, 0), lambda: queries.parse_answer(data, 0)):
