@@ -158,9 +158,9 @@ class Membership:
                 self.due = question.due
 
     def _round(self):
+        self._node.lift_tombstones()
         self.rounds += 1
-        self._timeouts = self._referrals = 0
-        self._swapped = []
+        self._timeouts, self._referrals, self._swapped = 0, 0, []
         self._healing = max(0, self._healing - 1)
         self._calm = max(0, self._calm - 1)
         for link in list(self.view.values()):

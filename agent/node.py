@@ -316,6 +316,12 @@ class Node:
         """True for a box that the operator revoked."""
         return id in self.revocation
 
+    def lift_tombstones(self):
+        """Forget the burials whose time is over."""
+        for id in list(self._tombstones):
+            if self.now_ms >= self._tombstones[id]:
+                del self._tombstones[id]
+
     def answered(self, peer):
         """A peer answered a shuffle."""
         self.update.heard(peer.id)

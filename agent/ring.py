@@ -151,9 +151,10 @@ class Ring:
         self.due = min(self.due, self._node.now_ms + self._node.config.probe_ms)
 
     def on_expired(self, manifest):
-        """Our slice has expired."""
-        if self.seat is not None and manifest.id == self.manifest.id:
+        """Our slice has expired, or one in which we sat."""
+        if self.manifest and manifest.id == self.manifest.id:
             self.leave()
+            self.manifest = None
 
     def move(self, manifest, shift, low, high):
         """Change to seat + shift of another slice; those of seats low..high-1 move alike."""

@@ -213,11 +213,15 @@ class Rumours:
         return self._node.now_ms + max(wait, SWEEP_LEAST_MS)
 
     def _sweep(self):
-        wall = self._node.wall_s()
+        wall, now = self._node.wall_s(), self._node.now_ms
         for manifest in list(self.manifests.values()):
             if manifest.expires <= wall:
                 self._node.counters.bump("manifests_expired")
                 self._drop(manifest)
+        for table in (self._asked, self._refused):
+            for key in list(table):
+                if table[key] <= now:
+                    del table[key]
         # The floors stay: an older version may live longer than its successor.
         if self._unsaved:
             self._unsaved = not floors.save(self._node.store, self.floors)

@@ -71,6 +71,7 @@ def test_an_expired_slice_has_no_holders():
     lan.push(0, slice_(3, expires=WALL_S + 25))
     lan.run_until(lambda: ring_closed(lan, "edge", 3), 20000)
     lan.run_until(lambda: not holders(lan, "edge"), 20000)
+    assert not any([node.ring.manifest for node in lan.nodes]), "who sat in it keeps nothing of it"
 
 
 def test_a_narrower_predicate_makes_the_others_leave():

@@ -104,3 +104,7 @@ def test_boxes_remembered_as_dead_are_few():
     assert not node.is_tombstoned(b"%16d" % 4) and node.is_tombstoned(b"%16d" % 5)
     node.now_ms += 30000
     assert not node.is_tombstoned(b"%16d" % 20)
+    lan.now_ms = node.now_ms
+    node.dead(b"%16d" % 99)
+    lan.run(6000)
+    assert list(node._tombstones) == [b"%16d" % 99], "a round lifts those whose time is over"

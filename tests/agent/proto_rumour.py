@@ -172,6 +172,16 @@ def test_a_wrong_system_clock_leaves_no_trace():
     assert push(lan, edge(1, expires=WALL_S + 10**7)) is None
 
 
+def test_what_was_remembered_for_a_while_goes():
+    lan = Lan(1)
+    rumours = lan.nodes[0].rumours
+    for table in (rumours._asked, rumours._refused):
+        table[b"soon"] = lan.now_ms + 5000
+        table[b"late"] = lan.now_ms + 90000
+    lan.run(61000)
+    assert list(rumours._asked) == list(rumours._refused) == [b"late"]
+
+
 def told(lan, liar, entries):
     node = lan.nodes[liar]
     node.send(lan.nodes[0].id, lan.address(0), messages.HAVE, entries)
