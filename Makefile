@@ -23,6 +23,8 @@ BENCH ?=
 NODES ?=
 SEED ?=
 MINUTES ?= 10
+# The knob of `make month`: virtual days.
+DAYS ?= 30
 # The knobs of `make conformance`: interpreters, engines, tests by name.
 CONFORMANCE ?=
 ENGINES ?=
@@ -45,7 +47,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-container jobs-in-a-row swarm conformance fuzz sysroots powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-container jobs-in-a-row swarm month conformance fuzz sysroots powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -94,6 +96,9 @@ jobs-in-a-row: $(VENV)/test.stamp ## Run 1,000 jobs one after the other and see 
 
 swarm: $(VENV)/test.stamp ## Run scenarios drawn at random for MINUTES=10, on two cores (SEED=N repeats the draws)
 	@$(BIN)/python -m backfence.sim swarm --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
+
+month: $(VENV)/test.stamp ## Let boxes live through DAYS=30 of virtual time and see that nothing grows (NODES=N SEED=N)
+	@$(BIN)/python -m backfence.sim run month --days '$(DAYS)' $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')
 
 conformance: $(VENV)/test.stamp ## Run WebAssembly's own tests on MicroPython, into build/conformance.json (CONFORMANCE="armhf ..." FILES="i32 ...")
 	@$(BIN)/python tests/setup/debian.py

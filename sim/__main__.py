@@ -42,14 +42,20 @@ def list_scenarios(form):
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of everything.")
 @click.option("--speech", type=click.Choice(sorted(SPEECH)), default="sealed", show_default=True,
               help="plain: no greetings and no tags, for large worlds.")
+@click.option("--days", type=click.IntRange(1, runs.DAYS_MAX), default=None,
+              help="Virtual days, of `month`; default: the scenario's.")
 @click.option("--format", "form", type=FORMATS, default="text", help="How to print.")
-def run_scenario(scenario, nodes, seed, speech, form):
+def run_scenario(scenario, nodes, seed, speech, days, form):
     """Runs SCENARIO and reports its checks, figures and trace hash."""
     if scenario not in runs.names():
         click.echo("Error: there is no scenario %r; see: python -m backfence.sim list" % scenario, err=True)
         sys.exit(2)
     module = runs.load(scenario)
-    report = runs.perform(Lab(scenario, nodes or module.NODES, seed, progress=True, speech=speech), module.play)
+    if days and not hasattr(module, "DAYS"):
+        click.echo("Error: scenario %r has no --days; `month` has" % scenario, err=True)
+        sys.exit(2)
+    lab = Lab(scenario, nodes or module.NODES, seed, progress=True, speech=speech, days=days)
+    report = runs.perform(lab, module.play)
     if form == "json":
         click.echo(json.dumps(report, indent=2))
     else:

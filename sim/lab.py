@@ -30,12 +30,14 @@ class Lab(Run):
     """A Run of the agent's nodes.  `settings` are lines of agent.conf for all boxes.
 
     `speech` is "sealed", as on a real box, or "plain" (speech.py), for large worlds.
+    `days`: how long, for a scenario that has a choice; None: as long as it wants.
     """
 
-    def __init__(self, name, nodes, seed, progress=False, runner=None, speech="sealed", **settings):
+    def __init__(self, name, nodes, seed, progress=False, runner=None, speech="sealed", days=None, **settings):
         super().__init__(name, nodes, seed, self._make_node, progress=progress)
         self.speech = speech
-        self.options = "" if speech == "sealed" else " --speech " + speech
+        self.days = days
+        self.options = ("" if speech == "sealed" else " --speech " + speech) + (" --days %d" % days if days else "")
         self.settings = {"round_ms": "60000", "busy_round_ms": "1000", "probe_ms": "1000"}
         self.settings.update(settings)
         self.runner = runner or jobs.Model(seed)

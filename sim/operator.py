@@ -56,8 +56,9 @@ class Operator:
         return self._push(manifests.query_manifest(
             self.fleet, name, asked, valid_s=valid_s, issued=self.world.wall_s()))
 
-    def push_workload(self, name, slice, tasks, program=None, input_bytes=200, inputs=None, outputs=None, **settings):
-        """Publishes a workload; returns its Work.
+    def push_workload(self, name, slice, tasks, program=None, input_bytes=200, inputs=None, outputs=None,
+                      valid_s=VALID_S, **settings):
+        """Publishes a workload whose deadline is the end of its validity; returns its Work.
 
         Inputs are drawn from the seed unless given; `outputs` are the right
         ones where no model job runs.
@@ -67,7 +68,7 @@ class Operator:
         inputs = inputs or [rng.randbytes(input_bytes) for _ in range(tasks)]
         plan = manifests.workload_manifest(
             self.fleet, name, slice, program, inputs, issued=self.world.wall_s(),
-            valid_s=VALID_S, deadline_s=VALID_S - 1, **settings)
+            valid_s=valid_s, deadline_s=valid_s - 1, **settings)
         self.works[name] = Work(plan, settle.Settlement(plan, self.fleet), inputs, outputs)
         self._push(plan)
         return self.works[name]
@@ -77,13 +78,14 @@ class Operator:
         return self._push(manifests.revocation_manifest(self.fleet, ids, issued=self.world.wall_s()))
 
     def push_firmware(self, plan, signed=None):
-        """Publishes a firmware: a firmware_pkg.suit.Plan, signed here unless its envelope is given."""
+        """Publishes a firmware: a firmware_pkg.suit.Plan, signed here unless its envelope is given.  Its label."""
         for digest in sorted(plan.blobs):
             self._publish(self.fleet.topic("blob", digest.hex()), plan.blobs[digest])
         signed = signed or self.fleet.sign_firmware(plan)
         fields = suit.decode(signed, MANIFEST_BYTES)[1]
         name = manifest.firmware_name(fields["component"], fields["class"])
         self._publish(self.fleet.topic("manifest", "firmware-" + name), signed)
+        return "firmware-" + name
 
     def end(self, label):
         """Ends a slice or workload that was pushed, KIND-NAME."""
@@ -101,9 +103,19 @@ class Operator:
         for topic in list(self._kept):
             self._publish(topic, self._kept[topic])
 
+    def withdraw_expired(self):
+        """Takes back from the broker what has expired, with its blobs, and forgets it."""
+        wall_s = self.world.wall_s()
+        for label in [label for label in self.wanted if self.wanted[label][1]["expires"] <= wall_s]:
+            self._take_back(self.fleet.topic("manifest", label))
+            work = self.works.pop(self.wanted.pop(label)[1]["name"], None) if label.startswith("workload-") else None
+            for digest in sorted(work.plan.blobs) if work else ():
+                self._take_back(self.fleet.topic("blob", digest.hex()))
+
     def live(self):
         """KIND-NAME -> sequence number of every manifest that must be everywhere."""
-        return {label: self.wanted[label][0] for label in self.wanted}
+        wall_s = self.world.wall_s()
+        return {label: seq for label, (seq, payload) in self.wanted.items() if payload["expires"] > wall_s}
 
     def settled(self, workload):
         """(task, output) of every settling, in order."""
@@ -150,6 +162,10 @@ class Operator:
         self._publish(self.fleet.topic("manifest", plan.label), signed)
         self.wanted[plan.label] = (plan.payload["seq"], plan.payload)
         return plan.payload["seq"]
+
+    def _take_back(self, topic):
+        if self._kept.pop(topic, None) is not None:
+            self._client.publish(topic, b"", True, None)
 
     def _publish(self, topic, payload):
         self._kept[topic] = payload

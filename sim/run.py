@@ -24,6 +24,8 @@ BOXES_A_LOOK = 24
 PROGRESS_S = 10
 # Nodes that a run may have: more would take hours on one core.
 NODES_MAX = 20_000
+# Days that a run may have: an operator's key of the simulator signs a thousand manifests.
+DAYS_MAX = 60
 
 
 class Failed(Exception):
@@ -42,6 +44,8 @@ class Run:
         self.world = World("%s/%s" % (name, seed), make_node)
         self.checks = {}
         self.metrics = {}
+        # How often the checks that must always hold are made, for scenarios of many days.
+        self.look_ms = ALWAYS_MS
         self.read = read
         self._always = []
         self._looked_ms = 0
@@ -91,11 +95,11 @@ class Run:
         return took
 
     def go(self, duration_ms):
-        """Lets the world go on, with a look at what must always hold at least every second."""
+        """Lets the world go on, with a look at what must always hold at least every look_ms."""
         end = self.world.now_ms + duration_ms
         while self.world.now_ms < end:
-            self.world.run_until(min(end, self._looked_ms + ALWAYS_MS))
-            if self.world.now_ms - self._looked_ms >= ALWAYS_MS:
+            self.world.run_until(min(end, self._looked_ms + self.look_ms))
+            if self.world.now_ms - self._looked_ms >= self.look_ms:
                 self.look()
 
     def turn(self):
@@ -120,10 +124,14 @@ class Run:
                 self.checks[name] = {
                     "ok": False, "kind": "always", "at_s": self.world.now_ms / 1000, "detail": problem}
                 raise Failed("%s: at %.3f s %s" % (name, self.world.now_ms / 1000, problem))
-        if self._progress and time.monotonic() - self._said_s > PROGRESS_S:
-            self._said_s = time.monotonic()
-            print("%s: %.0f s of virtual time, %d datagrams" % (
-                self.name, self.world.now_ms / 1000, self.world.trace.datagrams), file=sys.stderr, flush=True)
+        if time.monotonic() - self._said_s > PROGRESS_S:
+            self.say("%.0f s of virtual time, %d datagrams" % (self.world.now_ms / 1000, self.world.trace.datagrams))
+
+    def say(self, text):
+        """A line of progress, for who waits for the run."""
+        self._said_s = time.monotonic()
+        if self._progress:
+            print("%s: %s" % (self.name, text), file=sys.stderr, flush=True)
 
 
 def names():
