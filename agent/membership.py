@@ -158,7 +158,7 @@ class Membership:
                 self.due = question.due
 
     def _round(self):
-        self._node.lift_tombstones()
+        self._node.tombstones.sweep(self._node.now_ms)
         self.rounds += 1
         self._timeouts, self._referrals, self._swapped = 0, 0, []
         self._healing = max(0, self._healing - 1)

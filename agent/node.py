@@ -22,7 +22,7 @@ from .counting import Counters
 from .descriptor import DOOR, REACHABLE, Descriptor
 from .errors import RemoteError
 from .leaving import Leaving
-from .limits import DATAGRAM_BYTES, EVENTS, TOMBSTONES, UNSENT_DATAGRAMS
+from .limits import DATAGRAM_BYTES, EVENTS, UNSENT_DATAGRAMS
 from .lookup import Lookup
 from .membership import Membership
 from .peers import Peers
@@ -33,6 +33,7 @@ from .seeds import SEEDS_KIND, Seeds
 from .slicing import Slicing
 from .status import status
 from .tasks import Tasks
+from .tombstones import Tombstones
 from .update import Update
 from .wall import Wall
 from .wire import messages, x25519
@@ -40,8 +41,6 @@ from .work import Work
 
 # Busy rounds after the last news: enough for a rumour to reach everybody.
 NEWS_ROUNDS = const(15)
-# A box found dead is not taken back by hearsay for this long.
-TOMBSTONE_MS = const(30000)
 
 
 class Node:
@@ -75,7 +74,7 @@ class Node:
         self._unsent = []
         self._events = []
         self._busy_until = now_ms
-        self._tombstones = {}  # identity: until
+        self.tombstones = Tombstones()
         self.work = Work(self.counters)
         self.wall = Wall(self, wall_s)
         self.revocation = Revocation(self)
@@ -163,7 +162,7 @@ class Node:
             return
         if opened:
             peer, body = opened
-            self._tombstones.pop(peer.id, None)
+            self.tombstones.lift(peer.id)
             try:
                 message = messages.unpack(body)
                 self._handlers[message[0]](peer, message)
@@ -309,18 +308,11 @@ class Node:
 
     def is_tombstoned(self, id):
         """True for a box found dead a short while ago, or revoked."""
-        until = self._tombstones.get(id)
-        return until is not None and self.now_ms < until or self.is_revoked(id)
+        return self.tombstones.holds(id, self.now_ms) or self.is_revoked(id)
 
     def is_revoked(self, id):
         """True for a box that the operator revoked."""
         return id in self.revocation
-
-    def lift_tombstones(self):
-        """Forget the burials whose time is over."""
-        for id in list(self._tombstones):
-            if self.now_ms >= self._tombstones[id]:
-                del self._tombstones[id]
 
     def answered(self, peer):
         """A peer answered a shuffle."""
@@ -331,7 +323,7 @@ class Node:
         """A peer did not answer a shuffle: no part of the view any more."""
         self._forget(id)
         if id not in self.ring.near:
-            self._bury(id)
+            self.tombstones.bury(id, self.now_ms)
 
     def unreachable(self, id):
         """A greeting was given up.  No burial: the box may only limit strangers."""
@@ -344,7 +336,7 @@ class Node:
 
     def dead(self, id):
         """A ring neighbour or candidate is dead: every service forgets it."""
-        self._bury(id)
+        self.tombstones.bury(id, self.now_ms)
         self._forget(id)
         self.ring.dead(id)
 
@@ -360,12 +352,6 @@ class Node:
         self.slicing.forget(id)
         if self.membership.alone():
             self.seeds.alone()
-
-    def _bury(self, id):
-        self._tombstones[id] = self.now_ms + TOMBSTONE_MS
-        if len(self._tombstones) > TOMBSTONES:
-            first = min(self._tombstones, key=lambda id: self._tombstones[id])
-            del self._tombstones[first]
 
     def on_manifest(self, manifest):
         """A manifest was verified and taken."""

@@ -22,6 +22,7 @@ from .limits import (
     RUMOUR_LEAST, RUMOUR_LISTENERS, RUMOURS_REFUSED,
 )
 from .sessions import listens
+from .tombstones import drop_past
 from .wanted import Entry, Wanted
 from .wire.hashes import sha256
 from .wire.messages import DIGEST, HAVE, holds, pack
@@ -213,15 +214,12 @@ class Rumours:
         return self._node.now_ms + max(wait, SWEEP_LEAST_MS)
 
     def _sweep(self):
-        wall, now = self._node.wall_s(), self._node.now_ms
+        wall = self._node.wall_s()
         for manifest in list(self.manifests.values()):
             if manifest.expires <= wall:
                 self._node.counters.bump("manifests_expired")
                 self._drop(manifest)
-        for table in (self._asked, self._refused):
-            for key in list(table):
-                if table[key] <= now:
-                    del table[key]
+        drop_past(self._node.now_ms, self._asked, self._refused)
         # The floors stay: an older version may live longer than its successor.
         if self._unsaved:
             self._unsaved = not floors.save(self._node.store, self.floors)

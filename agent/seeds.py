@@ -50,7 +50,8 @@ class Seeds:
         """Ask again if still alone."""
         if not self.controller or not self._node.membership.alone() or self._checking:
             if not self._checking:
-                self._pauses = None
+                # What came of a list before we met somebody is for nothing.
+                self._pauses, self._tries, self._data = None, 0, b""
             self.due = now_ms + (FIRST_MS if self._checking else IDLE_MS)
             return
         if self._pauses is None:

@@ -140,7 +140,7 @@ TABLES = (
     ("door.carried", lambda node: len(node.door.carried) if node.door else 0, limits.DOOR_RESULTS),
     ("door._wants", lambda node: len(node.door._wants) if node.door else 0, limits.DOOR_WANTS),
     ("door._published", lambda node: len(node.door._published) if node.door else 0, limits.DOOR_PUBLISHED),
-    ("tombstones", lambda node: len(node._tombstones), limits.TOMBSTONES),
+    ("tombstones", lambda node: len(node.tombstones.until), limits.TOMBSTONES),
     ("datagrams waiting", lambda node: len(node._unsent), limits.UNSENT_DATAGRAMS),
     ("events waiting", lambda node: len(node._events), limits.EVENTS),
     ("work", lambda node: len(node.work), limits.WORK),

@@ -100,11 +100,11 @@ def test_boxes_remembered_as_dead_are_few():
     for i in range(TOMBSTONES + 5):
         node.now_ms += 1
         node.dead(b"%16d" % i)
-    assert len(node._tombstones) == TOMBSTONES
+    assert len(node.tombstones.until) == TOMBSTONES
     assert not node.is_tombstoned(b"%16d" % 4) and node.is_tombstoned(b"%16d" % 5)
     node.now_ms += 30000
     assert not node.is_tombstoned(b"%16d" % 20)
     lan.now_ms = node.now_ms
     node.dead(b"%16d" % 99)
     lan.run(6000)
-    assert list(node._tombstones) == [b"%16d" % 99], "a round lifts those whose time is over"
+    assert list(node.tombstones.until) == [b"%16d" % 99], "a round lifts those whose time is over"

@@ -124,6 +124,17 @@ def test_who_knows_somebody_neither_asks_nor_checks():
     assert node.counters["seeds_bad"] == 20 and node.counters["seeds_asked"] == 0
 
 
+def test_half_a_list_is_not_kept_when_somebody_is_known():
+    lan, node = world()
+    while not ask(lan, node):
+        pass
+    node.receive(piece(signed_list(lan), 0, 60), CONTROLLER, lan.now_ms)
+    assert len(node.seeds._data) == 60
+    node.membership.join([lan.descriptor(1)])
+    lan.run(5000)
+    assert node.seeds._data == b""
+
+
 class Alone:
     """What Seeds needs of a node, for ever alone; asked: when it put a question (ms)."""
 
