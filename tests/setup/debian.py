@@ -19,8 +19,10 @@ BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 PACKAGES = {
     "mosquitto": "a second MQTT broker beside the embedded one",
     "mosquitto-clients": "a client that knows nothing of us",
+    "faketime": "boxes without a clock",
     "iproute2": "hosts as network namespaces",
     "qemu-user-static": "the other processors",
+    "faketime": "boxes without a clock",
     "iproute2": "networks of their own for agents",
     "clang": "C programs to WebAssembly",
     "lld": "their linker",
@@ -69,6 +71,7 @@ QEMU = {
 }
 # For `make hosts`: its NATs and counters beside what the cheap ones of `make test` need.
 HOSTS = {
+    "faketime": "boxes without a clock",
     "iproute2": "hosts as network namespaces",
     "nftables": "their NATs, and counters of what passes",
     "conntrack": "what a NAT remembers",
