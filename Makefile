@@ -47,7 +47,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-container jobs-in-a-row swarm month conformance fuzz sysroots powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-container jobs-in-a-row swarm month conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -112,6 +112,10 @@ fuzz: $(VENV)/test.stamp ## Fuzz the job container against wasmtime for MINUTES=
 	@$(PIP) install --editable '.[fuzz]'
 	@$(BIN)/python -m backfence.sim.live.sysroots amd64 armhf i386 s390x mips
 	@$(BIN)/python tests/fuzz_container/fuzz.py --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
+
+blackout: $(VENV)/test.stamp ## Cut the power of 200 real agents at once, and give it back at once (AGENTS=200)
+	@$(BIN)/python tests/setup/debian.py
+	@$(BIN)/python tests/blackout/blackout.py $(if $(AGENTS),--agents '$(AGENTS)')
 
 powercut: $(VENV)/test.stamp ## Pull the plug of emulated ARM boxes in the midst of updates (CUTS=200 MACHINES=2 SEED=N BROKEN=flush)
 	@$(BIN)/python tests/setup/debian.py machine
