@@ -242,7 +242,9 @@ class Ring:
                     added = True
             elif entry.term >= known.term:
                 if entry.heard_ms > known.heard_ms:
-                    # Another heard it since we asked: it is not dead yet.
+                    # Another heard it since we asked: it is not dead yet, but may have moved.
+                    if known.misses:
+                        known.box.addr = entry.box.addr
                     known.heard_ms = entry.heard_ms
                     known.misses = min(known.misses, SUSPECT_MISSES - 1)
                 known.term = entry.term

@@ -48,6 +48,8 @@ class Lab(Run):
         self.chaos = None
         # The share of their messages that liars alter.
         self.lying = 0.5
+        # Boxes listen on a wildcard: they do not know the address by which others reach them.
+        self.wildcard = False
         store_bytes = int(self.settings.get("store_kb", Config().store_kb)) * 1024
         self.always("stores within their size", lambda: checkers.disks_within(self.turn(), store_bytes))
 
@@ -130,10 +132,13 @@ class Lab(Run):
             speech = liar.speech(speech, self.world.stream(seed + "/lies"), lambda: self.lying)
         node = Node(
             config, self.fleet.identity(box.number), self.fleet.trust(box.number), store,
-            rng.Rng(seed.encode()), now_ms, wall_s, address=box.address, controller=ADDRESS,
+            rng.Rng(seed.encode()), now_ms, wall_s, address=self._own_address(box), controller=ADDRESS,
             ladder=self.fleet.ladder, speech=speech, running=box.running)
         node.attributes.update(ATTRIBUTES, door=int(box.door))
         return node
+
+    def _own_address(self, box):
+        return bytes(len(box.address) - 2) + box.address[-2:] if self.wildcard else box.address
 
     # -- chaos and healing
 

@@ -30,6 +30,13 @@ class Network:
         """Makes a box reachable at its address."""
         self._by_address[box.address] = box
 
+    def move(self, box, address):
+        """A box has another address from now on; nobody is at the old one."""
+        del self._by_address[box.address]
+        box.address = address
+        self.plug_in(box)
+        self.world.note("network", "box %d moves" % box.number)
+
     def cut(self, side, one_way=False):
         """Cuts the boxes in `side` (numbers) off from the rest; returns the cut's number.
 

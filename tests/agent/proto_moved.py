@@ -159,20 +159,37 @@ def test_a_box_that_speaks_again_ends_the_search():
     assert lan.nodes[0].peers.table[lan.nodes[1].id].addr == lan.address(1)
 
 
-def test_a_seat_is_kept_through_a_move():
-    lan = as_seen(4, probe_ms=500)
-    lan.push(0, {"kind": "slice", "name": "edge", "seats": 4})
+def test_seats_are_kept_through_moves_also_of_neighbours_at_once():
+    lan = as_seen(5, probe_ms=500)
+    lan.push(0, {"kind": "slice", "name": "edge", "seats": 5})
     lan.run(3000)
     for number, node in enumerate(lan.nodes):
         offers = [other.slicing.by_name("edge").candidates.get(node.id) for other in lan.nodes]
         assert {offer.box.addr for offer in offers if offer} == {lan.address(number)}
     lan.run_until(lambda: all([node.ring.seat is not None for node in lan.nodes]), 120000)
     lan.run(10000)
-    seat = lan.nodes[2].ring.seat
-    lan.sites[2] = 7
-    lan.run(20000)
-    assert lan.nodes[2].ring.seat == seat
-    for node in lan.nodes:
-        assert node.counters["ring_deaths"] == 0
-        if node is not lan.nodes[2]:
-            assert node.ring.near[lan.nodes[2].id].box.addr == lan.address(2)
+    seats = [node.ring.seat for node in lan.nodes]
+    # Two at once know each other's new addresses from others alone.
+    for moved in ([2], [3, 4]):
+        for number in moved:
+            lan.sites[number] = 7
+        lan.run(20000)
+        assert [node.ring.seat for node in lan.nodes] == seats
+        for node in lan.nodes:
+            assert node.counters["ring_deaths"] == 0
+            for number, other in enumerate(lan.nodes):
+                if node is not other:
+                    assert node.ring.near[other.id].box.addr == lan.address(number)
+
+
+def test_hearsay_moves_a_neighbour_only_while_it_does_not_answer():
+    lan = as_seen(3, probe_ms=500)
+    lan.push(0, {"kind": "slice", "name": "edge", "seats": 3})
+    node = lan.nodes[0]
+    lan.run_until(lambda: len(node.ring.near) == 2, 120000)
+    known = list(node.ring.near.values())[0]
+    before = known.box.addr
+    for misses, age_ms, found in ((0, 0, before), (1, 200, before), (1, 0, SEEN)):
+        known.misses, known.heard_ms = misses, node.now_ms - 100
+        node.ring.merge([SeatEntry(known.seat, known.term, Descriptor(known.id, SEEN), node.now_ms - age_ms)])
+        assert known.box.addr == found, (misses, age_ms)
