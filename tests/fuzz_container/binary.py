@@ -117,6 +117,8 @@ class Parts:
                 self.start = Cursor(payload).u()
             elif ident == DATA_COUNT:
                 self.data_count = Cursor(payload).u()
+            elif ident and ident not in self.lists:
+                raise ValueError(f"there is no section {ident}")
             elif ident:
                 self.lists[ident] = _items(ident, payload)
 

@@ -16,7 +16,11 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "agent" / "contai
 import atheris  # noqa: E402
 
 with atheris.instrument_imports(include=["backfence.agent.container"]):
-    import backfence.agent.container  # noqa: F401
+    from backfence.agent import container
+
+    # All of it, now: what a box loads with its first job would not be seen.
+    while not (container.load() and container.load("translated")):
+        pass
 
 import cases  # noqa: E402
 import compare  # noqa: E402
