@@ -75,7 +75,7 @@ def test_a_partition_between_two_routers_heals_by_itself(tmp_path):
         say("cut; the west has its own ring after %.1f s" % cloud.filled(4, west))
         say("and the east its own after %.1f s more" % cloud.filled(4, east))
         shares = first.settle()
-        say("the west settles alone: %s" % shares)
+        say("settled while cut: %s" % shares)
         assert net.counted("core") == cut, "something crossed the cut"
         for name in east:
             assert net.kernel(name)["Udp.InDatagrams"] > before[name] + 10, "%s went silent" % name
