@@ -1,12 +1,16 @@
 """Agents that are started before their network: they wait for it, say so once, and join when it comes."""
 
+import subprocess
+import sys
+
 import agents
 import brokers
 import pytest
 from agents import Agent, Home
 from namespace import Namespace
 
-PORT = 7000
+from backfence.agent.edge import udp
+from backfence.bootstrap.operator import manifests
 
 
 @pytest.fixture
@@ -44,3 +48,24 @@ def test_a_box_is_up_before_its_network(interpreter, network, tmp_path):
         box.wait(lambda status: set(status["view"]) == others, "all to know each other")
     assert boxes[0].lines[1:] == ["info: the network is there: listening on 10.7.0.1:7000\n"]
     assert boxes[1].home.status()["address"] == "10.7.0.2:7001"
+
+
+def test_a_controller_that_comes_late_is_found(network, tmp_path):
+    fleet = agents.make_fleet(tmp_path / "fleet")
+    homes = [Home(fleet, number, tmp_path) for number in range(2)]
+    network.run("ip", "link", "set", "lo", "up")
+    for home in homes:
+        home.configure(controller="127.0.0.1:6999")
+    listed = [(home.box.id, udp.resolve(f"127.0.0.1:{home.port}")) for home in homes]
+    seeds = tmp_path / "seeds.cose"
+    seeds.write_bytes(fleet.sign(manifests.seeds_manifest(fleet, listed)))
+    boxes = [Agent("micropython", home, prefix=network.prefix) for home in homes]
+    for box in boxes:
+        box.wait(lambda status: status["counters"].get("seeds_asked", 0) >= 3, "three questions to nobody")
+        assert box.home.status()["view"] == []
+    words = [sys.executable, "-m", "backfence.bootstrap.controller", "--listen", "127.0.0.1:6999", "--seeds", str(seeds)]
+    controller = subprocess.Popen([*network.prefix, *words], stdout=subprocess.DEVNULL)
+    for box, other in zip(boxes, reversed(homes)):
+        box.wait(lambda status: status["view"] == [other.box.id.hex()], "both to know each other")
+    controller.kill()
+    controller.wait()
