@@ -5,6 +5,8 @@ from backfence.agent.rumour import REFUSED_EXPIRED
 from lan import WALL_S, Lan, sign
 from proto_seeds import CONTROLLER, piece, questions, settle
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "armhf", "mips")
 DAY_S = 86400
 YEAR_S = 365 * DAY_S
 
@@ -72,7 +74,8 @@ def test_the_floor_outlives_a_power_cut_if_it_was_raised_before_the_last_writing
     lan = without_clock()
     assert push(lan, slice_of("edge")) is None
     # Written every six hours, and at each start.
-    lan.run(6 * 3600 * 1000 + 1000)
+    lan.now_ms += 6 * 3600 * 1000
+    lan.run(1000)
     lan.restart(0)
     assert lan.nodes[0].wall_s() >= WALL_S
     assert push(lan, slice_of("old", issued=WALL_S - DAY_S, expires=WALL_S - 1)) == REFUSED_EXPIRED

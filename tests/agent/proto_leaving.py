@@ -5,7 +5,7 @@ from proto_node import holders, ring_closed, run_work, serve_broker
 from proto_tasks import push_work, tasks_of
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "armhf", "mips")
 # What the edge gives a node that leaves: edge/loop.py.
 LEAVE_MS = 500
 
