@@ -132,7 +132,7 @@ class Lan:
 
     def __init__(self, count, seed=1, door=False, drop=None, delays=None, **settings):
         self.now_ms = 1000
-        self.wall_s = {}  # node number: its system's clock at its start, if it is not WALL_S
+        self.clocks_s = {}  # node number: its system's clock at its start, if it is not WALL_S
         self.drop = drop
         self.delays = delays
         self._due = {}
@@ -163,7 +163,7 @@ class Lan:
     def _node(self, config, identity, trust, disk, number, controller=None):
         store = Store(disk, 1 << 20, Counters())
         rng = Rng(b"node %d" % number + self.rng.bytes(8))
-        return Node(config, identity, trust, store, rng, self.now_ms, self.wall_s.get(number, WALL_S),
+        return Node(config, identity, trust, store, rng, self.now_ms, self.clocks_s.get(number, WALL_S),
                     self.address(number), controller, TableLadder)
 
     def address(self, number):

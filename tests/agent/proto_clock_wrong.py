@@ -20,7 +20,7 @@ def slice_of(name, **rest):
 def without_clock(count=2):
     """A Lan whose node 0 is at the very beginning of 1970."""
     lan = Lan(count)
-    lan.wall_s[0] = 0
+    lan.clocks_s[0] = 0
     lan.restart(0)
     return lan
 
@@ -51,7 +51,7 @@ def take_seeds(lan, data):
 
 def test_a_box_of_1970_joins_by_a_signed_list_and_learns_the_time_from_it():
     lan = Lan(2)
-    lan.wall_s[0] = 0
+    lan.clocks_s[0] = 0
     lan.restart(0, CONTROLLER)
     assert lan.nodes[0].wall_s() == 0
     assert take_seeds(lan, seeds(lan)) == 1
