@@ -6,6 +6,7 @@ import os
 from backfence.agent.edge import disk, loop
 from backfence.agent.edge.stop import Stop
 from backfence.agent.errors import LocalError
+from heap import takes_none
 from recording import FAR, Box, SteppedClock, endless
 
 
@@ -53,6 +54,18 @@ def test_long_work_goes_on_between_datagrams():
     # It took some of this turn, not all there is, and the next turn does not wait.
     assert box.node.work > 0
     box.loop.turn(60000)
+    box.close()
+
+
+def test_a_turn_with_nothing_to_do_takes_no_heap():
+    box = Box()
+    # What the recorder does for itself.
+    box.node.step = lambda now_ms: False
+    box.node.datagrams = box.node.events = lambda: ()
+    box.loop.turn(0)
+    # Looking around is not for every turn.
+    box.loop._look_ms = box.loop._stop._look_ms = FAR
+    takes_none("a turn", lambda: box.loop.turn(0))
     box.close()
 
 
