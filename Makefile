@@ -39,6 +39,8 @@ PROCESSORS ?=
 CUTS ?= 200
 MACHINES ?= 2
 BROKEN ?=
+# The knob of `make bench-box`: another checkout of the repository.
+TREE ?=
 # The knobs of `make bench-container`.
 PROGRAMS ?=
 TURNS ?=
@@ -47,7 +49,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-container jobs-in-a-row swarm month conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-container jobs-in-a-row swarm month conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -89,6 +91,11 @@ bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python -m backfence.sim.live.sysroots amd64 i386
 	@$(BIN)/python tests/bench_container/bench.py $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(TURNS),--turns '$(TURNS)')
+
+bench-box: $(VENV)/test.stamp ## Count what an idle box costs, in MIPS instructions (TREE=PATH counts another checkout too)
+	@$(BIN)/python tests/setup/debian.py bench-box
+	@$(BIN)/python -m backfence.sim.live.sysroots amd64 mips
+	@$(BIN)/python tests/bench_box/cost.py $(if $(TREE),--tree '$(TREE)')
 
 jobs-in-a-row: $(VENV)/test.stamp ## Run 1,000 jobs one after the other and see that memory stays as it was (some ten minutes)
 	@MICROPYPATH=.frozen:build/import $(BIN)/micropython -X heapsize=4m tests/agent/container/jobs_in_a_row.py \

@@ -1,9 +1,10 @@
 """Installs the Debian packages that the tests need and the machine lacks.
 
-    debian.py [machine | firmware | qemu | hosts]
+    debian.py [machine | firmware | qemu | hosts | bench-box]
 
 With `machine`: what `make powercut` needs, with `firmware`: `make firmware`, with `qemu`:
-`make test-qemu`, with `hosts`: `make hosts`, and no more.  Uses the machine's own package sources.  Needs root only if something is missing.
+`make test-qemu`, with `hosts`: `make hosts`, with `bench-box`: `make bench-box`, and no more.  Uses the
+machine's own package sources.  Needs root only if something is missing.
 """
 
 import os
@@ -69,6 +70,15 @@ QEMU = {
     "xz-utils": "unpacking their sources",
     "debian-archive-keyring": "the signatures of the sysroots' packages",
 }
+# For `make bench-box`.
+BENCH_BOX = {
+    "qemu-user": "a processor whose instructions a plugin counts",
+    "gcc": "that plugin",
+    "gcc-mips-linux-gnu": "the interpreter for MIPS",
+    "bzip2": "unpacking its sources",
+    "xz-utils": "unpacking its sources",
+    "debian-archive-keyring": "the signatures of the sysroots' packages",
+}
 # For `make hosts`: its NATs and counters beside what the cheap ones of `make test` need.
 HOSTS = {
     "faketime": "boxes without a clock",
@@ -82,7 +92,7 @@ HOSTS = {
     "xz-utils": "unpacking its sources",
     "debian-archive-keyring": "the signatures of its packages",
 }
-GROUPS = {(): PACKAGES, ("machine",): MACHINE, ("firmware",): FIRMWARE, ("qemu",): QEMU, ("hosts",): HOSTS}
+GROUPS = {(): PACKAGES, ("machine",): MACHINE, ("firmware",): FIRMWARE, ("qemu",): QEMU, ("hosts",): HOSTS, ("bench-box",): BENCH_BOX}
 
 
 def missing(packages):
@@ -119,7 +129,7 @@ def main():
         sys.exit("Error: this needs Debian (or Ubuntu): apt-get is not here")
     packages = GROUPS.get(tuple(sys.argv[1:]))
     if packages is None:
-        print("usage: debian.py [machine | firmware | qemu | hosts]", file=sys.stderr)
+        print("usage: debian.py [machine | firmware | qemu | hosts | bench-box]", file=sys.stderr)
         sys.exit(2)
     names = missing(packages)
     if not names:
