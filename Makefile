@@ -87,6 +87,11 @@ hosts: $(VENV)/test.stamp ## Run fleets on hosts of their own: routers, partitio
 bench: $(VENV)/test.stamp ## Take the figures, beside their references, into build/bench (BENCH="NAME ..." NODES=N,N SEED=N)
 	@$(BIN)/python -m backfence.sim bench $(BENCH) $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')
 
+bench-box: $(VENV)/test.stamp ## Weigh idle agents of a live fleet for MINUTES=60
+	@$(BIN)/python tests/setup/debian.py
+	@$(BIN)/python -m backfence.sim.live.sysroots amd64
+	@$(BIN)/python tests/bench_box/memory.py --minutes '$(if $(filter file,$(origin MINUTES)),60,$(MINUTES))'
+
 bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython by hand, wasmtime and wabt (PROGRAMS="NAME ..." TURNS=N)
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python -m backfence.sim.live.sysroots amd64 i386

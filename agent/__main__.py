@@ -16,7 +16,7 @@ if hasattr(gc, "threshold"):  # MicroPython
 
 
 def _prepare():
-    """main.prepare(), whose module is forgotten: what only the start needs takes no heap for weeks."""
+    """What main.prepare() gives; what only it needs is forgotten, to take no heap for weeks."""
     from .container.arena import set_aside
 
     set_aside()
@@ -24,7 +24,9 @@ def _prepare():
     from .edge.main import prepare
 
     prepared = prepare(sys.argv[1:])
-    del sys.modules[edge.__name__ + ".main"], edge.main
+    for name in ("main", "address"):
+        del sys.modules[edge.__name__ + "." + name]
+        delattr(edge, name)
     return prepared
 
 

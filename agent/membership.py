@@ -36,6 +36,8 @@ from .wire.messages import pack
 # 5 tries, 3.5 s: at 20 % loss each way one live peer in 160 is taken for dead.
 RETRY_MS = const(700)
 TRIES = const(5)
+# The last repeat comes within this: the answer need not be kept longer.
+_ANSWER_MS = const(10000)
 # Silent peers replaced within one round.
 TIMEOUTS = const(3)
 # Rounds for which incoming links replace the oldest after a silence.
@@ -77,7 +79,7 @@ class Membership:
         self._healing = 0
         self._calm = 0
         self._lonely = 0  # rounds in a row that began with nobody known
-        self._answers = []  # [(peer id, exchange id, answer bytes)]
+        self._answers = []  # [(peer id, exchange id, answer bytes, when)]
         self._swapped = []  # ids that swapped links with us in this round
         self.due = node.now_ms + node.rng.below(node.config.busy_round_ms)
         self._round_ms = self.due
@@ -161,6 +163,8 @@ class Membership:
         self._node.tombstones.sweep(self._node.now_ms)
         self.rounds += 1
         self._timeouts, self._referrals, self._swapped = 0, 0, []
+        while self._answers and self._node.now_ms - self._answers[0][3] > _ANSWER_MS:
+            self._answers.pop(0)
         self._healing = max(0, self._healing - 1)
         self._calm = max(0, self._calm - 1)
         for link in list(self.view.values()):
@@ -293,7 +297,7 @@ class Membership:
     def on_ask(self, peer, message):
         """Answer a shuffle; a repeated question gets the same answer."""
         _, exchange, packed, digest, doors, slices = message
-        for id, asked, answer in self._answers:
+        for id, asked, answer, _ in self._answers:
             if id == peer.id and asked == exchange:
                 self._node.send_packed(peer.id, peer.addr, answer)
                 return
@@ -303,7 +307,7 @@ class Membership:
         self._hear(peer, doors, slices)
         sample = self._sample(peer.id, SHUFFLE)
         answer = self._message(TOLD, exchange, sample)
-        self._answers.append((peer.id, exchange, answer))
+        self._answers.append((peer.id, exchange, answer, self._node.now_ms))
         if len(self._answers) > SHUFFLE_ANSWERS:
             self._answers.pop(0)
         self._node.send_packed(peer.id, peer.addr, answer)
