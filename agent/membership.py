@@ -36,8 +36,7 @@ from .wire.messages import pack
 # 5 tries, 3.5 s: at 20 % loss each way one live peer in 160 is taken for dead.
 RETRY_MS = const(700)
 TRIES = const(5)
-# The last repeat comes within this: the answer need not be kept longer.
-_ANSWER_MS = const(10000)
+_ANSWER_MS = const(10000)  # the last repeat comes within this: answers need not be kept longer
 # Silent peers replaced within one round.
 TIMEOUTS = const(3)
 # Rounds for which incoming links replace the oldest after a silence.
@@ -163,8 +162,7 @@ class Membership:
         self._node.tombstones.sweep(self._node.now_ms)
         self.rounds += 1
         self._timeouts, self._referrals, self._swapped = 0, 0, []
-        while self._answers and self._node.now_ms - self._answers[0][3] > _ANSWER_MS:
-            self._answers.pop(0)
+        self._answers = [row for row in self._answers if self._node.now_ms - row[3] <= _ANSWER_MS]
         self._healing = max(0, self._healing - 1)
         self._calm = max(0, self._calm - 1)
         for link in list(self.view.values()):
@@ -307,9 +305,7 @@ class Membership:
         self._hear(peer, doors, slices)
         sample = self._sample(peer.id, SHUFFLE)
         answer = self._message(TOLD, exchange, sample)
-        self._answers.append((peer.id, exchange, answer, self._node.now_ms))
-        if len(self._answers) > SHUFFLE_ANSWERS:
-            self._answers.pop(0)
+        self._answers = self._answers[1 - SHUFFLE_ANSWERS :] + [(peer.id, exchange, answer, self._node.now_ms)]
         self._node.send_packed(peer.id, peer.addr, answer)
         self._node.counters.bump("shuffles_answered")
         # One swap a peer and round, and a few in all: whoever asks more often

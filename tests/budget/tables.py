@@ -102,13 +102,13 @@ def _seats(box):
         for seat in (3 << number - 1, CIRCLE - (3 << number - 1)):
             links.keep(SeatEntry(seat, 1, box_at(200 + seat), box.now_ms), 0, 0)
     for number in range(limits.TOMBSTONES):
-        box._bury(box_at(5000 + number).id)
+        box.tombstones.bury(box_at(5000 + number).id, box.now_ms)
     hints = sum([len(slice.seats) for slice in box.slicing.slices.values()])
     return {
         "seat hints": (hints, len(box.slicing.slices) * limits.SEAT_HINTS),
         "near": (len(links.near), 2 * limits.NEIGHBOURS),
         "far": (len(links.far), limits.LONG_LINKS),
-        "tombstones": (len(box._tombstones), limits.TOMBSTONES),
+        "tombstones": (len(box.tombstones.until), limits.TOMBSTONES),
     }
 
 
