@@ -18,7 +18,7 @@ BROKER ?=
 # The knobs of `make test`: interpreters of the portable tests, pytest's arguments.
 ARCHS ?=
 TESTS ?=
-# The knobs of `make bench` and `make swarm`: which benches, sizes, minutes, seeds.
+# The knobs of `make bench`, `make swarm` and `make soak`: which benches, sizes, minutes, seeds.
 BENCH ?=
 NODES ?=
 SEED ?=
@@ -49,7 +49,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-container jobs-in-a-row swarm month conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-container jobs-in-a-row swarm month soak conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -111,6 +111,11 @@ swarm: $(VENV)/test.stamp ## Run scenarios drawn at random for MINUTES=10, on tw
 
 month: $(VENV)/test.stamp ## Let boxes live through DAYS=30 of virtual time and see that nothing grows (NODES=N SEED=N)
 	@$(BIN)/python -m backfence.sim run month --days '$(DAYS)' $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')
+
+soak: $(VENV)/test.stamp ## Run a real cluster under churn and work for MINUTES=10, and see that nothing grows; plots in build/soak (SEED=N)
+	@$(BIN)/python tests/setup/debian.py
+	@$(PIP) install --editable '.[soak]'
+	@$(BIN)/python tests/soak/soak.py --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
 
 conformance: $(VENV)/test.stamp ## Run WebAssembly's own tests on MicroPython, into build/conformance.json (CONFORMANCE="armhf ..." FILES="i32 ...")
 	@$(BIN)/python tests/setup/debian.py
