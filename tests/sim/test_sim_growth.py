@@ -130,6 +130,7 @@ def test_boxes_that_only_shuffle_do_not_grow():
 def test_a_planted_leak_is_found_and_named(monkeypatch):
     # Cached answers to shuffles that are never dropped.
     monkeypatch.setattr(membership, "SHUFFLE_ANSWERS", 1 << 30)
+    monkeypatch.setattr(membership, "_ANSWER_MS", 1 << 60)
     _, ledger = small()
     assert "node.membership._answers[]" in ledger.verdict(0)
 
