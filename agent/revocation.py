@@ -18,6 +18,8 @@ ID_BYTES = const(16)
 NAME = "boxes"
 # Boxes of the list that every service forgets in one turn: a millisecond of a slow box.
 TURN = const(8)
+# After the disk has refused the list.
+AGAIN_MS = const(60000)
 NEVER_MS = 1 << 60
 
 
@@ -28,6 +30,7 @@ class Revocation:
         self._node = node
         # Packed, not a set: 4 KiB at the cap instead of 20.
         self.packed = self._load()
+        self._saved = True
         self._at = 0  # how much of the list every service has forgotten
         self.due = node.now_ms
 
@@ -49,12 +52,15 @@ class Revocation:
         return False
 
     def tick(self, now_ms):
-        """Let every service forget the next few boxes of the list."""
+        """Let every service forget the next few boxes of the list; then see that it is on flash."""
         end = min(self._at + TURN * ID_BYTES, len(self.packed))
         for at in range(self._at, end, ID_BYTES):
             self._node.drop_revoked(self.packed[at : at + ID_BYTES])
         self._at = end
-        self.due = now_ms if end < len(self.packed) else NEVER_MS
+        self.due = now_ms
+        if end == len(self.packed):
+            self._saved = self._saved or self._node.store.save_state("revoked", self.packed)
+            self.due = NEVER_MS if self._saved else now_ms + AGAIN_MS
 
     def on_manifest(self, manifest):
         """Take a verified list in place of the last."""
@@ -63,7 +69,7 @@ class Revocation:
             return
         self.packed = packed
         # The operator's word counts from now on, whether or not the disk takes it.
-        self._node.store.save_state("revoked", packed)
+        self._saved = False
         self._at = 0
         self.due = self._node.now_ms
         if self._node.id in self:

@@ -214,11 +214,19 @@ def test_the_newest_list_counts_whole_and_an_older_one_never_again():
 def test_a_disk_that_refuses_does_not_save_the_thief():
     lan = joined(3)
     node = lan.nodes[0]
-    before = dict(node.store.disk.files)
-    node.store.save_state = lambda name, data: False
+    save, refused = node.store.save_state, []
+    node.store.save_state = lambda name, data: name != "revoked" and save(name, data) or refused.append(name)
     lan.push(0, listing(lan, 2))
     lan.run_until(lambda: not speaks(lan, 2), 10000)
-    assert "state-revoked" not in before and "state-revoked" not in node.store.disk.files
+    lan.run(150000)
+    assert "state-revoked" not in node.store.disk.files and refused.count("revoked") in (2, 3)
+    # When there is room again it is written, once.
+    node.store.save_state = save
+    lan.run(70000)
+    assert bytes(node.store.disk.files["state-revoked"]) == lan.nodes[2].id
+    written = node.counters["state_bytes"]
+    lan.run(130000)
+    assert node.counters["state_bytes"] == written
 
 
 def test_an_expired_list_still_counts():
