@@ -125,3 +125,32 @@ def test_an_address_in_use_is_said():
     said = refused(udp.Socket, address, select.poll(), Counters())
     assert said == "cannot listen on " + udp.text_of(address) + ": it is in use"
     one.close()
+
+
+def test_an_address_that_is_not_this_box_s_may_be_so_later():
+    for listen in (V4, V6):
+        try:
+            udp.Socket(listen, select.poll(), Counters())
+            assert False
+        except udp.NotYet as problem:
+            assert str(problem) == udp.text_of(listen) + " is not an address of this box"
+    assert "cannot resolve" in str(refused(udp.resolve, "no-such-host.invalid:7000"))
+
+
+def test_a_port_that_is_taken_is_refused():
+    for _ in range(50):
+        port = 20000 + int.from_bytes(os.urandom(2), "big") % 12000
+        listen = udp.resolve("127.0.0.1:%d" % port)
+        try:
+            first = udp.Socket(listen, select.poll(), Counters())
+            break
+        except LocalError:
+            pass
+    try:
+        udp.Socket(listen, select.poll(), Counters())
+        assert False
+    except udp.NotYet:
+        assert False, "nothing to wait for"
+    except LocalError as problem:
+        assert str(problem).endswith("it is in use")
+    first.close()
