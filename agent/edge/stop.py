@@ -35,7 +35,7 @@ class Stop:
     def __init__(self, path, poller=None, launched=False):
         # Bytes: for each new str MicroPython looks through all the names that it knows.
         self._path = path.encode()
-        self._asked = False
+        self._asked = self._signalled = False
         self._look_ms = 0
         self._poller = poller
         self.fileno = -1
@@ -49,15 +49,18 @@ class Stop:
 
     def asked(self, now_ms):
         """Look for the file now and then."""
+        if self._signalled:
+            # Once is enough; not in signalled(), for the poller is being read there.
+            self._signalled = False
+            self._poller.unregister(self.fileno)
         if now_ms >= self._look_ms:
             self._look_ms = now_ms + LOOK_MS
             self._file()
         return self._asked
 
     def signalled(self):
-        """The poller says that a signal came; it says so once."""
-        self._asked = True
-        self._poller.unregister(self.fileno)
+        """The poller says that a signal came."""
+        self._asked = self._signalled = True
 
     def _file(self):
         try:
