@@ -87,20 +87,16 @@ hosts: $(VENV)/test.stamp ## Run fleets on hosts of their own: routers, partitio
 bench: $(VENV)/test.stamp ## Take the figures, beside their references, into build/bench (BENCH="NAME ..." NODES=N,N SEED=N)
 	@$(BIN)/python -m backfence.sim bench $(BENCH) $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')
 
-bench-box: $(VENV)/test.stamp ## Weigh idle agents of a live fleet for MINUTES=60
-	@$(BIN)/python tests/setup/debian.py
-	@$(BIN)/python -m backfence.sim.live.sysroots amd64
-	@$(BIN)/python tests/bench_box/memory.py --minutes '$(if $(filter file,$(origin MINUTES)),60,$(MINUTES))'
-
 bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython by hand, wasmtime and wabt (PROGRAMS="NAME ..." TURNS=N)
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python -m backfence.sim.live.sysroots amd64 i386
 	@$(BIN)/python tests/bench_container/bench.py $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(TURNS),--turns '$(TURNS)')
 
-bench-box: $(VENV)/test.stamp ## Count what an idle box costs, in MIPS instructions (TREE=PATH counts another checkout too)
+bench-box: $(VENV)/test.stamp ## Count an idle box's MIPS instructions, weigh boxes for MINUTES=60 (TREE=PATH counts another checkout too)
 	@$(BIN)/python tests/setup/debian.py bench-box
 	@$(BIN)/python -m backfence.sim.live.sysroots amd64 mips
 	@$(BIN)/python tests/bench_box/cost.py $(if $(TREE),--tree '$(TREE)')
+	@$(BIN)/python tests/bench_box/memory.py --minutes '$(if $(filter file,$(origin MINUTES)),60,$(MINUTES))'
 
 jobs-in-a-row: $(VENV)/test.stamp ## Run 1,000 jobs one after the other and see that memory stays as it was (some ten minutes)
 	@MICROPYPATH=.frozen:build/import $(BIN)/micropython -X heapsize=4m tests/agent/container/jobs_in_a_row.py \

@@ -83,6 +83,10 @@ class Aggregate:
         self._told_size = None  # what others said, before we knew
         self.due = node.now_ms + 60000
 
+    def shed(self):
+        """Memory ran out: a repeated question gets no answer."""
+        self._answers.clear()
+
     # -- what is asked
 
     def on_manifest(self, manifest):

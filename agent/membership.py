@@ -73,10 +73,7 @@ class Membership:
         self.partners = Partners(node.rng)
         self._save_round = FIRST_SAVE_ROUNDS
         self._questions = {}  # exchange id: Question
-        self._timeouts = 0
-        self._referrals = 0
-        self._healing = 0
-        self._calm = 0
+        self._timeouts = self._referrals = self._healing = self._calm = 0
         self._lonely = 0  # rounds in a row that began with nobody known
         self._answers = []  # [(peer id, exchange id, answer bytes, when)]
         self._swapped = []  # ids that swapped links with us in this round
@@ -84,6 +81,9 @@ class Membership:
         self._round_ms = self.due
 
     # -- the outside
+
+    def shed(self):  # memory ran out: a repeated question is answered afresh
+        self._answers.clear()
 
     @property
     def contacts(self):

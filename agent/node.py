@@ -200,6 +200,12 @@ class Node:
         out, self._events = self._events, self._events and []
         return out
 
+    def shed(self):
+        """Memory ran out: let go of what is kept only to spare others a repetition.  Takes no memory."""
+        self._unsent.clear()
+        self.membership.shed()
+        self.aggregate.shed()
+
     def connected(self, now_ms):
         """The broker connection stands (doors only)."""
         self.now_ms = now_ms

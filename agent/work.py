@@ -9,6 +9,10 @@ from .errors import RemoteError
 from .limits import WORK
 
 
+# Made beforehand: when it is needed there may be no memory for it.
+_NO_MEMORY = RemoteError("no memory left for it")
+
+
 class Work:
     """A bounded first-in, first-out queue of computations with a step() method."""
 
@@ -28,24 +32,33 @@ class Work:
 
         computation.step() returns True when it has finished, or raises
         RemoteError.  Then done(computation, error) is called, error None or
-        the RemoteError.
+        the RemoteError.  A step that runs out of memory is not repeated, for it may
+        have been half done: that computation ends with an error.
         """
         if self.full():
             self._counters.bump("work_full")
             return False
-        self._queue.append((computation, done))
+        self._queue.append([computation, done, None])
         return True
 
     def step(self):
         """One step of the first computation; True if more work waits."""
         if self._queue:
-            computation, done = self._queue[0]
-            error = None
+            row = self._queue[0]
             try:
-                finished = computation.step()
+                finished = row[2] or row[0].step()
             except RemoteError as problem:
-                finished, error = True, problem
+                finished, row[2] = True, problem
+            except MemoryError:
+                row[2] = _NO_MEMORY
+                raise
             if finished:
                 self._queue.pop(0)
-                done(computation, error)
+                try:
+                    row[1](row[0], row[2])
+                except MemoryError:
+                    # Who waits for it must hear of it, or waits for ever.
+                    self._queue.insert(0, row)
+                    row[2] = row[2] or _NO_MEMORY
+                    raise
         return bool(self._queue)

@@ -122,8 +122,8 @@ class Jobs:
         try:
             outcome = self._advance()
         except MemoryError as problem:
-            outcome = self._outcome(self._blame(), _NO_MEMORY)
             self._drop_programs()
+            outcome = self._outcome(self._blame(), _NO_MEMORY)
             self._node.counters.bump("memory_shed")
             self._node.log("warning", "job: " + str(problem))
         except NoRoom as refusal:
@@ -173,7 +173,7 @@ class Jobs:
         return Outcome(kind, reason=reason)
 
     def _drop_programs(self):
-        self._programs = []
+        self._programs.clear()
         self._admission = None
         gc.collect()
 

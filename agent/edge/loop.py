@@ -60,6 +60,7 @@ class Loop:
         self._more = False  # the node has long work waiting
         self._datagrams = 0  # that may be received in this turn
         self._broker = 0  # what the poller said of the broker's socket
+        self._wanted = []  # events of the node
         self._starved = 0
         self._disk_refused = False
         self._status_ms = self._look_ms = self._resolve_ms = 0
@@ -82,8 +83,8 @@ class Loop:
     def turn(self, most_ms):
         """One turn that waits at most most_ms.  Shallow and bounded: a job's tick
         calls it on top of the job's own calls."""
-        self._wait(most_ms)
         try:
+            self._wait(most_ms)
             self._serve(self._clock.now())
         except MemoryError:
             self._shed()
@@ -156,8 +157,11 @@ class Loop:
         """Carry out what the node wants."""
         for datagram in self._node.datagrams():
             self._send(datagram)
-        for event in self._node.events():
-            self._carry_out(event)
+        # One that memory was lacking for is carried out later: the node waits for its job.
+        self._wanted = self._wanted or self._node.events()
+        while self._wanted:
+            self._carry_out(self._wanted[0])
+            self._wanted.pop(0)
 
     def _send(self, datagram):
         self._socket.send(datagram[0], datagram[1])
@@ -272,12 +276,19 @@ class Loop:
             self._node.counters.bump("status_unwritten")
 
     def _shed(self):
-        self.log("warning", "no memory")
-        self._node.counters.bump("memory_shed")
+        """Memory ran out.  Nothing here takes any before some is free."""
         self.jobs.shed()
+        if self._starved:
+            self._node.shed()
+        gc.collect()
         self._starved += 1
         if self._starved >= STARVED_TURNS:
             raise LocalError("no memory left; give the agent a larger heap")
+        try:
+            self._node.counters.bump("memory_shed")
+            self.log("warning", "no memory")
+        except MemoryError:
+            pass  # the next turn may find some
 
     def log(self, level, text):
         """One line for the box's log, within a rate."""

@@ -45,3 +45,49 @@ def test_the_queue_is_bounded_and_what_ends_may_begin_more():
     while work.step():
         pass
     assert ended == list(range(WORK)) + ["more"]
+
+
+class Starved:
+    """Runs out of memory at a step, or as its end is told."""
+
+    def __init__(self, at):
+        self.at, self.steps = at, 0
+
+    def step(self):
+        self.steps += 1
+        if self.steps == self.at:
+            raise MemoryError
+        return self.steps == 3
+
+
+def starving(work):
+    """Step until nothing waits; how often memory ran out."""
+    count = 0
+    while len(work):
+        try:
+            work.step()
+        except MemoryError:
+            count += 1
+    return count
+
+
+def test_a_step_without_memory_is_not_repeated_and_its_end_is_told():
+    work, ended = Work(Counters()), []
+    starved = Starved(2)
+    work.add(starved, lambda computation, error: ended.append(error))
+    work.add(Steps("b", 2), lambda computation, error: ended.append(error))
+    assert starving(work) == 1 and starved.steps == 2
+    assert isinstance(ended[0], RemoteError) and ended[1:] == [None]
+
+
+def test_who_waits_hears_of_the_end_though_memory_was_lacking_for_that():
+    work, ended = Work(Counters()), []
+
+    def done(computation, error):
+        ended.append(error)
+        if len(ended) < 3:
+            raise MemoryError
+
+    work.add(Starved(9), done)
+    assert starving(work) == 2
+    assert ended[0] is None and isinstance(ended[2], RemoteError)

@@ -125,6 +125,9 @@ class Node:
         wants, self.wants = self.wants, []
         return wants
 
+    def shed(self):
+        self.told.append(("shed",))
+
     def log(self, level, text):
         self.told.append(("log", level, text))
 
