@@ -71,7 +71,13 @@ class Fleet:
         ports = labs.free_ports(count + 1)
         self.log = root / "mosquitto.log"
         lines = ("allow_anonymous true", "log_type notice", f"log_dest file {self.log}")
+        self.lab = None
         self.broker = brokers.Broker("mosquitto", root, lines)
+        self._ports = ports
+
+    def enrol(self):
+        """The boxes' homes, and the controller."""
+        root, count, ports = self.root, self.count, self._ports
         controller = f"127.0.0.1:{ports + count}"
         fleet = fleets.create(str(root / "fleet"), width=4, broker=self.broker.address)
         settings = {**SETTINGS, "controller": controller}
@@ -137,7 +143,8 @@ class Fleet:
         return found
 
     def end(self):
-        self.lab.stop_everything()
+        if self.lab:
+            self.lab.stop_everything()
         self.broker.kill()
 
 
@@ -206,6 +213,7 @@ def main(agents):
     root.mkdir(parents=True)
     fleet = Fleet(root, agents)
     try:
+        fleet.enrol()
         rows = play(fleet)
     finally:
         fleet.end()
