@@ -368,6 +368,9 @@ class Node:
         """A manifest's time is over."""
         for service in self._concerned[manifest.kind]:
             service.on_expired(manifest)
+        # A workload's index: no other has use for it.
+        for digest in manifest.fields.get("index", ()):
+            self.store.forget(digest)
 
     def on_seat(self):
         """Our seat or its neighbourhood changed."""

@@ -5,7 +5,7 @@ from backfence.agent.limits import RESULTS_WAITING
 from backfence.agent.wire import cbor, messages
 from backfence.agent.wire.hashes import sha256
 from emulated import fewer
-from lan import Lan, Outcome
+from lan import WALL_S, Lan, Outcome
 from proto_node import holders, run_work, serve_broker
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
@@ -64,6 +64,16 @@ def test_each_task_is_run_once():
     node = lan.nodes[0]
     assert not node.tasks.waiting and node.tasks.open_count() == 0 and not node.door.carried
     assert node.counters["tasks_started"] == 12 == node.counters["tasks_done"]
+
+
+def test_the_index_of_a_workload_goes_with_it():
+    lan, blobs, results = alone(3, expires=WALL_S + 60)
+    store = lan.nodes[0].store
+    index = [bytes.fromhex(name) for name in blobs if len(blobs[name]) == 3 * 32][0]
+    serve(lan, blobs, results, 20000)
+    assert tasks_of(results) == [0, 1, 2] and store.has(index)
+    serve(lan, blobs, results, 60000)
+    assert not store.has(index) and "blob-" + index.hex() not in store.disk.files
 
 
 def test_results_wait_for_the_broker_bounded_and_flow_when_it_is_back():

@@ -22,7 +22,6 @@ TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[1:1] = [str(TESTS), str(TESTS / "agent" / "edge")]
 
 import cluster  # noqa: E402
-import plots  # noqa: E402
 import samples  # noqa: E402
 
 from backfence.bootstrap.operator.errors import OperatorError  # noqa: E402
@@ -145,6 +144,8 @@ class Soak:
     def draw(self):
         """The picture so far."""
         if self.rows:
+            import plots  # its library is the soak's alone, and slow to load
+
             heading = "Backfence, real agents on %s: %s" % (self.cluster.lab.interpreter.name, self._state())
             plots.draw(self.out / "memory.png", self.rows, self.steady(), self.cluster.jobs, heading)
 
