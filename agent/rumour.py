@@ -26,6 +26,7 @@ from .tombstones import drop_past
 from .wanted import Entry, Wanted
 from .wire.hashes import sha256
 from .wire.messages import DIGEST, HAVE, holds, pack
+from .work import NO_MEMORY
 
 # Expiry is looked at when the first is due by our clock, and this often anyway.
 SWEEP_LEAST_MS = const(1000)
@@ -80,10 +81,7 @@ class Rumours:
     # -- taking a manifest
 
     def offer(self, signed, why=None):
-        """Check an operator's signed bytes and take them; False if no work slot is free.
-
-        why(text or None) is called at the end, None meaning taken.
-        """
+        """Check an operator's signed bytes and take them; False if no work slot is free.  At the end why(None or text)."""
 
         def done(check, error):
             if error:
@@ -368,14 +366,16 @@ class Rumours:
             return
 
         def done(check, error):
+            if error is NO_MEMORY:
+                entry.checking = False  # nobody's fault: the timer tries again
+                return
             self.wanted.remove(entry)
-            now = self._node.now_ms
             manifest = None if error else check.manifest
             reason = str(error) if error else self._accept(manifest, signed, entry)
             if error:
                 self._node.counters.bump("manifests_bad")
             if reason:
-                self._refused[entry.digest] = now + REFUSED_MS
+                self._refused[entry.digest] = self._node.now_ms + REFUSED_MS
                 if len(self._refused) > RUMOURS_REFUSED:
                     del self._refused[min(self._refused, key=lambda digest: self._refused[digest])]
             if entry.server and (error or (manifest.id, manifest.seq) != (entry.id, entry.seq)):

@@ -10,7 +10,7 @@ from .limits import WORK
 
 
 # Made beforehand: when it is needed there may be no memory for it.
-_NO_MEMORY = RemoteError("no memory left for it")
+NO_MEMORY = RemoteError("no memory left for it")
 
 
 class Work:
@@ -33,7 +33,7 @@ class Work:
         computation.step() returns True when it has finished, or raises
         RemoteError.  Then done(computation, error) is called, error None or
         the RemoteError.  A step that runs out of memory is not repeated, for it may
-        have been half done: that computation ends with an error.
+        have been half done: that computation ends with NO_MEMORY.
         """
         if self.full():
             self._counters.bump("work_full")
@@ -50,7 +50,7 @@ class Work:
             except RemoteError as problem:
                 finished, row[2] = True, problem
             except MemoryError:
-                row[2] = _NO_MEMORY
+                row[2] = NO_MEMORY
                 raise
             if finished:
                 self._queue.pop(0)
@@ -59,6 +59,6 @@ class Work:
                 except MemoryError:
                     # Who waits for it must hear of it, or waits for ever.
                     self._queue.insert(0, row)
-                    row[2] = row[2] or _NO_MEMORY
+                    row[2] = row[2] or NO_MEMORY
                     raise
         return bool(self._queue)

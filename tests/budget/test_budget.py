@@ -23,7 +23,7 @@ ASIDE = 2 << 16
 JOINED = {64: 384 * KIB, 32: 256 * KIB}
 JOINED_FROZEN = {64: 192 * KIB, 32: 128 * KIB}
 # As it is loaded, before it is started; a joined box takes 80 / 43 KB more.
-LOADED = {64: 300 * KIB, 32: 212 * KIB}
+LOADED = {64: 300 * KIB, 32: 214 * KIB}
 LOADED_FROZEN = {64: 110 * KIB, 32: 60 * KIB}
 # One job of words.wasm: the container, the program, its run.
 JOB = {64: 256 * KIB, 32: 200 * KIB}
