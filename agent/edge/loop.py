@@ -58,6 +58,7 @@ class Loop:
         self.stopping = False
         self.code = 0  # the exit code
         self._more = False  # the node has long work waiting
+        self._due_ms = 0  # when something is due, as far as the wait knew
         self._datagrams = 0  # that may be received in this turn
         self._broker = 0  # what the poller said of the broker's socket
         self._wanted = []  # events of the node
@@ -98,7 +99,8 @@ class Loop:
             self._note(event)
 
     def _wait_ms(self, most_ms):
-        return 0 if self._more else max(0, min(most_ms, self._deadline() - self._clock.now()))
+        self._due_ms = self._deadline()
+        return 0 if self._more else max(0, min(most_ms, self._due_ms - self._clock.now()))
 
     def _note(self, event):
         if event[0] == self._socket.fileno:
@@ -112,7 +114,8 @@ class Loop:
         """All that is to be done in a turn."""
         while self._datagrams:
             self._datagrams = self._datagrams - 1 if self._receive(now_ms) else 0
-        if now_ms >= self._node.deadline():
+            self._due_ms = 0  # by what came, perhaps
+        if now_ms >= self._due_ms and now_ms >= self._node.deadline():
             self._node.handle_timer(now_ms)
         self._think(now_ms)
         self._drain()
