@@ -118,6 +118,12 @@ def pieces(tree, plugin, trace):
     return {name: round(sum(took) / len(took)) - nothing for name, took in spans.items()}
 
 
+def flash(tree):
+    """{bytes, files} that an idle box writes to its state directory in a day."""
+    printed, _ = run([sys.executable, HERE / "flash.py"], PYTHONPATH=f"{tree.root}:{tree.path / 'tests/agent'}")
+    return json.loads(printed)
+
+
 def build_plugin(work):
     """The compiled counter."""
     plugin = Path(work) / "count.so"
@@ -133,7 +139,10 @@ def measure(path, work, plugin, nodes, rounds):
     say(f"{tree.path}: one of its boxes is replayed")
     found = idle(tree, plugin, trace)
     say(f"{tree.path}: its parts are counted")
-    return found, pieces(tree, plugin, trace)
+    parts = pieces(tree, plugin, trace)
+    say(f"{tree.path}: a day of twelve boxes, for what they write")
+    found["flash"] = flash(tree)
+    return found, parts
 
 
 def table(ours, theirs):
@@ -154,6 +163,17 @@ def figures(found, parts):
     return {"an idle round": found["instructions"], **parts, "loading, until the box runs": found["start"]}
 
 
+def summary(found):
+    """A line: what happened in the rounds that were counted."""
+    rounds, round_s = found["rounds"], found["round_s"]
+    share = 100 * found["instructions"] / round_s / HERTZ
+    names = ("shuffles", "shuffles_answered", "averages", "averages_answered", "ladders", "datagrams_in", "datagrams_out")
+    return (f"in {rounds} rounds of {round_s:.0f} s {found['turns']} turns of the loop, "
+            + ", ".join(f"{found[name]} {name}" for name in names)
+            + f"; {found['flash']['bytes']} bytes in {found['flash']['files']} files of state written a day; {share:.2f} % of a processor of {HERTZ // 1_000_000} MHz"
+            " with one instruction a cycle")
+
+
 def main(argv):
     """Count, print, write; the exit code."""
     parser = argparse.ArgumentParser(prog="cost.py", description=__doc__.split("\n\n")[0])
@@ -165,22 +185,19 @@ def main(argv):
         with tempfile.TemporaryDirectory(prefix="backfence-cost-") as work:
             plugin = build_plugin(work)
             found, parts = measure(REPOSITORY, f"{work}/here", plugin, options.nodes, options.rounds)
-            ours, theirs = figures(found, parts), None
+            ours, theirs, there = figures(found, parts), None, None
             if options.tree:
-                theirs = figures(*measure(options.tree, f"{work}/there", plugin, options.nodes, options.rounds))
+                there, parts = measure(options.tree, f"{work}/there", plugin, options.nodes, options.rounds)
+                theirs = figures(there, parts)
     except (Failed, interpreters.Missing) as problem:
         say(f"Error: {problem}")
         return 1
     print("\n".join(table(ours, theirs)))
-    rounds, round_s = found["rounds"], found["round_s"]
-    share = 100 * found["instructions"] / round_s / HERTZ
-    print(f"\nin {rounds} rounds of {round_s:.0f} s: {found['turns'] / rounds:.1f} turns of the loop a round;",
-          ", ".join(f"{found[name]} {name}" for name in ("shuffles", "shuffles_answered", "averages", "averages_answered")) + ";",
-          f"{found['ladders']} ladders; {found['datagrams_in']} datagrams in, {found['datagrams_out']} out")
-    print(f"processor share at {HERTZ // 1_000_000} MHz and one instruction a cycle: {share:.2f} %")
-    print(f"state written: {found['state_bytes']} bytes in {rounds * round_s / 3600:.1f} h")
+    print("\nhere:  " + summary(found))
+    if there:
+        print("there: " + summary(there))
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps({"here": ours, "there": theirs, "found": found}, indent=1) + "\n")
+    OUT.write_text(json.dumps({"here": ours, "there": theirs, "found": found, "found_there": there}, indent=1) + "\n")
     return 0
 
 
