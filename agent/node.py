@@ -191,13 +191,16 @@ class Node:
 
     def datagrams(self):
         """The (bytes, packed address) to send, drained."""
-        # No new list in place of an empty one: most turns of an idle box find nothing.
-        out, self._unsent = self._unsent, self._unsent and []
+        if not self._unsent:
+            return ()  # as in most turns of an idle box: no new list for nothing
+        out, self._unsent = self._unsent, []
         return out
 
     def events(self):
         """Events for the edge, drained: see docs/architecture.md for the kinds."""
-        out, self._events = self._events, self._events and []
+        if not self._events:
+            return ()
+        out, self._events = self._events, []
         return out
 
     def shed(self):
