@@ -18,7 +18,6 @@ from .aggregate import Aggregate
 from .availability import Availability
 from .compat import const
 from .chunks import Chunks
-from .counting import Counters
 from .descriptor import DOOR, REACHABLE, Descriptor
 from .errors import RemoteError
 from .leaving import Leaving
@@ -371,9 +370,7 @@ class Node:
         """A manifest's time is over."""
         for service in self._concerned[manifest.kind]:
             service.on_expired(manifest)
-        # A workload's index: no other has use for it.
-        for digest in manifest.fields.get("index", ()):
-            self.store.forget(digest)
+        self.store.forget(*manifest.fields.get("index", ()))  # no other workload has use for it
 
     def on_seat(self):
         """Our seat or its neighbourhood changed."""

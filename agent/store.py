@@ -124,11 +124,12 @@ class Store:
         if entry and entry[2]:
             entry[2] -= 1
 
-    def forget(self, digest):
-        """Remove a blob now, unless it is pinned."""
-        entry = self._blobs.get(digest)
-        if entry and not entry[2]:
-            self._drop(digest)
+    def forget(self, *digests):
+        """Remove blobs now, but for those that are pinned."""
+        for digest in digests:
+            entry = self._blobs.get(digest)
+            if entry and not entry[2]:
+                self._drop(digest)
 
     def begin(self, digest, size):
         """Reserve room for a blob that comes in chunks; False without room."""
