@@ -190,16 +190,13 @@ class Node:
 
     def datagrams(self):
         """The (bytes, packed address) to send, drained."""
-        if not self._unsent:
-            return ()  # as in most turns of an idle box: no new list for nothing
-        out, self._unsent = self._unsent, []
+        # No new list in place of an empty one: most turns of an idle box find nothing.
+        out, self._unsent = self._unsent or (), self._unsent and []
         return out
 
     def events(self):
         """Events for the edge, drained: see docs/architecture.md for the kinds."""
-        if not self._events:
-            return ()
-        out, self._events = self._events, []
+        out, self._events = self._events or (), self._events and []
         return out
 
     def shed(self):
