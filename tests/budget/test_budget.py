@@ -3,7 +3,7 @@
 The scenario is seeded and in virtual time, so that a figure is the same in each run but
 for some hundred bytes that the collector finds on the stack.  A processor under emulation
 is asked for what its loaded agent takes; what a joined box takes beside that depends on
-the size of a word alone, and `make budget` measures it there too.
+the size of a word alone.
 """
 
 import functools
