@@ -23,7 +23,7 @@ from .wire import cbor, cose, lms
 from .wire.hashes import sha256
 
 # How a SUIT envelope begins (wire/suit.py); a COSE_Sign1 begins otherwise.
-_ENVELOPE = b"\xd8\x6b"
+ENVELOPE = b"\xd8\x6b"
 TIME_MOST = (1 << 48) - 1
 SEQ_MOST = (1 << 53) - 1
 _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
@@ -276,7 +276,7 @@ class Check:
     def _read(self):
         """The cose.Sign1, all but its signature checked; sets the fields."""
         firmware = None
-        if bytes(self._data[:2]) == _ENVELOPE:
+        if bytes(self._data[:2]) == ENVELOPE:
             from .wire import suit  # firmware is rare
 
             sign1, firmware = suit.decode(self._data, MANIFEST_BYTES)

@@ -195,7 +195,7 @@ class Node:
         return out
 
     def events(self):
-        """Events for the edge, drained: see docs/architecture.md for the kinds."""
+        """Events for the edge (list, or () if there are none), drained: docs/architecture.md has the kinds."""
         out, self._events = self._events or (), self._events and []
         return out
 

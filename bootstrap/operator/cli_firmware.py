@@ -4,7 +4,7 @@ import os
 
 import click
 
-from ...agent.wire import suit as wire
+from ...agent import manifest
 from . import files, firmware, fleet as fleets, manifests, push, source
 from .cli import FLEET, broker_option, fleet_option, format_option, main, show, warn
 from .cli_work import commands, refusals
@@ -92,7 +92,7 @@ def inspect(context, directory, file, vendor, klass, style):
     Exit 1 if it does not, or if --vendor or --class are given and it is for other boxes.
     """
     data = source.read_file(file, "the file")
-    if data[:2] != wire.MAGIC:
+    if data[:2] != manifest.ENVELOPE:
         value = _image_row(firmware.load(file))
         lines = [f"an image: {firmware.target(value['component'])}", f"has {value['size']:,} bytes in {value['parts']} parts; "
                  f"fits boxes with slot_kb of {value['slot_kb']} or more", f"has SHA-256 {value['sha256']}"]

@@ -24,7 +24,7 @@ def world(count=2, **settings):
 
 def censuses(lan):
     """Taken events of the door that publish a census: [(topic, payload, retain)]."""
-    events = lan.events.pop(0, []) + lan.nodes[0].events()
+    events = lan.events.pop(0, []) + list(lan.nodes[0].events())
     return [event[1:4] for event in events if event[0] == "publish" and "/census/" in event[1]]
 
 

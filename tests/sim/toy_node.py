@@ -113,6 +113,13 @@ class ToyNode:
     def job_done(self, job, outcome, now_ms):
         self.done.append((job.key, outcome.kind))
 
+    @property
+    def leaving(self):
+        return self
+
+    def keep(self):
+        """Nothing: what it learns is on the disk at once."""
+
     def leave(self, now_ms):
         self.out.append((cbor.encode([1, [], self.rumours]), sorted(self.view)[0]))
 
