@@ -129,7 +129,7 @@ class Wabt:
 def engines(interpreter):
     """The engines that agent.container has on one interpreter."""
     found = interpreters.find(interpreter)
-    code = "import backfence.agent.container as c; print(*c.engines())"
+    code = "from backfence.agent.container.admission import engines; print(*engines())"
     run = subprocess.run(found.arguments("-c", code), env=found.environment, capture_output=True, text=True)
     if run.returncode:
         raise Failed(f"{interpreter}: {(run.stdout + run.stderr).strip()}")
