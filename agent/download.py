@@ -197,8 +197,8 @@ class Download:
             if copy.refused:
                 self._finish(DISK, "the disk refused the slot: error %s" % copy.refused.errno)
                 return
-            self._parts[number] = _TODO if copy.lost else _WRITTEN
-            self._at(self._node.now_ms)
+            self._parts[number] = _TODO if copy.lost or error else _WRITTEN
+            self._at(self._node.now_ms + (BUSY_MS if error else 0))
 
         store.pin(digest)
         if not self._work(_Copy(store, digest, self._name, number * PART_BYTES), done):
@@ -213,7 +213,10 @@ class Download:
 
     def _read(self, reading, error):
         if self.state == READING:
-            if reading.whole:
+            if error:  # memory ran out: nothing is known of the image
+                self._began = False
+                self._at(self._node.now_ms + AGAIN_MS)
+            elif reading.whole:
                 self._finish(None, "")
             else:
                 self._finish(BROKEN, "the image is not what was signed")

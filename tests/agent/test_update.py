@@ -8,6 +8,7 @@ import pytest
 from backfence.agent import slots
 from backfence.agent.config import Config
 from backfence.agent.limits import UPDATE_FETCHES
+from backfence.agent.work import NO_MEMORY
 
 sys.path.insert(0, str(Path(__file__).parent))
 import updating  # noqa: E402
@@ -25,6 +26,41 @@ def test_updates_go_to_all_and_the_slots_take_turns():
             assert holds(box, box.running.slot, data) and record(box).floor == sequence
     # The one before is still there, should this one fail some day.
     assert all(holds(box, 2, image("good 2")) and record(box).rows[2].good for box in lab.world.boxes)
+
+
+class Nothing:
+    """A computation that is over at once."""
+
+    def step(self):
+        return True
+
+
+def starve(node, kind, number):
+    """The node's computation of that kind with that number (from 1) ends for want of memory; a list that then has it."""
+    add, seen, starved = node.work.add, [], []
+
+    def poor(computation, done):
+        if type(computation).__name__ == kind:
+            seen.append(computation)
+            if len(seen) == number:
+                starved.append(computation)
+                return add(Nothing(), lambda nothing, error: done(computation, NO_MEMORY))
+        return add(computation, done)
+
+    node.work.add = poor
+    return starved
+
+
+@pytest.mark.parametrize("kind, number", [("Reading", 1), ("_Copy", 1), ("_Copy", 2), ("Reading", 2)])
+def test_a_step_that_ran_out_of_memory_says_nothing_of_the_image(kind, number):
+    lab = fleet(2)
+    node = lab.world.boxes[1].node
+    starved = starve(node, kind, number)
+    data = image("good")
+    sequence = push(lab, data)
+    lab.until("all have it", confirmed(lab, sequence), 300)
+    assert starved and not node.counters["updates_broken"]
+    assert all(holds(box, 1, data) for box in lab.world.boxes)
 
 
 def test_boxes_have_parts_from_each_other():
