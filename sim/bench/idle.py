@@ -2,11 +2,12 @@
 
 Sealed speech, the default round, every box joined with a random view; doors,
 averages, greetings and seals are all there.  Bytes both ways, with IP and UDP
-headers, over some rounds after the fleet has settled.
+headers, over a whole epoch and its rest after the fleet has settled.
 """
 
 from dataclasses import replace
 
+from ...agent import epoch
 from ...agent.config import Config
 from ..fleet import address_of
 from ..lab import Lab
@@ -15,7 +16,8 @@ TITLE = "idle traffic of a box in no slice, sealed, default round"
 NODES = (1_000,)
 # Until boxes greet as many anew in each round as they will.
 WARM_ROUNDS = 32
-ROUNDS = 12
+# A whole epoch of averages and its rest: half of it is twice as busy as the other half.
+ROUNDS = epoch.ROUNDS + epoch.IDLE_REST_ROUNDS
 HEADERS = {"IPv4": 28, "IPv6": 48}
 AIM = "<= 65"
 REFERENCE = (65, "serf 0.9.4, WAN profile, encrypted")
