@@ -56,7 +56,7 @@ def make(pem, host):
 
 
 class _Tls:
-    """Wraps sockets; `Socket` is what they become."""
+    """Wraps sockets; `calls` names what writes and what reads one."""
 
     def __init__(self, module, ca, host):
         self.module = module
@@ -71,15 +71,15 @@ class _Tls:
     def wrap(self, socket):
         """The socket (connected, non-blocking) with TLS on it."""
         wrapped = self._context.wrap_socket(socket, server_hostname=self._host, do_handshake_on_connect=False)
-        return self.Socket(wrapped, self)
+        return _Socket(wrapped, self)
 
 
 class _Socket:
     """`handshaking` is True until the broker took our first bytes: until then we wait for its own."""
 
     def __init__(self, socket, tls):
-        self._socket = socket
         self._tls = tls
+        self._write, self._read = (getattr(socket, call) for call in tls.calls)
         self.handshaking = True
         self.close = socket.close
 
@@ -95,14 +95,8 @@ class _Socket:
         return self._tls.guard(self._read, buffer)
 
 
-class _MicroSocket(_Socket):
-    def __init__(self, socket, tls):
-        _Socket.__init__(self, socket, tls)
-        self._write, self._read = socket.write, socket.readinto
-
-
 class _Micro(_Tls):
-    Socket = _MicroSocket
+    calls = ("write", "readinto")
 
     def _trust(self, ca):
         for certificate in ca:
@@ -120,14 +114,8 @@ class _Micro(_Tls):
             raise
 
 
-class _CSocket(_Socket):
-    def __init__(self, socket, tls):
-        _Socket.__init__(self, socket, tls)
-        self._write, self._read = socket.send, socket.recv_into
-
-
 class _C(_Tls):
-    Socket = _CSocket
+    calls = ("send", "recv_into")
 
     def _trust(self, ca):
         for certificate in ca:
