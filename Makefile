@@ -72,7 +72,7 @@ test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS
 test-qemu: $(VENV)/test.stamp ## Run the agent's tests on seven processors, and all of them in one fleet, under qemu-user
 	@$(BIN)/python tests/setup/debian.py qemu
 	@$(BIN)/python -m backfence.sim.live.sysroots $(QEMU)
-	@$(BIN)/python -m pytest --at-once --interpreters '$(QEMU)' $(PORTABLE) tests/sim/live/seven_processors.py
+	@$(BIN)/python -m pytest --at-once --interpreters '$(QEMU)' $(PORTABLE) tests/live/seven_processors.py
 
 test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x: test-%: $(VENV)/test.stamp ## Run the agent's tests on this processor alone
 	@$(BIN)/python tests/setup/debian.py qemu

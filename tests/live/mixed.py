@@ -16,7 +16,7 @@ REPLICAS = 3
 FUEL, PAGES, OUTPUT = 50_000_000, 4, 32768
 TASK_BYTES = 1000
 HEAP_BYTES = 2 << 20
-# Jobs rest most of the time, so that on a fast machine too some box is seen at work.
+# Jobs rest most of the time, so that on a fast machine too the work outlasts the look for a victim.
 SETTINGS = {"cpu_percent": 30, "status_ms": 250}
 
 
@@ -41,7 +41,7 @@ def reference(data):
 
 
 class Killer:
-    """Kills the agent with the most open tasks of those that run one, once some work is done.
+    """Kills the agent with the most open tasks, once some work is done.
 
     One whose processor is there twice, so that every processor has its say.
     """
@@ -55,8 +55,8 @@ class Killer:
         statuses = self.fleet.statuses()
         if self.victim or not any(status["tasks"]["done"] for status in statuses):
             return
-        busy = [status for status in statuses if status["tasks"]["running"] and status["id"] in self.twice]
-        for status in world.pick_victims(busy, "edge", 1):
+        twice = [status for status in statuses if status["id"] in self.twice]
+        for status in world.pick_victims(twice, "edge", 1):
             self.victim = next(agent for agent in self.fleet.agents if agent.box == status["id"])
             self.fleet.kill(self.victim)
             self.last_words = self.victim.status()

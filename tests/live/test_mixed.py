@@ -3,7 +3,7 @@
 import mixed
 
 PROCESSORS = ["amd64", "armhf", "s390x", "mips", "armhf"]
-SEATS, TASKS = 4, 8
+SEATS, TASKS = 4, 24
 
 
 def test_four_processors_do_one_job_alike_and_one_of_them_is_killed(fleet, push):
