@@ -9,5 +9,9 @@ class RemoteError(Exception):
     """
 
 
+class UnknownKey(RemoteError):
+    """Signed by a key that we do not know, or not yet: it need not be the sender's fault."""
+
+
 class LocalError(Exception):
     """Our own caller is wrong: a bug or a misuse on this box."""

@@ -49,9 +49,13 @@ def manifest_id(kind, name):
 
 
 class Manifest:
-    """A verified manifest: id, hash of the signed bytes, and the payload's fields."""
+    """A verified manifest: id, hash of the signed bytes, and the payload's fields.
 
-    def __init__(self, fields, digest, size):
+    authority: with what right its key signed it (trust.Keys.authority).
+    """
+
+    def __init__(self, fields, digest, size, authority):
+        self.authority = authority
         self.fields = fields
         self.kind = fields["kind"]
         self.name = fields["name"]
@@ -248,14 +252,15 @@ class Check:
     """The check of one signed manifest, in steps: form, fleet, key, signature.
 
     step() returns True when it has finished and .manifest is there; it raises
-    RemoteError with the reason otherwise.  Expiry and sequence are the caller's.
+    RemoteError with the reason otherwise.  Expiry, sequence, and whether the key's
+    authority goes so far are the caller's.
     """
 
-    def __init__(self, data, fleet, operator):
-        """data: signed bytes; fleet: 16 bytes; operator: HSS public key (60 bytes)."""
+    def __init__(self, data, keys):
+        """data: signed bytes; keys: trust.Keys, which know a signature's key by its id."""
         self._data = data
-        self._fleet = fleet
-        self._operator = operator
+        self._keys = keys
+        self._kid = None
         self._signature = None
         self._fields = None
         self.manifest = None
@@ -263,18 +268,21 @@ class Check:
     def step(self):
         """One slice of the work; True when done."""
         if self._signature is None:
-            sign1 = self._read()
-            self._signature = lms.Verification(self._operator, sign1.to_be_signed(), sign1.signature)
+            sign1, key = self._read()
+            self._kid = sign1.kid
+            self._signature = lms.Verification(key, sign1.to_be_signed(), sign1.signature)
             return False
         if not self._signature.step():
             return False
         if not self._signature.valid:
             raise RemoteError("signature does not hold")
-        self.manifest = Manifest(self._fields, sha256(self._data), len(self._data))
+        # Asked again: the key may have lost its authority between two steps.
+        authority = self._keys.authority(self._kid)[1]
+        self.manifest = Manifest(self._fields, sha256(self._data), len(self._data), authority)
         return True
 
     def _read(self):
-        """The cose.Sign1, all but its signature checked; sets the fields."""
+        """The cose.Sign1, all but its signature checked, and its key; sets the fields."""
         firmware = None
         if bytes(self._data[:2]) == ENVELOPE:
             from .wire import suit  # firmware is rare
@@ -282,13 +290,12 @@ class Check:
             sign1, firmware = suit.decode(self._data, MANIFEST_BYTES)
         else:
             sign1 = cose.decode_sign1(self._data, MANIFEST_BYTES)
-        if sign1.kid != sha256(self._operator)[:16]:
-            raise RemoteError("not signed by this fleet's operator")
+        key = self._keys.authority(sign1.kid)[0]
         if firmware:
-            # Which fleet is meant says the key alone: the fleet's id is its hash.
+            # Which fleet is meant says the key alone.
             self._fields = _firmware(firmware)
         else:
             self._fields = parse(sign1.payload)
-            if self._fields["fleet"] != self._fleet:
+            if self._fields["fleet"] != self._keys.fleet:
                 raise RemoteError("manifest of another fleet")
-        return sign1
+        return sign1, key

@@ -4,12 +4,15 @@ The operator's public keys, the fleet's enrolment lots, and this box's own place
 in its lot: the content of trust.cbor.
 """
 
-from .errors import RemoteError
+from .errors import RemoteError, UnknownKey
 from .limits import LOTS, PATH_NODES
 from .manifest import Check
-from .wire import cbor, merkle
+from .wire import cbor, cose, merkle
 from .wire.hashes import sha256
 from .wire.messages import holds
+
+# What a key may sign: the operator's, everything.
+OPERATOR = "operator"
 
 # Largest trust.cbor: LOTS signed lots with W4 signatures, and a path.
 TRUST_BYTES = LOTS * 6000 + 4096
@@ -25,17 +28,35 @@ def lot_id(root):
     return sha256(b"backfence lot", root)[:8]
 
 
+class Keys:
+    """The keys whose signatures count for a fleet (its id, 16 bytes).
+
+    operator: HSS public key, 60 bytes.
+    """
+
+    def __init__(self, fleet, operator):
+        self.fleet = fleet
+        self.operator = operator
+        self._operator_id = cose.key_id(operator)
+
+    def authority(self, kid):
+        """(HSS public key, with what right it signs) of the key with this COSE kid.  UnknownKey."""
+        if kid == self._operator_id:
+            return self.operator, OPERATOR
+        raise UnknownKey("not signed by this fleet's operator")
+
+
 class Trust:
     """Anchors of a box.
 
-    operator: HSS public key, 60 bytes; owner: the operator's X25519 key for
+    keys: Keys; owner: the operator's X25519 key for
     receipts, 32 bytes; lots: {lot id: (root, count)}; lot, leaf, path: this
     box's own proof.
     """
 
-    def __init__(self, operator, owner, lots, lot, leaf, path):
-        self.fleet = fleet_id(operator)
-        self.operator = operator
+    def __init__(self, keys, owner, lots, lot, leaf, path):
+        self.keys = keys
+        self.fleet = keys.fleet
         self.owner = owner
         self.lots = lots
         self.lot = lot
@@ -49,7 +70,7 @@ class Trust:
 
     def check(self, signed):
         """The stepwise check (manifest.Check) of a signed manifest."""
-        return Check(signed, self.fleet, self.operator)
+        return Check(signed, self.keys)
 
 
 def load(data):
@@ -75,12 +96,13 @@ def load(data):
         raise RemoteError("trust file: path")
     if not isinstance(fields["lots"], list) or len(fields["lots"]) >= LOTS:
         raise RemoteError("trust file: lots")
+    keys = Keys(fields["fleet"], operator)
     lots = {}
     own = None
     for signed in [fields["lot"]] + fields["lots"]:
         if not isinstance(signed, bytes):
             raise RemoteError("trust file: lots")
-        check = Check(signed, fields["fleet"], operator)
+        check = Check(signed, keys)
         while not check.step():
             pass
         if check.manifest.kind != "lot":
@@ -88,4 +110,4 @@ def load(data):
         root = check.manifest.fields["root"]
         lots[lot_id(root)] = (root, check.manifest.fields["count"])
         own = own or lot_id(root)
-    return Trust(operator, owner, lots, own, fields["index"], path)
+    return Trust(keys, owner, lots, own, fields["index"], path)

@@ -102,6 +102,7 @@ class Fleet:
         self._signer = copy.deepcopy(_signer(rng.randrange(OPERATORS)))
         self.operator = self._signer.publicKey().serialize()
         self.id = trust.fleet_id(self.operator)
+        self.keys = trust.Keys(self.id, self.operator)
         leaves = [merkle.leaf(member.public) for member in self.members]
         root, self._paths = enrol.tree(leaves)
         self._lot = self.sign(manifests.lot_manifest(self, "all", root, count, issued=WALL_START_S))
@@ -147,7 +148,7 @@ class Fleet:
         if self._trust is None:
             self._trust = trust.load(self.trust_file(0))
         first = self._trust
-        return trust.Trust(first.operator, first.owner, dict(first.lots), first.lot, number, self._paths[number])
+        return trust.Trust(self.keys, first.owner, dict(first.lots), first.lot, number, self._paths[number])
 
     def identity(self, number):
         """A box's Identity."""

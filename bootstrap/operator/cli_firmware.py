@@ -163,7 +163,7 @@ def publish(fleet, broker, file, blobs, wait, deadline_s, style):
     """
     signed = source.read_file(file, "the file")
     firmware.decode(signed, file)
-    payload = manifests.read(signed, fleet.operator)
+    payload = manifests.read(signed, fleet.keys)
     found = firmware.read_blobs(payload, blobs or file + ".blobs")
     with push.Session(broker or fleet.broker) as session:
         report, doors = firmware.publish(session, fleet, signed, found, wait, deadline_s)

@@ -96,7 +96,7 @@ def commands(fleet, label, out, folder):
 def _load_signed(fleet, path, blobs):
     """Returns (signed bytes, payload, blobs) of a file that `sign` made."""
     signed = files.read(path)
-    payload = manifests.read(signed, fleet.operator)
+    payload = manifests.read(signed, fleet.keys)
     folder = blobs or path + ".blobs"
     found = {}
     if payload["kind"] == "firmware":

@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 
-from ...agent import config, limits, manifest, trust
+from ...agent import config, limits, manifest
 from ...agent.errors import RemoteError
 from ...agent.wire import suit as wire
 from ...firmware_pkg import build, image, suit
@@ -80,7 +80,7 @@ def sign(fleet, firmware, vendor, klass, valid_s, sequence=None, now_s=None):
     plan = suit.manifest(firmware.data, firmware.target, vendor_id, class_id, sequence, expires)
     fleet.raise_sequence(label, sequence)
     signed = fleet.sign_firmware(plan)
-    return signed, manifests.read(signed, fleet.operator, now_s=0), plan.blobs
+    return signed, manifests.read(signed, fleet.keys, now_s=0), plan.blobs
 
 
 def decode(data, what):
@@ -96,7 +96,7 @@ def decode(data, what):
 
 def why_not(fleet, data):
     """Returns why a box of the fleet would not believe these signed bytes, None if it would."""
-    check = manifest.Check(data, trust.fleet_id(fleet.operator), fleet.operator)
+    check = manifest.Check(data, fleet.keys)
     try:
         while not check.step():
             pass
@@ -152,7 +152,7 @@ def publish(session, fleet, signed, blobs, wait_s, deadline_s):
     session: an open push.Session.  A door that says nothing within wait_s does not
     object; there is nothing to wait for once each has.
     """
-    payload = manifests.read(signed, fleet.operator)
+    payload = manifests.read(signed, fleet.keys)
     names, doors = push.names_of(payload, blobs), {}
     session.subscribe(fleet.topic("refused", "+"), fleet.topic("door", "+"))
     report = push.publish(session.broker, fleet, signed, blobs, deadline_s, session=session)

@@ -71,6 +71,7 @@ class Fleet:
         self.id = bytes.fromhex(settings["fleet"])
         self.signer = Signer(self.path("signer"))
         self.operator = self.signer.public
+        self.keys = trust.Keys(self.id, self.operator)
         self._owner = X25519PrivateKey.from_private_bytes(files.read(self.path("owner.key")))
         self.owner_public = self._owner.public_key().public_bytes_raw()
         self._boxes = None
@@ -131,7 +132,7 @@ class Fleet:
         except RemoteError as error:
             raise OperatorError(f"a box would refuse the manifest: {error}") from None
         signed = suit.envelope(plan, protected, self.signer.sign(suit.sign_structure(plan.digest, protected)))
-        payload = manifests.read(signed, self.operator, now_s=0)
+        payload = manifests.read(signed, self.keys, now_s=0)
         files.write_whole(self.path("manifests", manifests.label(payload) + ".cose"), signed)
         return signed
 
@@ -166,7 +167,7 @@ class Fleet:
             raise OperatorError(
                 f"this fleet never signed a {kind} {name!r}", "See `backfence describe`."
             ) from None
-        return signed, manifests.read(signed, self.operator, now_s=0)
+        return signed, manifests.read(signed, self.keys, now_s=0)
 
     def labels(self):
         """Returns KIND-NAME of every slice, workload and seed list that was signed."""

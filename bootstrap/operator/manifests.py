@@ -13,7 +13,7 @@ import hashlib
 import re
 import time
 
-from ...agent import limits, manifest, revocation, trust
+from ...agent import limits, manifest, revocation
 from ...agent.errors import LocalError, RemoteError
 from ...agent.wire import cbor
 from . import choice
@@ -235,13 +235,13 @@ def more_replicas(fleet, payload, issued=None):
     )
 
 
-def read(signed, operator, now_s=None):
+def read(signed, keys, now_s=None):
     """Returns the payload of a signed manifest, after the very check of a box.
 
-    signed: bytes; operator: the HSS public key (60 bytes).  OperatorError for
+    signed: bytes; keys: agent.trust.Keys of the fleet.  OperatorError for
     one that is truncated, unsigned, tampered with, another fleet's or expired.
     """
-    check = manifest.Check(signed, trust.fleet_id(operator), operator)
+    check = manifest.Check(signed, keys)
     try:
         while not check.step():
             pass

@@ -65,7 +65,7 @@ class Picture:
         if not message.payload:
             return True  # taken back
         try:
-            payload = read(message.payload, self.fleet.operator, now_s=0)
+            payload = read(message.payload, self.fleet.keys, now_s=0)
         except OperatorError:
             return False
         if payload["kind"] not in PUSHED or len(self.manifests) >= 4 * limits.MANIFESTS:

@@ -235,7 +235,7 @@ def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, se
     not there.  Then listens for listen_s to what doors refuse: a list of
     {"box", "what", "why"}.  session: an open Session to use instead of a new one.
     """
-    payload = manifests.read(signed, fleet.operator)
+    payload = manifests.read(signed, fleet.keys)
     if payload["kind"] not in manifests.PUSHED:
         raise OperatorError(f"a {payload['kind']} manifest is not pushed", "It travels in a file.")
     topic = fleet.topic("manifest", manifests.label(payload))

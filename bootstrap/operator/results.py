@@ -32,7 +32,7 @@ class Work:
             key=lambda name: int(name[len("manifest-"):-len(".cose")]),
         )
         payloads = [
-            manifests.read(files.read(os.path.join(folder, name)), fleet.operator, now_s=0) for name in signed
+            manifests.read(files.read(os.path.join(folder, name)), fleet.keys, now_s=0) for name in signed
         ]
         self.settlement = Settlement(payloads[0], fleet)
         for payload in payloads[1:]:

@@ -6,6 +6,7 @@ from ...agent.descriptor import Descriptor
 from ...agent.limits import NEIGHBOURS
 from ...agent.manifest import Manifest
 from ...agent.seat import SeatEntry
+from ...agent.trust import OPERATOR
 from ..lab import Lab
 
 TITLE = "Rings: T-Man cycles, lookups, repair"
@@ -41,7 +42,7 @@ class Rings:
         self.lab.go(10)
         now = self.world.wall_s()
         fields = {"kind": "slice", "name": SLICE, "seq": 1, "issued": now, "expires": now + 86400, "seats": seats}
-        self.manifest = Manifest(fields, bytes(32), 100)
+        self.manifest = Manifest(fields, bytes(32), 100, OPERATOR)
         self.boxes = list(self.world.boxes)
         rng.shuffle(self.boxes)
         for seat in range(seats):

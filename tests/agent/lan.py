@@ -14,7 +14,7 @@ from backfence.agent.node import Node
 from backfence.agent.peers import Identity
 from backfence.agent.rng import Rng
 from backfence.agent.store import Store
-from backfence.agent.trust import Trust, lot_id
+from backfence.agent.trust import OPERATOR, Keys, Trust, fleet_id, lot_id
 from backfence.agent.wire import cbor, merkle
 from backfence.agent.wire.hashes import sha256
 
@@ -93,7 +93,7 @@ class SealCheck:
         fields = parse(signed[32:])
         if fields["fleet"] != self._fleet:
             raise RemoteError("manifest of another fleet")
-        self.manifest = Manifest(fields, sha256(signed), len(signed))
+        self.manifest = Manifest(fields, sha256(signed), len(signed), OPERATOR)
         return True
 
 
@@ -150,7 +150,7 @@ class Lan:
         root = merkle.root(leaves)
         self.lots = {lot_id(root): (root, count)}
         for i in range(count):
-            trust = LanTrust(bytes(60), bytes(32), self.lots, lot_id(root), i, merkle.path(leaves, i))
+            trust = LanTrust(Keys(fleet_id(bytes(60)), bytes(60)), bytes(32), self.lots, lot_id(root), i, merkle.path(leaves, i))
             config = Config()
             config.busy_round_ms = 500
             config.round_ms = 5000

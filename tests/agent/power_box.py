@@ -13,6 +13,7 @@ from backfence.agent.manifest import Manifest
 from backfence.agent.node import Node
 from backfence.agent.rng import Rng
 from backfence.agent.store import Store
+from backfence.agent.trust import OPERATOR
 
 STORE_BYTES = 1 << 20
 # What may lie in state/ at any time: every state file twice over.
@@ -43,7 +44,7 @@ class BoxCheck(SealCheck):
             return super().step()
         if hashlib.sha256(b"test key" + self._signed[32:]).digest() != self._signed[:32]:
             raise RemoteError("signature does not hold")
-        self.manifest = Manifest(fields, hashlib.sha256(self._signed).digest(), len(self._signed))
+        self.manifest = Manifest(fields, hashlib.sha256(self._signed).digest(), len(self._signed), OPERATOR)
         return True
 
 

@@ -107,7 +107,7 @@ def test_what_is_received_takes_no_more_than_its_bound():
 
 
 def test_a_signature_is_checked_in_steps_of_bounded_heap():
-    check = manifest.Check(vectors.EDGE, trust.fleet_id(vectors.OPERATOR), vectors.OPERATOR)
+    check = manifest.Check(vectors.EDGE, trust.Keys(trust.fleet_id(vectors.OPERATOR), vectors.OPERATOR))
     finished = []
     for _ in range(10000):
         bounded("a step of a signature's check", lambda: finished.append(check.step()))

@@ -3,7 +3,7 @@
 from backfence.agent.errors import RemoteError
 from backfence.agent.limits import MANIFEST_BYTES
 from backfence.agent.manifest import Check, is_name, manifest_id, parse
-from backfence.agent.trust import fleet_id
+from backfence.agent.trust import OPERATOR as FULL, Keys, fleet_id
 from backfence.agent.wire import cbor, cose, suit
 from backfence.agent.wire.hashes import sha256
 from lan import WALL_S
@@ -15,7 +15,7 @@ FLEET = fleet_id(OPERATOR)
 def verdict(data, operator=OPERATOR, fleet=FLEET):
     """The Manifest, or the text of the RemoteError; nothing else may come out."""
     try:
-        check = Check(data, fleet, operator)
+        check = Check(data, Keys(fleet, operator))
         while not check.step():
             assert check.manifest is None
         return check.manifest
@@ -29,6 +29,7 @@ def test_a_signed_manifest_is_taken_with_all_it_says():
     assert manifest.fields["seats"] == 12 and manifest.expires == WALL_S + 86400
     assert manifest.digest == sha256(EDGE) and manifest.size == len(EDGE)
     assert manifest.id == manifest_id("slice", "edge") != manifest_id("workload", "edge")
+    assert manifest.authority == FULL
     # Expiry is the caller's: the signature is good.
     assert verdict(EXPIRED).expires == WALL_S
 

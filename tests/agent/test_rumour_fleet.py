@@ -9,7 +9,7 @@ from backfence.agent.limits import (
     BLOB_BYTES, MANIFESTS, RUMOUR_FANOUT, RUMOUR_LEAST, RUMOURS_WANTED, SERVE_BURST, SERVE_INTERVAL_MS,
 )
 from backfence.agent.manifest import Check
-from backfence.agent.trust import fleet_id
+from backfence.agent.trust import Keys, fleet_id
 from backfence.agent.wire import messages
 from backfence.agent.wire.hashes import sha256
 
@@ -220,7 +220,7 @@ def test_a_firmware_spreads_like_the_others_and_is_there_after_a_restart():
     lan = fleet(4)
 
     def believe(number):
-        lan.nodes[number].trust.check = lambda signed: Check(signed, fleet_id(OPERATOR), OPERATOR)
+        lan.nodes[number].trust.check = lambda signed: Check(signed, Keys(fleet_id(OPERATOR), OPERATOR))
 
     for number in range(4):
         believe(number)

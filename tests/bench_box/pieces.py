@@ -181,7 +181,7 @@ def main(path, home):
     chunks(node, friend)
     for i in range(2):
         count("a new peer: the X25519 ladder", through, Ladder(bytes(32), replay.OWNER, sha256(bytes([i]))))
-        check = manifest.Check(vectors.EDGE, trust.fleet_id(vectors.OPERATOR), vectors.OPERATOR)
+        check = manifest.Check(vectors.EDGE, trust.Keys(trust.fleet_id(vectors.OPERATOR), vectors.OPERATOR))
         count("a manifest's signature verified (W4, H5/H5)", through, check)
     print(json.dumps(names))
 

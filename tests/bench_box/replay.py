@@ -30,7 +30,7 @@ from backfence.agent.node import Node
 from backfence.agent.peers import Identity
 from backfence.agent.rng import Rng
 from backfence.agent.store import Store
-from backfence.agent.trust import lot_id
+from backfence.agent.trust import Keys, fleet_id, lot_id
 from backfence.agent.wire import cbor, x25519
 from lan import WALL_S, Counters, LanTrust, TableLadder
 
@@ -155,7 +155,7 @@ def make_node(head, home):
     config = Config()
     identity = Identity(head["private"], head["public"])
     lot = lot_id(head["root"])
-    trust = LanTrust(bytes(60), OWNER, {lot: (head["root"], head["nodes"])}, lot, head["number"], head["path"])
+    trust = LanTrust(Keys(fleet_id(bytes(60)), bytes(60)), OWNER, {lot: (head["root"], head["nodes"])}, lot, head["number"], head["path"])
     directories = [home + "/" + name for name in ("state", "store", "slots")]
     for directory in directories:
         disk.make_directory(directory)

@@ -149,7 +149,7 @@ class FleetHands:
             if kind == "blob":
                 self.blobs[name] = message.payload
             elif message.payload:
-                payload = manifests.read(message.payload, self.fleet.operator)
+                payload = manifests.read(message.payload, self.fleet.keys)
                 self.plans[name] = payload
             # A manifest that is retained may come before its blobs.
             for payload in self.plans.values():

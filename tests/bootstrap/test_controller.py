@@ -78,7 +78,7 @@ def test_a_box_gets_the_whole_list(fleet, seeds, host):
     with Running(seeds, host) as running:
         data = running.fetch()
     assert data == files.read(seeds)
-    assert len(manifests.read(data, fleet.operator)["contacts"]) == 2
+    assert len(manifests.read(data, fleet.keys)["contacts"]) == 2
     assert running.server.counters["answered"] == -(-len(data) // 1024)
 
 

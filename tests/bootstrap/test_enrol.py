@@ -36,7 +36,7 @@ def test_boxes_of_a_lot_believe_each_other(tmp_path, count):
     believed = [believe(box) for box in boxes]
     for mine, _ in believed:
         assert all(mine.enrolled(party) for _, party in believed)
-        assert (mine.fleet, mine.operator, mine.owner) == (fleet.id, fleet.operator, fleet.owner_public)
+        assert (mine.fleet, mine.keys.operator, mine.owner) == (fleet.id, fleet.operator, fleet.owner_public)
     for box, (_, party) in zip(boxes, believed):
         assert box.public == party.key and box.id == fleets.box_id(party.key)
 

@@ -9,7 +9,7 @@ import cbor2
 import pytest
 from click.testing import CliRunner
 
-from backfence.agent import manifest, trust
+from backfence.agent import manifest
 from backfence.agent.wire import suit as wire
 from backfence.bootstrap.operator import cli, files, firmware, fleet as fleets, manifests, picture, push
 from backfence.bootstrap.operator.errors import OperatorError
@@ -76,7 +76,7 @@ def test_an_image_of_this_agent_is_built(tmp_path):
 def test_what_is_signed_is_believed_by_a_box_and_told_to_people(fleet, archive):
     before = int(time.time())
     out = signed(fleet, archive, "--vendor", "isp.example", "--class", "homebox-2", "--valid", "7d")
-    check = manifest.Check(out.read_bytes(), trust.fleet_id(fleet.operator), fleet.operator)
+    check = manifest.Check(out.read_bytes(), fleet.keys)
     while not check.step():
         pass
     made = check.manifest
@@ -222,7 +222,7 @@ def test_a_published_firmware_waits_at_the_broker_whole(fleet, archive, broker):
     out = signed(fleet, archive)
     done = call("firmware", "publish", "--fleet", fleet.directory, "--broker", broker, out, "--wait", 0.2)
     assert done.exit_code == 0 and "no door is online; the broker keeps it until one is" in done.output
-    payload = manifests.read(out.read_bytes(), fleet.operator)
+    payload = manifests.read(out.read_bytes(), fleet.keys)
     assert f"firmware-{payload['name']} {payload['seq']}: 5 publications" in done.output
     found = retained(broker, fleet.topic("#"))
     assert found.pop(fleet.topic("manifest", f"firmware-{payload['name']}")) == out.read_bytes()
@@ -264,7 +264,7 @@ def test_a_door_that_refuses_is_heard_and_the_command_fails(fleet, archive, brok
 
 def test_what_is_not_whole_is_not_published(fleet, archive, broker, tmp_path):
     out = signed(fleet, archive)
-    payload = manifests.read(out.read_bytes(), fleet.operator)
+    payload = manifests.read(out.read_bytes(), fleet.keys)
     folder = tmp_path / "agent.suit.blobs"
     part = folder / sorted(set(os.listdir(folder)) - {payload["index"].hex()})[0]
     whole = part.read_bytes()

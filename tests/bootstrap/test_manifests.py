@@ -6,7 +6,7 @@ import time
 import cbor2
 import pytest
 
-from backfence.agent import limits, manifest as agent, trust
+from backfence.agent import limits, manifest as agent
 from backfence.agent.errors import RemoteError
 from backfence.bootstrap.operator import manifests
 from backfence.bootstrap.operator.errors import OperatorError
@@ -21,7 +21,7 @@ def fleet(tmp_path_factory):
 
 def box_reads(fleet, signed):
     """The agent's own check of a signed manifest, to its end."""
-    check = agent.Check(signed, trust.fleet_id(fleet.operator), fleet.operator)
+    check = agent.Check(signed, fleet.keys)
     while not check.step():
         pass
     return check.manifest
@@ -173,7 +173,7 @@ def with_members(change):
 def test_a_bad_manifest_is_refused_by_operator_and_box_alike(fleet, attack, problem):
     bad = attack(fleet.sign(manifests.slice_manifest(fleet, "edge", 8)))
     with pytest.raises(OperatorError, match=problem):
-        manifests.read(bad, fleet.operator)
+        manifests.read(bad, fleet.keys)
     with pytest.raises(RemoteError):
         box_reads(fleet, bad)
 
@@ -182,11 +182,11 @@ def test_another_fleets_manifest_is_refused(fleet, tmp_path):
     other = make_fleet(tmp_path / "other", boxes=0)
     signed = other.sign(manifests.slice_manifest(other, "edge", 8))
     with pytest.raises(OperatorError, match="not signed by this fleet's operator"):
-        manifests.read(signed, fleet.operator)
+        manifests.read(signed, fleet.keys)
 
 
 def test_an_expired_manifest_is_refused(fleet):
     signed = fleet.sign(manifests.slice_manifest(fleet, "edge", 8, valid_s=10, issued=int(time.time()) - 100))
     with pytest.raises(OperatorError, match="slice-edge has expired"):
-        manifests.read(signed, fleet.operator)
-    assert manifests.read(signed, fleet.operator, now_s=0)["seats"] == 8
+        manifests.read(signed, fleet.keys)
+    assert manifests.read(signed, fleet.keys, now_s=0)["seats"] == 8

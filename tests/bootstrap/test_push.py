@@ -150,7 +150,7 @@ def test_a_run_settles_from_the_boxes_results(fleet, broker):
         session.close()
     left = retained(broker, fleet.topic("#"))
     assert list(left) == [fleet.topic("manifest", "workload-count")]
-    assert manifests.read(left[fleet.topic("manifest", "workload-count")], fleet.operator)["end"] is True
+    assert manifests.read(left[fleet.topic("manifest", "workload-count")], fleet.keys)["end"] is True
 
 
 def test_results_wait_at_the_broker_while_the_owner_is_away(fleet, broker):

@@ -42,7 +42,7 @@ class Home:
 
     def __init__(self, fleet, number, directory):
         self.box = list(fleet.boxes().values())[number]
-        self.operator = fleet.operator
+        self.keys = fleet.keys
         self.path = pathlib.Path(directory) / f"box{number}"
         shutil.copytree(self.box.home, self.path)
         self.port = free_udp_port()
@@ -74,7 +74,7 @@ class Home:
         store = Store(self.disk(), 1 << 24, Counters())
         rows = {}
         for data in signed:
-            fields = manifests.read(data, self.operator)
+            fields = manifests.read(data, self.keys)
             id = manifest.manifest_id(fields["kind"], fields["name"])
             rows[id] = [fields["seq"], fields["expires"], store.put(data)]
         for data in blobs:

@@ -17,7 +17,7 @@ MINUTE_S = 60
 def test_a_box_of_1970_joins_and_keeps_the_time_that_was_signed(interpreter, tmp_path):
     fleet = agents.make_fleet(tmp_path / "fleet")
     signed = fleet.sign(manifests.slice_manifest(fleet, "edge", 2))
-    issued = manifests.read(signed, fleet.operator)["issued"]
+    issued = manifests.read(signed, fleet.keys)["issued"]
     peer, box = Home(fleet, 0, tmp_path), Home(fleet, 1, tmp_path)
     peer.holds([signed])
     box.knows(peer)
