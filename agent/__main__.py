@@ -17,14 +17,16 @@ if hasattr(gc, "threshold"):  # MicroPython
 
 def _prepare():
     """What main.prepare() gives; what only it needs is forgotten, to take no heap for weeks."""
-    from .container.arena import set_aside
+    from .container import arena
 
-    set_aside()
+    arena.set_aside()
     from . import edge
+    from .edge import pages
     from .edge.main import prepare
 
     prepared = prepare(sys.argv[1:])
-    for name in ("main", "address"):
+    pages.give_back(arena.untouched())
+    for name in ("main", "address", "pages"):
         del sys.modules[edge.__name__ + "." + name]
         delattr(edge, name)
     return prepared

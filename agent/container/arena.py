@@ -52,6 +52,11 @@ def reserved():
     return len(_arena[0]) if _arena else 0
 
 
+def untouched():
+    """The bytes that `reserve` set aside, None without; zeros until the first job."""
+    return _arena and _arena[0]
+
+
 def part(size, used):
     """(bytes, words) of the arena's first `size` bytes, zeroed from `used` on; None if it has fewer."""
     if _arena is None or size > len(_arena[0]):
