@@ -195,13 +195,25 @@ class Session:
         give_up = time.monotonic() + deadline_s
         waiting, size, total = collections.deque(), 0, 0
         for topic, payload in messages:
-            waiting.append(self._client.publish(topic, payload, qos=1, retain=True))
+            waiting.append(self._publish(topic, payload, give_up))
             size, total = size + len(payload), total + 1
             if len(waiting) >= WINDOW:
                 self._acknowledged(waiting.popleft(), give_up, total - len(waiting) - 1)
         while waiting:
             self._acknowledged(waiting.popleft(), give_up, total - len(waiting) - 1)
         return size
+
+    def _publish(self, topic, payload, give_up):
+        """Hands one publication to paho, once there is a connection; its MQTTMessageInfo.
+
+        What paho is handed without one it queues, but then never says whether it went.
+        """
+        while True:
+            self._wait(lambda: self._ready, give_up - time.monotonic())
+            publication = self._client.publish(topic, payload, qos=1, retain=True)
+            if publication.rc != mqtt.MQTT_ERR_NO_CONN or time.monotonic() > give_up:
+                return publication
+            time.sleep(0.05)
 
     def _acknowledged(self, publication, give_up, before):
         try:

@@ -119,6 +119,18 @@ def test_a_session_survives_its_broker(fleet, tmp_path):
     session.close()
 
 
+def test_a_publication_waits_for_the_broker_to_come_back(fleet, tmp_path):
+    port = free_port()
+    with mosquitto(tmp_path, port) as broker:
+        session = push.Session(broker)
+    while session.connected:
+        time.sleep(0.01)
+    with mosquitto(tmp_path, port) as broker:
+        session.publish([(fleet.topic("blob", "02"), b"late")], 20)
+        assert retained(broker, fleet.topic("blob", "#")) == {fleet.topic("blob", "02"): b"late"}
+    session.close()
+
+
 @pytest.mark.parametrize("text, wanted", [
     ("broker.example:1883", ("broker.example", 1883, False, None, None)),
     ("[::1]:1884", ("::1", 1884, False, None, None)),

@@ -1,4 +1,4 @@
-"""A real cluster on this machine that is never left alone: agents are killed, stopped and started."""
+"""A real cluster on this machine that is never left alone: agents, broker and controller are killed, stopped and started."""
 
 import os
 import pathlib
@@ -6,6 +6,7 @@ import signal
 import time
 
 import brokers
+import outages
 
 from backfence.bootstrap.operator import enrol, fleet, lab, manifests, push, text
 from backfence.bootstrap.operator import run as runs
@@ -72,12 +73,13 @@ class Cluster:
         self.kills = {"kill -9": 0, "SIGTERM": 0}
         self.jobs = []  # (seconds of the run at its end, seconds to settle)
         self._churn_s = time.monotonic() + CHURN_S
-        self.broker = self.session = self.work = None
+        self.broker = self.session = self.work = self.outages = None
         self._job_s = -PACE_S
 
     def start(self):
         """All of it, and one slice."""
-        self.broker = brokers.Broker("mosquitto", pathlib.Path(self.folder))
+        self.broker = brokers.Broker("mosquitto", pathlib.Path(self.folder), (
+            "allow_anonymous true", "persistence true", "persistence_location %s/" % self.folder))
         self.fleet = fleet.create(os.path.join(self.folder, "fleet"), HEIGHTS, WIDTH, self.broker.address)
         first = lab.free_ports(AGENTS + 1)
         controller = "127.0.0.1:%d" % first
@@ -88,14 +90,19 @@ class Cluster:
         contacts = [(box.id, enrol.pack_address(box.address)) for box in enrolled[:CONTACTS]]
         with open(seeds, "wb") as file:
             file.write(self.fleet.sign(manifests.seeds_manifest(self.fleet, contacts)))
-        self.lab.start_python("controller", ["backfence.bootstrap.controller", "--listen", controller, "--seeds", seeds])
         self.boxes = [Box(number, box) for number, box in enumerate(enrolled)]
         for box in self.boxes:
             self._start(box)
-        self.session = push.Session(self.broker.address)
+        self.session = push.Session(self.broker.address, "backfence-soak", clean=False)
         self.session.subscribe(self.fleet.topic("result", "+", "+", "+"))
-        signed = self.fleet.sign(manifests.slice_manifest(self.fleet, SLICE, SEATS))
-        push.publish(self.broker.address, self.fleet, signed, session=self.session)
+        self._slice = self.fleet.sign(manifests.slice_manifest(self.fleet, SLICE, SEATS))
+        self._publish_slice()
+        command = ["backfence.bootstrap.controller", "--listen", controller, "--seeds", seeds]
+        self.outages = outages.Outages(
+            self.rng, self.broker, lambda: self.lab.start_python("controller", command), self._publish_slice)
+
+    def _publish_slice(self):
+        push.publish(self.broker.address, self.fleet, self._slice, session=self.session)
 
     def stop(self):
         """Ends every process."""
@@ -105,9 +112,14 @@ class Cluster:
         if self.broker is not None:
             self.broker.kill()
 
+    def ends(self):
+        """{how something was ended: how often}."""
+        return {**self.kills, **(self.outages.counts if self.outages else {})}
+
     def turn(self, begun_s):
         """A moment of churn and work.  Raises SoakError, LabError."""
         self._look()
+        self.outages.turn(idle=self.work is None)
         self._churn()
         self._work_on(begun_s)
 
@@ -155,7 +167,7 @@ class Cluster:
     def _work_on(self, begun_s):
         """Takes what results there are; the next job when one is settled."""
         if self.work is None:
-            if time.monotonic() - self._job_s < PACE_S:
+            if self.outages.broker_away or time.monotonic() - self._job_s < PACE_S:
                 time.sleep(TURN_S)
                 return
             self._push()
@@ -165,12 +177,12 @@ class Cluster:
                 self.work.take(message.topic, message.payload)
             self.session.done(message)
         took_s = time.monotonic() - self._job_s
-        if self.work.settlement.succeeded:
+        if self.work.settlement.succeeded and not self.outages.broker_away:
             if self.work.merged() != self._right:
                 raise SoakError("the counts of %s are not CPython's" % self.work.name)
             self.jobs.append((time.monotonic() - begun_s, took_s))
             self._withdraw()
-        elif took_s > JOB_S or self.work.settlement.settled:
+        elif took_s > JOB_S or self.work.settlement.settled and not self.work.settlement.succeeded:
             raise SoakError("%s is not settled after %d s: %s" % (self.work.name, took_s, self.work.settlement.counts()))
 
     def _push(self):

@@ -117,7 +117,7 @@ class Soak:
         self._csv.flush()
 
     def _state(self):
-        kills = ", ".join("%d %s" % (count, how) for how, count in self.cluster.kills.items())
+        kills = ", ".join("%d %s" % (count, how) for how, count in self.cluster.ends().items())
         return "%d jobs settled, %s, %d agents live" % (
             len(self.cluster.jobs), kills, len(self.cluster.lab.living()))
 
