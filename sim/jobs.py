@@ -52,10 +52,12 @@ class Model:
         if program is None or stdin is None:
             return Outcome("refused", reason="blob is not on the disk", ms=0), 1
         kind = self._failing.get(job.task, "ok")
-        if kind != "ok":
-            return Outcome(kind, code=1, reason="as the scenario says", fuel=ms * FUEL_PER_MS, pages=1, ms=ms), ms
         output = expected(job.program, stdin, job.args, self._output_bytes)
-        return Outcome("ok", output=output, fuel=ms * FUEL_PER_MS, pages=1, ms=ms), ms
+        # Equal on every box, as fuel is; boxes differ in speed.
+        fuel = FUEL_PER_MS * (1 + int.from_bytes(expected(job.program, stdin, job.args, 2), "big"))
+        if kind != "ok":
+            return Outcome(kind, code=1, reason="as the scenario says", fuel=fuel, pages=1, ms=ms), ms
+        return Outcome("ok", output=output, fuel=fuel, pages=1, ms=ms), ms
 
 
 class Real:

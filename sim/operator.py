@@ -148,7 +148,7 @@ class Operator:
         if work is None:
             return
         before = [task.state for task in work.settlement.tasks]
-        verdict = work.settlement.offer(topic, payload)
+        verdict = work.settlement.offer(topic, payload, now_s=self.world.wall_s())
         self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
         for number, task in enumerate(work.settlement.tasks):
             if task.state != before[number] and task.state not in settle.OPEN:

@@ -4,7 +4,7 @@ Exit codes: 0 done, 1 not done, 2 the command was written wrongly.  Errors go
 to stderr as "Error: ...", with a hint.  The verbs for who writes jobs are in
 cli_job.py, those that push work in cli_work.py, those that look in cli_show.py,
 those of slices and queries in cli_slice.py, those of firmware in cli_firmware.py,
-those of whom to believe in cli_trust.py.
+those of whom to believe in cli_trust.py, those of measured service in cli_credit.py.
 """
 
 import importlib
@@ -222,9 +222,10 @@ def _contact(fleet, text):
 
 def _load_verbs():
     """The other files add their verbs to `main`."""
-    from . import cli_firmware, cli_job, cli_show, cli_slice, cli_trust, cli_work  # they import this module
+    # They import this module.
+    from . import cli_credit, cli_firmware, cli_job, cli_show, cli_slice, cli_trust, cli_work
 
-    return cli_firmware, cli_job, cli_show, cli_slice, cli_trust, cli_work
+    return cli_credit, cli_firmware, cli_job, cli_show, cli_slice, cli_trust, cli_work
 
 
 _load_verbs()

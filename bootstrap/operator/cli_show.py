@@ -141,7 +141,7 @@ def _describe_workload(fleet, seen, payload, style):
         try:
             settlement = results.Work.newest(fleet, payload["name"]).settlement
         except OperatorError:
-            settlement = Settlement(payload, fleet)
+            settlement = Settlement(payload, fleet, keep=False)
     value = picture.workload_row(payload, settlement)
     row = _counted(seen, "workloads", payload)
     value["census"] = _aged(seen, row)

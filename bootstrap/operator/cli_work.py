@@ -71,7 +71,7 @@ def sign(fleet, source, out, blobs, **options):
     signed = fleet.sign(manifest)
     if settings["kind"] == "workload":
         # Whoever publishes it, `backfence results` can settle it.
-        results.Work.create(fleet, manifest, signed, settings.get("merge", "concat"))
+        results.Work.create(fleet, manifest, signed, settings.get("merge", "concat"), pushed=True)
     warn(fleet)
     folder = blobs or out + ".blobs"
     if manifest.blobs:
@@ -232,20 +232,16 @@ def run_command(fleet, broker, source, out, each, keep, style, **options):
         warn(fleet)
         click.echo(f"{report.label} {report.sequence}: {len(manifest.inputs)} tasks pushed", err=True)
         reporter = Reporter(len(manifest.inputs))
-        collector = run.Collector(work, session)
         until_s = time.monotonic() + manifest.payload["deadline_s"] + GRACE_S
         try:
-            collector.collect(until_s, reporter)
+            run.Collector(work, session).collect(until_s, reporter)
         except KeyboardInterrupt:
             reporter.close()
             raise OperatorError("interrupted; the workload goes on", f"See `backfence results {work.name}`.") from None
         finally:
             reporter.close()
         if not keep:
-            run.end(fleet, f"workload-{work.name}", broker, session)
-            session.unsubscribe(fleet.topic("result", work.name, "+", "+"))
-    if not keep:
-        run.forget_session(fleet, work.name, broker)
+            run.finish(work, session)
     finish(work, out, each, style)
 
 
@@ -263,11 +259,11 @@ def finish(work, out, each, style):
     if each:
         work.write(each)
     if work.settlement.succeeded:
-        merged = work.merged()
         if out:
-            files.write_whole(out, merged)
+            files.write_parts(out, work.merged_parts())
         elif style == "text":
-            sys.stdout.buffer.write(merged)
+            for part in work.merged_parts():
+                sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
     line = count_line(summary["states"], summary["total"])
     if style == "json":

@@ -34,14 +34,20 @@ def sync_directory(path):
 
 def write_whole(path, data, mode=PUBLIC):
     """Replaces the file `path` by `data` (bytes); OSError leaves the old one."""
+    write_parts(path, (data,), mode)
+
+
+def write_parts(path, parts, mode=PUBLIC):
+    """Replaces the file `path` by the parts (iterable of bytes), one at a time in memory; any error leaves the old one."""
     temporary = path + ".tmp"
     # A leftover of a killed process goes first, so that its mode does not stay.
     remove(temporary)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view):]
+        for data in parts:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view):]
         os.fsync(handle)
     except BaseException:
         os.close(handle)

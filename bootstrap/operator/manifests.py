@@ -17,6 +17,7 @@ from ...agent import limits, manifest, revocation
 from ...agent.errors import LocalError, RemoteError
 from ...agent.wire import cbor
 from . import choice
+from .inputs import Blobs
 from .errors import OperatorError
 
 NAME = re.compile(r"[a-z0-9-]{1,32}")
@@ -41,12 +42,13 @@ PAGES = 16
 
 @dataclasses.dataclass
 class Manifest:
-    """payload: the CBOR map; blobs: {sha256: bytes} to publish beside it;
-    inputs: the sha256 of each task's input, in task order."""
+    """payload: the CBOR map; blobs: {sha256: bytes} to publish beside it, a mapping;
+    inputs: the sha256 of each task's input, in task order; sizes: their bytes."""
 
     payload: dict
-    blobs: dict = dataclasses.field(default_factory=dict)
+    blobs: Blobs = dataclasses.field(default_factory=Blobs)
     inputs: list = dataclasses.field(default_factory=list)
+    sizes: list = dataclasses.field(default_factory=list)
 
     @property
     def label(self):
@@ -127,7 +129,7 @@ def workload_manifest(
     """Returns the Manifest of a workload, its program and inputs among the blobs.
 
     slice: name of the slice that does it; program: bytes of a .wasm; inputs:
-    one bytes object per task, of at most 32,768 bytes each.
+    bytes or an inputs.Piece for each task, of at most 32,768 bytes.
     """
     if not NAME.fullmatch(slice):
         raise OperatorError(f"{slice!r} is not the name of a slice")
@@ -146,6 +148,7 @@ def workload_manifest(
         )
     check_arguments(args)
     hashes, blobs = _blobs(program, inputs)
+    sizes = [len(data) for data in inputs]
     rest = {
         "slice": slice, "program": hashlib.sha256(program).digest(), "program_size": len(program),
         "index": _index(hashes, blobs), "tasks": len(inputs), "args": list(args),
@@ -155,7 +158,7 @@ def workload_manifest(
         "deterministic": bool(deterministic),
     }
     valid_s = deadline_s + WORKLOAD_GRACE_S if valid_s is None else valid_s
-    return Manifest({**_common(fleet, "workload", name, valid_s, issued), **rest}, blobs, hashes)
+    return Manifest({**_common(fleet, "workload", name, valid_s, issued), **rest}, blobs, hashes, sizes)
 
 
 def job_limits(fuel=FUEL, pages=PAGES, output=limits.BLOB_BYTES):
@@ -175,25 +178,21 @@ def check_arguments(args):
 
 
 def _blobs(program, inputs):
-    """Returns (hash of each input, {hash: bytes} of program and inputs)."""
-    blobs, hashes = {hashlib.sha256(program).digest(): bytes(program)}, []
+    """Returns (hash of each input, Blobs of program and inputs)."""
+    blobs, hashes = Blobs(), []
+    blobs.add(program)
     for number, data in enumerate(inputs):
         _within(f"the size of task {number}'s input", len(data), 0, limits.BLOB_BYTES)
-        digest = hashlib.sha256(data).digest()
-        hashes.append(digest)
-        blobs[digest] = bytes(data)
+        hashes.append(blobs.add(data))
     return hashes, blobs
 
 
 def _index(hashes, blobs):
     """Adds the index blobs, 1,024 hashes each; returns their hashes."""
-    index = []
-    for start in range(0, len(hashes), limits.INDEX_ENTRIES):
-        data = b"".join(hashes[start:start + limits.INDEX_ENTRIES])
-        digest = hashlib.sha256(data).digest()
-        index.append(digest)
-        blobs[digest] = data
-    return index
+    return [
+        blobs.add(b"".join(hashes[start:start + limits.INDEX_ENTRIES]))
+        for start in range(0, len(hashes), limits.INDEX_ENTRIES)
+    ]
 
 
 def lot_manifest(fleet, name, root, count, valid_s=LOT_VALID_S, issued=None):

@@ -85,7 +85,7 @@ class Picture:
             mine = payload["seq"] in work.settlement.sequences or payload.get("end")
         except OperatorError:
             mine = False
-        settlement = work.settlement if mine else Settlement(payload, self.fleet)
+        settlement = work.settlement if mine else Settlement(payload, self.fleet, keep=False)
         if payload.get("end"):
             settlement.cancel()
         self.settlements[name] = settlement
@@ -186,7 +186,7 @@ def workload_row(payload, settlement):
         "program": payload["program"].hex(), "tasks": payload["tasks"], "replicas": payload["replicas"],
         "quorum": payload["quorum"], "limits": payload["limits"], "args": payload["args"],
         "deterministic": payload["deterministic"], "deadline": payload["issued"] + payload["deadline_s"],
-        "states": settlement.counts(),
+        "state": settlement.state, "states": settlement.counts(),
         "messages": dict(settlement.verdicts),
     }
 

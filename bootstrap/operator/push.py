@@ -242,7 +242,7 @@ class Report:
 def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, session=None):
     """Publishes a signed manifest and its blobs; returns a Report.
 
-    broker: host:port; signed: what Fleet.sign returned; blobs: {sha256: bytes}.
+    broker: host:port; signed: what Fleet.sign returned; blobs: {sha256: bytes}, a mapping.
     Blobs go first, so that a door never hears of a manifest whose blobs are
     not there.  Then listens for listen_s to what doors refuse: a list of
     {"box", "what", "why"}.  session: an open Session to use instead of a new one.
@@ -251,20 +251,26 @@ def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, se
     if payload["kind"] not in manifests.PUSHED:
         raise OperatorError(f"a {payload['kind']} manifest is not pushed", "It travels in a file.")
     topic = fleet.topic("manifest", manifests.label(payload))
-    messages = [(fleet.topic("blob", digest.hex()), data) for digest, data in (blobs or {}).items()]
-    messages.append((topic, signed))
+    blobs = blobs or {}
     own = session is None
     session = Session(broker) if own else session
     try:
         refusals = fleet.topic("refused", "+")
         if own:
             session.subscribe(refusals)
-        size = session.publish(messages, deadline_s)
+        size = session.publish(_messages(fleet, blobs, topic, signed), deadline_s)
         refused = listen(session, names_of(payload, blobs), listen_s) if own else []
     finally:
         if own:
             session.close()
-    return Report(manifests.label(payload), payload["seq"], len(messages), size, refused)
+    return Report(manifests.label(payload), payload["seq"], len(blobs) + 1, size, refused)
+
+
+def _messages(fleet, blobs, topic, signed):
+    """Yields (topic, payload), one blob in memory at a time."""
+    for digest, data in blobs.items():
+        yield fleet.topic("blob", digest.hex()), data
+    yield topic, signed
 
 
 def names_of(payload, blobs=None):

@@ -2,9 +2,13 @@
 
 works/NAME/SEQ/ in the fleet's directory holds one run of a workload:
 
-    plan.json       blobs at the broker, how to merge, whether it was ended
+    plan.json       blobs at the broker, sizes of the inputs, how to merge,
+                    whether it was pushed whole, whether it was ended
     manifest-N.cose the signed manifests of the run (N: sequence numbers)
-    results/        TASK-BOX, each the MQTT payload as it came
+    results         a journal.Journal of all that the settlement followed from, in
+                    its order: it is settled again, alike, whenever it is opened
+
+Only indexes and receipts are held in memory; outputs are read from the journal.
 """
 
 import collections
@@ -12,48 +16,58 @@ import json
 import os
 import time
 
-from . import files, manifests
+from ...agent.errors import RemoteError
+from ...agent.wire import cbor
+from . import files, manifests, receipt
 from .errors import OperatorError
-from .settle import ACCEPTED, Settlement
+from .journal import Journal
+from .settle import ACCEPTED, CANCELED, SUCCEEDED, TIMED_OUT, Settlement
 
 MERGES = ("concat", "sum")
 
 
 class Work:
-    """One run of a workload: its plan, and a Settlement fed from disk and network."""
+    """One run of a workload: its plan, and a Settlement fed from disk and network.
+
+    A record of the journal is CBOR, [unix seconds, what came]: a result as bytes, the
+    number of another manifest of the run, or the state that open tasks were closed in.
+    """
 
     def __init__(self, fleet, folder):
         """Opens works/NAME/SEQ and counts the results that are there."""
         self.fleet = fleet
         self.folder = folder
-        self.plan = files.read_json(os.path.join(folder, "plan.json"))
-        signed = sorted(
-            (name for name in os.listdir(folder) if name.startswith("manifest-")),
-            key=lambda name: int(name[len("manifest-"):-len(".cose")]),
+        self.plan = files.read_json(self._path("plan.json"))
+        self._plan_ns = self._changed_ns()
+        self.journal = Journal(self._path("results"))
+        self._places = {}  # (task, box): place in the journal
+        self.came_s = {}  # (task, box): unix seconds
+        sequences = sorted(
+            int(name[len("manifest-"):-len(".cose")])
+            for name in os.listdir(folder) if name.startswith("manifest-") and name.endswith(".cose")
         )
-        payloads = [
-            manifests.read(files.read(os.path.join(folder, name)), fleet.keys, now_s=0) for name in signed
-        ]
-        self.settlement = Settlement(payloads[0], fleet)
-        for payload in payloads[1:]:
-            self.settlement.accept(payload)
+        self.settlement = Settlement(self._manifest(sequences[0]), fleet, keep=False, sizes=self.plan["sizes"])
         self.name = self.settlement.name
-        self._load()
+        # Who signed it; "" is the operator, against whose keys every manifest here was checked.
+        self.tenant = ""
+        self._load(sequences)
 
     @classmethod
-    def create(cls, fleet, manifest, signed, merge="concat"):
-        """Makes the folder of a new run, before anything is published."""
+    def create(cls, fleet, manifest, signed, merge="concat", pushed=False):
+        """Makes the folder of a new run, before anything is published.
+
+        pushed: True if somebody else publishes it, and we never learn when.
+        """
         payload = manifest.payload
         above = fleet.path("works", payload["name"])
         if not os.path.isdir(above):
             files.make_directory(above)
         folder = os.path.join(above, str(payload["seq"]))
         files.make_directory(folder)
-        files.make_directory(os.path.join(folder, "results"))
         files.write_whole(os.path.join(folder, f"manifest-{payload['seq']}.cose"), signed)
         plan = {
-            "blobs": sorted(digest.hex() for digest in manifest.blobs), "merge": merge, "ended": False,
-            "expires": payload["expires"],
+            "blobs": sorted(digest.hex() for digest in manifest.blobs), "sizes": manifest.sizes, "merge": merge,
+            "pushed": pushed, "ended": False, "expires": payload["expires"],
         }
         # The plan comes last: a folder without it is not a run.
         files.write_json(os.path.join(folder, "plan.json"), plan)
@@ -67,35 +81,109 @@ class Work:
             raise OperatorError(f"this fleet never ran a workload {name!r}", "See `backfence describe`.")
         return cls(fleet, folders[-1])
 
-    def _load(self):
-        folder = os.path.join(self.folder, "results")
-        for name in sorted(os.listdir(folder)):
-            task, _, box = name.partition("-")
-            if name.endswith(".tmp"):
-                continue
-            topic = f"{self.settlement.fleet_prefix()}{task}/{box}"
-            self.settlement.offer(topic, files.read(os.path.join(folder, name)))
+    def _path(self, name):
+        return os.path.join(self.folder, name)
+
+    def _manifest(self, sequence):
+        return manifests.read(files.read(self._path(f"manifest-{sequence}.cose")), self.fleet.keys, now_s=0)
+
+    def _load(self, sequences):
+        accepted = {sequences[0]}
+        for place, record in self.journal:
+            came_s, what = cbor.decode(record)
+            if isinstance(what, int):
+                accepted.add(what)
+                self.settlement.accept(self._manifest(what))
+            elif isinstance(what, str):
+                self.settlement.close(what)
+            else:
+                self._count(what, came_s, place)
+        for sequence in sequences:
+            if sequence not in accepted:  # killed before it was noted
+                self.settlement.accept(self._manifest(sequence))
         if self.plan["ended"]:
-            self.settlement.cancel()
+            self.settlement.close(CANCELED)
+
+    def _count(self, payload, came_s, place):
+        try:
+            found = receipt.read(receipt.open_result(payload)[0])
+        except RemoteError:
+            found = {"task": 0, "box": b""}
+        key = found["task"], found["box"]
+        topic = f"{self.settlement.fleet_prefix()}{key[0]}/{key[1].hex()}"
+        if self.settlement.offer(topic, payload, now_s=came_s) == ACCEPTED:
+            self._places[key], self.came_s[key] = place, came_s
 
     def take(self, topic, payload):
-        """Counts one message; an accepted one is on the disk on return.  Returns the verdict."""
-        verdict = self.settlement.offer(topic, payload, self.fleet.revoked())
+        """Counts one message; returns the verdict.  An accepted one is on the disk when `sync` has returned."""
+        came_s = int(time.time())
+        verdict = self.settlement.offer(topic, payload, self.fleet.revoked(), came_s)
         if verdict == ACCEPTED:
             task, box = topic.split("/")[-2:]
-            files.write_whole(os.path.join(self.folder, "results", f"{int(task)}-{box}"), payload)
+            key = int(task), bytes.fromhex(box)
+            self._places[key] = self.journal.append(cbor.encode([came_s, payload]))
+            self.came_s[key] = came_s
         return verdict
+
+    def sync(self):
+        """Returns when all that was taken is on the disk."""
+        self.journal.sync()
+
+    def close(self):
+        """Lets another process collect."""
+        self.journal.close()
 
     def add_manifest(self, manifest, signed):
         """Records another manifest of the same run, with more replicas."""
-        name = f"manifest-{manifest.payload['seq']}.cose"
-        files.write_whole(os.path.join(self.folder, name), signed)
+        sequence = manifest.payload["seq"]
+        files.write_whole(self._path(f"manifest-{sequence}.cose"), signed)
+        self._note(sequence)
         self.settlement.accept(manifest.payload)
 
+    def _note(self, what):
+        self.journal.append(cbor.encode([int(time.time()), what]))
+        self.journal.sync()
+
+    def expire(self, now_s=None):
+        """Closes as TIMED_OUT what is open past the deadline; on the disk on return."""
+        if self.settlement.expire(now_s):
+            self._note(TIMED_OUT)
+
+    def follow_plan(self):
+        """Closes as CANCELED what is open if somebody has ended the run since; on the disk on return."""
+        if self._changed_ns() != self._plan_ns:
+            self._plan_ns = self._changed_ns()
+            self.plan = files.read_json(self._path("plan.json"))
+            self._close_ended()
+
+    def _changed_ns(self):
+        return os.stat(self._path("plan.json")).st_mtime_ns
+
+    def _close_ended(self):
+        if self.plan["ended"] and self.settlement.close(CANCELED):
+            self._note(CANCELED)
+
+    def mark_pushed(self):
+        """Records that the broker has everything."""
+        self._mark("pushed")
+
     def mark_ended(self):
-        """Records that the run was ended: its blobs may go from the broker."""
-        self.plan["ended"] = True
-        files.write_json(os.path.join(self.folder, "plan.json"), self.plan)
+        """Records that the run was ended: its blobs may go from the broker.
+
+        Whoever collects it just now notes what that closes.
+        """
+        self._mark("ended")
+        try:
+            self.journal.begin()
+        except OperatorError:
+            self.settlement.close(CANCELED)
+        else:
+            self._close_ended()
+
+    def _mark(self, key):
+        self.plan[key] = True
+        files.write_json(self._path("plan.json"), self.plan)
+        self._plan_ns = self._changed_ns()
 
     def removable_blobs(self):
         """Returns the hashes of blobs at the broker that no other live run uses."""
@@ -108,22 +196,39 @@ class Work:
                         used.update(plan["blobs"])
         return [bytes.fromhex(digest) for digest in self.plan["blobs"] if digest not in used]
 
+    def output(self, number):
+        """Returns a task's output (bytes), read from the disk; None where it has not SUCCEEDED."""
+        task = self.settlement.tasks[number]
+        if task.state != SUCCEEDED:
+            return None
+        record = self.journal.read(self._places[number, task.winner])
+        return receipt.open_result(cbor.decode(record)[1])[2]
+
+    def outputs(self):
+        """Yields each task's output in task order, None where it has not SUCCEEDED."""
+        for number in range(len(self.settlement.tasks)):
+            yield self.output(number)
+
+    def merged_parts(self):
+        """Returns an iterable of bytes, all outputs as one; OperatorError unless all tasks SUCCEEDED."""
+        counts = self.settlement.counts()
+        total = len(self.settlement.tasks)
+        if counts[SUCCEEDED] < total:
+            raise OperatorError(f"{total - counts[SUCCEEDED]} of {total} tasks have no output yet")
+        return self.outputs() if self.plan["merge"] == "concat" else (merge(self.outputs(), self.plan["merge"]),)
+
     def merged(self):
         """Returns all outputs as one (bytes); OperatorError unless all tasks SUCCEEDED."""
-        outputs = self.settlement.outputs()
-        if None in outputs:
-            raise OperatorError(f"{outputs.count(None)} of {len(outputs)} tasks have no output yet")
-        return merge(outputs, self.plan["merge"])
+        return b"".join(self.merged_parts())
 
     def write(self, folder):
         """Writes TASK.out for each output, receipts.json and summary.json to a directory."""
         os.makedirs(folder, exist_ok=True)
-        outputs = self.settlement.outputs()
-        width = len(str(len(outputs) - 1))
-        for number, output in enumerate(outputs):
+        width = len(str(len(self.settlement.tasks) - 1))
+        for number, output in enumerate(self.outputs()):
             if output is not None:
                 files.write_whole(os.path.join(folder, f"{number:0{width}}.out"), output)
-        receipts = [show_receipt(receipt) for receipt in self.settlement.receipts]
+        receipts = [receipt.show(each) for each in self.settlement.receipts]
         files.write_json(os.path.join(folder, "receipts.json"), receipts)
         files.write_json(os.path.join(folder, "summary.json"), self.summary())
 
@@ -132,7 +237,7 @@ class Work:
         settlement = self.settlement
         return {
             "workload": self.name, "sequence": max(settlement.sequences), "total": len(settlement.tasks),
-            "succeeded": settlement.counts()["SUCCEEDED"], "states": settlement.counts(),
+            "state": settlement.state, "succeeded": settlement.counts()[SUCCEEDED], "states": settlement.counts(),
             "messages": dict(settlement.verdicts), "metering": settlement.metering(),
             "problems": [
                 {"task": number, "state": task.state, "reason": task.reason}
@@ -151,13 +256,8 @@ def runs(fleet, name):
     return [folder for folder in folders if os.path.exists(os.path.join(folder, "plan.json"))]
 
 
-def show_receipt(receipt):
-    """Returns a receipt with its byte strings in hexadecimal, JSON-able."""
-    return {key: value.hex() if isinstance(value, bytes) else value for key, value in receipt.items()}
-
-
 def merge(outputs, way):
-    """Returns the outputs (bytes each) as one.
+    """Returns the outputs (an iterable of bytes) as one.
 
     "concat": one behind the other, in the order of the tasks.  "sum": each
     line is a key, white space and a whole number; numbers of equal keys are

@@ -12,10 +12,16 @@ from ...agent import limits
 from . import manifests, push
 from .errors import OperatorError
 from .results import Work
+from .settle import SAME
 
 # A disputed task gets one more replica, after the rest had this long to settle.
 DISPUTE_S = 5.0
 REPORT_S = 0.5
+# Messages taken before the disk is waited for, once for all of them.
+BATCH = 64
+# The broker has this long to take a workload, and longer by what a slow uplink needs for it.
+PUSH_S = 60.0
+UPLINK_BYTES_S = 50_000
 
 
 def session_id(fleet, name):
@@ -34,15 +40,35 @@ def open_session(fleet, name, broker):
     return session
 
 
-def start(fleet, manifest, merge, session, deadline_s=60.0):
+def start(fleet, manifest, merge, session, deadline_s=None):
     """Signs and publishes a workload; returns (Work, push.Report).
 
     The session is subscribed first, so that no result can be missed.
     """
-    signed = fleet.sign(manifest)
-    work = Work.create(fleet, manifest, signed, merge)
-    report = push.publish(session.broker, fleet, signed, manifest.blobs, deadline_s, session=session)
-    return work, report
+    work = Work.create(fleet, manifest, fleet.sign(manifest), merge)
+    return work, publish(work, manifest, session, deadline_s)
+
+
+def publish(work, manifest, session, deadline_s=None):
+    """Publishes a run that was created; returns the push.Report.  deadline_s: as long as it may take."""
+    fleet = work.fleet
+    signed, _ = fleet.signed(manifest.label)
+    most_s = PUSH_S + sum(manifest.sizes) / UPLINK_BYTES_S if deadline_s is None else deadline_s
+    report = push.publish(session.broker, fleet, signed, manifest.blobs, most_s, session=session)
+    work.mark_pushed()
+    return report
+
+
+def unfinished(fleet, manifest):
+    """Returns the Work of an earlier run of the very same work that is neither over nor ended; or None."""
+    try:
+        work = Work.newest(fleet, manifest.payload["name"])
+    except OperatorError:
+        return None
+    before, now = work.settlement.payload, manifest.payload
+    same = all(before[key] == now[key] for key in SAME + ("slice",))
+    over = work.plan["ended"] or time.time() >= before["issued"] + before["deadline_s"]
+    return work if same and not over else None
 
 
 class Collector:
@@ -62,12 +88,24 @@ class Collector:
         self._names = push.names_of(work.settlement.payload, blobs)
 
     def step(self, timeout_s):
-        """Handles one message, if one comes within timeout_s; True if one came."""
-        message = self.session.receive(timeout_s)
-        if message is None:
+        """Handles what is there, or comes first within timeout_s; True if something came."""
+        messages = [self.session.receive(timeout_s)]
+        self.work.follow_plan()
+        if messages[0] is None:
             # Only now: what waited at the broker may have come in time.
-            self.work.settlement.expire()
+            self.work.expire()
             return False
+        while messages[-1] is not None and len(messages) < BATCH:
+            messages.append(self.session.receive(0))
+        messages = [message for message in messages if message is not None]
+        for message in messages:
+            self._take(message)
+        self.work.sync()
+        for message in messages:
+            self.session.done(message)
+        return True
+
+    def _take(self, message):
         if message.topic.startswith(self._prefix):
             self.work.take(message.topic, message.payload)
         elif message.topic.startswith(self._refusals):
@@ -75,23 +113,29 @@ class Collector:
             named = refusal and refusal["what"].rpartition("/")[2] in self._names
             if named and len(self.refused) < push.REFUSALS:
                 self.refused.append(refusal)
-        self.session.done(message)
-        return True
 
-    def collect(self, until_s, report=None):
+    def collect(self, until_s, report=None, settled=None):
         """Steps until all is settled or time.monotonic() passes until_s.
 
-        report(work, refused) is called a few times a second.
+        report(work, refused) is called a few times a second; settled(numbers) with the
+        tasks that were decided since its last call, those found decided at first.
         """
         shown_s = 0.0
+        self._tell(settled)
         while not self.work.settlement.settled and time.monotonic() < until_s:
             self.step(0.2)
+            self._tell(settled)
             self.raise_replicas()
             if report and time.monotonic() - shown_s > REPORT_S:
                 shown_s = time.monotonic()
                 report(self.work, self.refused)
         if report:
             report(self.work, self.refused)
+
+    def _tell(self, settled):
+        numbers = self.work.settlement.decided() if settled else []
+        if numbers:
+            settled(numbers)
 
     def raise_replicas(self):
         """Publishes the manifest with one more replica while tasks stay disputed.
@@ -117,6 +161,18 @@ class Collector:
         self.work.add_manifest(manifest, signed)
         push.publish(self.session.broker, fleet, signed, session=self.session)
         return True
+
+
+def finish(work, session):
+    """Ends a collected run, unless somebody has, and closes its session for good."""
+    fleet, name, broker = work.fleet, work.name, session.broker
+    if not work.plan["ended"]:
+        end(fleet, f"workload-{name}", broker, session)
+        work.follow_plan()
+    session.unsubscribe(fleet.topic("result", name, "+", "+"))
+    session.close()
+    work.close()
+    forget_session(fleet, name, broker)
 
 
 def end(fleet, label, broker, session=None):

@@ -22,11 +22,12 @@ from ...agent import limits
 from ...agent.container.limits import Refused
 from . import manifests, program, reshape, results
 from .errors import OperatorError
-from .split import split
+from .inputs import whole
+from .split import split_file
 
 DURATION = re.compile(r"(\d+)\s*(s|m|h|d)?")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, None: 1}
-# The program, its inputs and all that is made of them must fit our memory.
+# Of a file that is read whole, as a program is or what `try` gets: no more than could be sent.
 INPUT_BYTES = limits.TASKS * limits.BLOB_BYTES
 
 # kind: {key: type}; types that a key may have.
@@ -147,11 +148,10 @@ def check_program(data, path):
 
 
 def inputs(settings):
-    """Returns the list of task inputs (bytes each)."""
+    """Returns the list of task inputs, an inputs.Piece each."""
     if "inputs" in settings:
-        return [read_file(path, "an input") for path in settings["inputs"]]
-    data = read_file(settings["input"], "the input")
-    return split(data, settings.get("split", "words"), settings.get("task_bytes", limits.BLOB_BYTES))
+        return [whole(path) for path in settings["inputs"]]
+    return split_file(settings["input"], settings.get("split", "words"), settings.get("task_bytes", limits.BLOB_BYTES))
 
 
 def read_file(path, what):

@@ -1,7 +1,10 @@
 """Cutting an input into the tasks of a workload."""
 
+import os
+
 from ...agent import limits
 from .errors import OperatorError
+from .inputs import Piece
 
 BYTES_MOST = limits.BLOB_BYTES
 SPACE = b" \t\n\v\f\r"
@@ -15,39 +18,58 @@ def split(data, way="words", size=BYTES_MOST):
     at all.  Nothing is added or lost: the pieces joined are the input.  A
     word or line longer than `size` is refused, not cut.
     """
+    found = cuts(len(data), lambda start, count: data[start:start + count], way, size)
+    return [data[start:end] for start, end in found]
+
+
+def split_file(path, way="words", size=BYTES_MOST):
+    """As `split`, of a file: a list of inputs.Piece; only one of them is in memory at a time."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            number = file.fileno()
+            total = os.fstat(number).st_size
+            found = cuts(total, lambda start, count: os.pread(number, count, start), way, size)
+    except OSError as error:
+        raise OperatorError(f"the input {path} cannot be read: {error.strerror}") from None
+    return [Piece(path, start, end - start) for start, end in found]
+
+
+def cuts(total, read, way, size):
+    """Returns a list of (start, end) that make up `total` bytes; read(start, count) gives some of them."""
     if way not in WAYS:
         raise OperatorError(f"an input cannot be split by {way!r}", f"Choose one of {', '.join(WAYS)}.")
     if not 1 <= size <= BYTES_MOST:
         raise OperatorError(f"a task takes 1 to {BYTES_MOST:,} bytes, not {size:,}")
     if way == "whole":
-        if len(data) > size:
+        if total > size:
             raise OperatorError(
-                f"the input has {len(data):,} bytes and a task takes {size:,}",
+                f"the input has {total:,} bytes and a task takes {size:,}",
                 "Let it be split by words or lines.",
             )
-        return [data]
+        return [(0, total)]
     cut = _before_space if way == "words" else _after_newline
-    pieces, start = [], 0
-    while len(data) - start > size:
-        end = cut(data, start, start + size)
+    found, start = [], 0
+    while total - start > size:
+        end = start + cut(read(start, size + 1))
         if end <= start:
             raise OperatorError(
                 f"one of the {way} in the input, at byte {start:,}, is longer than {size:,} bytes",
                 "A task's input must hold at least one whole.",
             )
-        pieces.append(data[start:end])
+        found.append((start, end))
         start = end
-    if start < len(data) or not pieces:
-        pieces.append(data[start:])
-    return pieces
+    if start < total or not found:
+        found.append((start, total))
+    return found
 
 
-def _after_newline(data, start, end):
-    return data.rfind(b"\n", start, end) + 1
+def _after_newline(window):
+    return window.rfind(b"\n", 0, len(window) - 1) + 1
 
 
-def _before_space(data, start, end):
-    """The last place in (start, end] with white space on one side of the cut."""
-    if data[end] in SPACE:
+def _before_space(window):
+    """The last place in a window, but its start, with white space on one side of the cut."""
+    end = len(window) - 1
+    if window[end] in SPACE:
         return end
-    return max(data.rfind(bytes((space,)), start, end) for space in SPACE) + 1
+    return max(window.rfind(bytes((space,)), 0, end) for space in SPACE) + 1

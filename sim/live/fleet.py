@@ -55,7 +55,7 @@ class Done:
         settlement = work.settlement
         self.states = settlement.counts()
         self.succeeded = settlement.succeeded
-        self.outputs = settlement.outputs()
+        self.outputs = list(work.outputs())
         self.receipts = [dict(each, processor=processor_of(each["box"])) for each in settlement.receipts]
         self.merged = work.merged() if self.succeeded else None
         self._reasons = sorted({task.reason for task in settlement.tasks if task.reason})
@@ -190,8 +190,7 @@ class LiveFleet:
                 self.lab.check()
                 if watch:
                     watch()
-            run.end(self.operator, f"workload-{name}", self.broker, session)
-        run.forget_session(self.operator, name, self.broker)
+            run.finish(work, session)
         return Done(work, self.processor_of)
 
     def kill(self, agent):

@@ -46,10 +46,11 @@ class BoxHand:
         fields = {
             "box": self.box.id, "workload": payload["name"], "seq": payload["seq"], "task": task,
             "outcome": "ok", "code": 0, "reason": "", "output": hashlib.sha256(output).digest(),
-            "size": len(output), "fuel": 1000, "pages": 1, "ms": 20, "bytes_in": 7,
-            "bytes_out": len(output), "byte_s": 1310,
+            "size": len(output), "fuel": 1000, "pages": 1, "ms": 20,
+            "bytes_in": plan.sizes[task] if task < len(plan.sizes) else 7, "bytes_out": len(output),
         }
-        return {**fields, **changes}
+        fields.update(changes)
+        return {"byte_s": fields["pages"] * 65536 * fields["ms"] // 1000, **fields}
 
     def result(self, plan, task, output=b"", **changes):
         """Returns (topic, payload) of a result; changes are to the receipt."""
@@ -174,7 +175,7 @@ class FleetHands:
                     continue
                 self.answered.add((payload["name"], task, hand.box.id))
                 output, changes = (b"", made) if isinstance(made, dict) else (made, {})
-                topic, body = hand.result(plan, task, output, **changes)
+                topic, body = hand.result(plan, task, output, **{"bytes_in": len(data), **changes})
                 self.session._client.publish(topic, body, qos=1)
 
 

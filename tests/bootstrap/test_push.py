@@ -8,7 +8,7 @@ import time
 import cbor2
 import pytest
 
-from backfence.bootstrap.operator import manifests, picture, push, results, run, watch
+from backfence.bootstrap.operator import journal, manifests, picture, push, results, run, watch
 from backfence.bootstrap.operator.errors import OperatorError
 
 from fleets import FleetHands, census_of, count_words, free_port, hands, make_fleet, mosquitto, retained, workload
@@ -187,10 +187,11 @@ def test_a_result_is_on_the_disk_before_the_broker_forgets_it(fleet, broker, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(results.files, "write_whole", full)
+        patch.setattr(journal.os, "fsync", full)
         with pytest.raises(OSError):
             run.Collector(work, session).collect(time.monotonic() + 10)
     session.close()
+    work.close()
     # Another process, later: the broker still has it.
     work = results.Work.newest(fleet, "disk")
     assert not work.settlement.settled
@@ -210,7 +211,7 @@ def test_a_dispute_raises_another_replica(fleet, broker, monkeypatch):
         work, session = begin(fleet, broker, plan)
         with session:
             run.Collector(work, session).collect(time.monotonic() + 20)
-    assert work.settlement.outputs() == [b"truth", b"truth"]
+    assert list(work.outputs()) == [b"truth", b"truth"]
     assert work.settlement.replicas == 3
     # All of it is on the disk too.
     assert results.Work.newest(fleet, "dispute").settlement.counts() == work.settlement.counts()

@@ -233,6 +233,41 @@ def test_cancelling_closes_what_is_open(fleet, boxes):
     assert [task.state for task in settlement.tasks] == ["SUCCEEDED", "CANCELED"]
 
 
+@pytest.mark.parametrize("results, closing, wanted", [
+    ([], None, "QUEUED"), (["ok"], None, "IN_PROGRESS"), (["ok", "ok", "ok"], None, "SUCCEEDED"),
+    (["ok", "trap", "ok"], None, "FAILED"), (["trap", "refused", "ok"], None, "REJECTED"),
+    (["ok", "trap", "refused"], None, "REJECTED"), (["trap", "refused"], "TIMED_OUT", "TIMED_OUT"),
+    (["trap"], "CANCELED", "CANCELED"), ([], "CANCELED", "CANCELED"), (["ok"], "TIMED_OUT", "TIMED_OUT"),
+])
+def test_the_workloads_state_follows_from_its_tasks(fleet, boxes, results, closing, wanted):
+    plan = workload(fleet, 3)
+    settlement = Settlement(plan, fleet)
+    for task, outcome in enumerate(results):
+        settlement.offer(*boxes[0].result(plan, task, outcome=outcome))
+    if closing:
+        settlement.close(closing)
+    assert settlement.state == wanted and sum(settlement.counts().values()) == 3
+
+
+def test_every_task_is_told_as_decided_once(fleet, boxes):
+    plan = workload(fleet, 4, replicas=2, quorum=2)
+    settlement = Settlement(plan, fleet)
+    assert settlement.decided() == []
+    for box in boxes[:3]:
+        settlement.offer(*box.result(plan, 2, b"x"))
+    assert settlement.decided() == [2] and settlement.decided() == []
+    settlement.cancel()
+    assert settlement.decided() == [0, 1, 3] and settlement.decided() == []
+
+
+def test_who_keeps_outputs_elsewhere_has_none_here(fleet, boxes):
+    plan = workload(fleet, 1, replicas=2, quorum=2)
+    settlement = Settlement(plan, fleet, keep=False)
+    for box in boxes[:2]:
+        settlement.offer(*box.result(plan, 0, b"x"))
+    assert settlement.succeeded and settlement.tasks[0].winner == boxes[0].box.id and settlement.outputs() == [b""]
+
+
 def test_more_boxes_than_may_vote_are_turned_away(fleet, boxes):
     """The cap on votes is real; the crowd's keys are the owner's to make up."""
     crowd = {}
