@@ -8,11 +8,12 @@ import sys
 
 from backfence.agent import manifest, trust
 from backfence.agent.descriptor import pack_all
-from backfence.agent.limits import CHUNK_BYTES, DATAGRAM_BYTES
+from backfence.agent.limits import CHUNK_BYTES, DATAGRAM_BYTES, RING_TOLD
+from backfence.agent.seat import pack_entries
 from backfence.agent.wire import messages
-from backfence.agent.wire.hashes import equal
+from backfence.agent.wire.hashes import equal, sha256
 from heap import taken, takes_none
-from lan import Lan
+from lan import WALL_S, Lan, sign
 import vectors
 
 # Bytes with 32-bit words, and with 64-bit ones.
@@ -26,6 +27,16 @@ BOUNDS = {
     "a rumour known": (4300, 6300),
     "a chunk, served": (25000, 29000),
     "a step of a signature's check": (32000, 39000),
+    "a holder's sign of life, answered": (6600, 9600),
+    "and its answer taken": (3700, 5400),
+    "a probe, answered": (29000, 43500),
+    "and its entries taken": (16000, 16000),
+    "a suspicion, answered": (7800, 11200),
+    "a question for a seat, passed on": (11100, 16000),
+    "and answered by its holder": (12300, 18100),
+    "a holder's tick": (31500, 45500),
+    "a rumour new, asked for": (8500, 12900),
+    "and told on": (27500, 39000),
 }
 
 
@@ -104,6 +115,79 @@ def test_what_is_received_takes_no_more_than_its_bound():
         bounded(name, lambda: (node.receive(data, addr, now), sent.append(len(node.datagrams()))))
         # What is counted must have happened.
         assert sent == [1 if "answered" in name or "served" in name or "reset" in name else 0], (name, sent)
+
+
+HOLDERS = 5
+
+
+def ring():
+    """A fleet whose boxes all hold seats of a slice."""
+    lan = Lan(HOLDERS)
+    lan.join_all()
+    lan.push(0, {"kind": "slice", "name": "ring", "seats": HOLDERS})
+    lan.run_until(lambda: None not in [node.ring.seat for node in lan.nodes], 60000)
+    lan.run(3000)
+    return lan
+
+
+def drained(node):
+    """How many datagrams a node wants to send; nobody gets them."""
+    return len(node.datagrams())
+
+
+def test_what_holders_say_takes_no_more_than_its_bound():
+    lan = ring()
+    node, now = lan.nodes[0], lan.now_ms
+    near = node.ring.successors()[0].id
+    number = [other.id for other in lan.nodes].index(near)
+    other, addr, say = lan.nodes[number], lan.address(number), speech(lan, number, 0)
+    slice_id, seat, term = node.ring.slice_id, other.ring.seat, other.ring.term
+    entries = pack_entries(other.ring.probes.entries(node.ring.seat, node.id, RING_TOLD - 1), now)
+    third = [entry for entry in node.ring.near.values() if entry.id != near][0]
+    third.heard_ms = now
+    far = (node.ring.seat + 2) % HOLDERS
+    origin = third.box.pack()
+
+    def asked():
+        """The exchange of a question that node has just asked its neighbour."""
+        node.ring.probes.ping(near, addr)
+        assert drained(node) == 1
+        return [exchange for exchange, id in node.ring.probes._asked.items() if id == near][-1]
+
+    cases = (
+        ("a holder's sign of life, answered", 1, (messages.PING, 7, slice_id, seat, term)),
+        ("and its answer taken", 0, (messages.PONG, asked(), slice_id, seat, term)),
+        ("a probe, answered", 1, (messages.PROBE, 8, slice_id, seat, term, entries, HOLDERS, 1)),
+        ("and its entries taken", 0, (messages.ACK, asked(), slice_id, seat, term, entries, HOLDERS, 1)),
+        ("a suspicion, answered", 1, (messages.SUSPECT, slice_id, third.id)),
+        # PASSED to who passed it here, and the question to the next or FOUND to who asked.
+        ("a question for a seat, passed on", 2, (messages.FIND, 9, slice_id, far, 1, origin)),
+        ("and answered by its holder", 2, (messages.FIND, 10, slice_id, node.ring.seat, 1, origin)),
+    )
+    for name, answers, fields in cases:
+        data, sent = say(*fields), []
+        bounded(name, lambda: (node.receive(data, addr, now), sent.append(drained(node))))
+        # What is counted must have happened.
+        assert sent == [answers], (name, sent)
+    assert list(node.lookup.passing) == [9]
+    sent = []
+    bounded("a holder's tick", lambda: (node.ring.probes.tick(False, 0), sent.append(drained(node))))
+    assert sent[0] > 3, sent
+
+
+def test_a_rumour_is_followed_and_told_on_within_its_bound():
+    lan = settled()
+    node, now, addr, say = lan.nodes[0], lan.now_ms, lan.address(1), speech(lan, 1, 0)
+    fields = {"kind": "slice", "name": "new", "seats": 3, "fleet": lan.fleet(), "issued": WALL_S,
+              "expires": WALL_S + 86400, "seq": 1}
+    signed = sign(fields)
+    entry = [manifest.manifest_id("slice", "new"), 1, sha256(signed), len(signed)]
+    have, sent = say(messages.HAVE, [entry]), []
+    bounded("a rumour new, asked for", lambda: (node.receive(have, addr, now), sent.append(drained(node))))
+    assert sent == [1], sent
+    chunk = say(messages.CHUNK, sha256(signed), 0, len(signed), signed)
+    bounded("and told on", lambda: (node.receive(chunk, addr, now), node.step(now), sent.append(drained(node))))
+    assert node.rumours.get("slice", "new") and sent[1] >= 2, sent
 
 
 def test_a_signature_is_checked_in_steps_of_bounded_heap():
