@@ -7,9 +7,11 @@ the heap that firmware gives a box.  Three boxes are looked at: one that is no d
 door, and one that runs the static executable if `make firmware PROCESSORS=amd64` has
 made it.  Each has its own copy of the interpreter and of the libraries that only it
 uses: what its proportional memory shares with its neighbours is the C library, as on a
-box.  That it has joined is read off its neighbours' views.
+box.  That it has joined is read off its neighbours' views and off the wire (wire.py): it
+has spoken with most of those that a view holds, and they with it.
 
 Prints a row each every ten minutes, beside the aim; build/bench/memory.json has them all.
+Exits with 1 if a box misses an aim or fell silent.
 """
 
 import argparse
@@ -28,6 +30,8 @@ from backfence.bootstrap.operator.lab import Interpreter
 from backfence.sim.live import interpreters
 from backfence.sim.live.fleet import LiveFleet, heap_bytes
 
+from wire import Wire
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 STATIC = REPOSITORY / "build/firmware/static/backfence-amd64"
 OUT = REPOSITORY / "build/bench/memory.json"
@@ -41,6 +45,9 @@ STATUS_MS = 10000
 COMMON = ("libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2")
 SEATS = 6
 LOOK_S = 600
+JOIN_S = 1800
+# A box has joined when it has exchanged datagrams with so many: half of its view.
+SPOKEN_WITH = VIEW // 2
 
 
 def memory(pid):
@@ -51,30 +58,50 @@ def memory(pid):
 
 
 class Watched:
-    """An agent that is looked at: its name, its process, the aim for its resident memory in KB."""
+    """An agent that is looked at: its name, its process, its UDP port, the aim for its resident memory in KB."""
 
     def __init__(self, name, agent, rss_aim):
         self.name = name
         self.agent = agent
+        self.port = port_of(agent.home)
         self.aims = dict(AIMS, Rss=rss_aim)
         self.rows = []
 
-    def look(self, minute):
-        row = {"minute": minute, **memory(self.agent.pid)}
+    def look(self, minute, wire):
+        """Take a row: what the kernel says of the process, and the datagrams it sent and got so far."""
+        sent, got = wire.datagrams(self.port)
+        row = {"minute": minute, **memory(self.agent.pid), "sent": sent, "got": got}
         self.rows.append(row)
         print(
             f"{self.name:<18} {minute:>4} min   RSS {row['Rss']:>5} KB   PSS {row['Pss']:>5} KB   "
-            f"of its own {row['Anonymous']:>5} KB", flush=True,
+            f"of its own {row['Anonymous']:>5} KB   datagrams {sent} out, {got} in", flush=True,
         )
+
+    def faults(self):
+        """What misses an aim, a list of lines; [] if all is within."""
+        last = self.rows[-1]
+        lines = [
+            f"{self.name}: {field.upper()} {last[field]} KB, over the aim of {aim}"
+            for field, aim in self.aims.items() if last[field] > aim
+        ]
+        first = self.rows[0]
+        if last["minute"] > first["minute"] + 2 and not (last["sent"] > first["sent"] and last["got"] > first["got"]):
+            lines.append(f"{self.name}: it neither speaks nor is spoken to any more")
+        return lines
 
     def verdict(self):
         """The last row beside the aims, as a line."""
         last = self.rows[-1]
-        words = [
-            f"{field.upper()} {last[field]} KB, {'within' if last[field] <= aim else 'over'} the aim of {aim}"
-            for field, aim in self.aims.items()
-        ]
-        return f"{self.name}: {'; '.join(words)}"
+        return f"{self.name}: " + "; ".join(f"{field.upper()} {last[field]} KB, aim {aim}" for field, aim in self.aims.items())
+
+
+def port_of(home):
+    """The UDP port on which the box with this home listens."""
+    for line in Path(home, "agent.conf").read_text().splitlines():
+        name, _, value = line.partition("=")
+        if name.strip() == "listen":
+            return int(value.rpartition(":")[2])
+    raise OperatorError(f"{home}/agent.conf names no port")
 
 
 def start_again(fleet, number, name, folder, static=None):
@@ -101,43 +128,54 @@ def start_again(fleet, number, name, folder, static=None):
     return agent
 
 
-def joined(statuses, boxes, watched):
-    """Why the fleet does not stand; "" if it does, and its boxes know those that are watched."""
+def joined(statuses, boxes, watched, wire):
+    """Why the fleet does not stand; "" if it does, and the boxes that are watched are part of it."""
     views = [status["view"] for status in statuses]
-    strangers = [one.name for one in watched if sum(one.agent.box in view for view in views) < len(views) // 2]
     few = [status["id"] for status in statuses if status["members"] < VIEW - 3]
-    if len(statuses) < boxes - len(watched) or few or strangers:
-        return f"{len(statuses)} of {boxes} say so, {len(few)} know too few others, few know: {', '.join(strangers)}"
+    strangers = [one.name for one in watched if sum(one.agent.box in view for view in views) < len(views) // 2]
+    silent = [one.name for one in watched if wire.partners(one.port) < SPOKEN_WITH]
+    if len(statuses) < boxes - len(watched) or few or strangers or silent:
+        return (f"{len(statuses)} of {boxes} say so, {len(few)} know too few others; "
+                f"known to few: {', '.join(strangers) or 'none'}; spoke with few: {', '.join(silent) or 'none'}")
     return ""
+
+
+def watch(fleet, folder):
+    """The list of Watched: three boxes of the fleet, started again on interpreters of their own."""
+    watched = [
+        Watched("door", start_again(fleet, 0, "door", folder), AIMS["Rss"]),
+        Watched("box", start_again(fleet, 1, "box", folder), AIMS["Rss"]),
+    ]
+    if STATIC.exists():
+        watched.append(Watched("static executable", start_again(fleet, 2, "static", folder, STATIC), STATIC_AIM))
+    else:
+        print("no static executable: make firmware PROCESSORS=amd64", flush=True)
+    return watched
 
 
 def measure(folder, broker, boxes, minutes):
     """Run the fleet; the list of Watched."""
-    with LiveFleet(folder / "fleet", broker, ["amd64"] * boxes, settings={**SETTINGS, "status_ms": STATUS_MS}) as fleet:
+    settings = {**SETTINGS, "status_ms": STATUS_MS}
+    with LiveFleet(folder / "fleet", broker, ["amd64"] * boxes, settings=settings) as fleet, Wire() as wire:
         fleet.slice(SEATS)
         query = manifests.query_manifest(fleet.operator, "loads", "load")
         push.publish(broker, fleet.operator, fleet.operator.sign(query), listen_s=0)
-        watched = [
-            Watched("door", start_again(fleet, 0, "door", folder), AIMS["Rss"]),
-            Watched("box", start_again(fleet, 1, "box", folder), AIMS["Rss"]),
-        ]
-        if STATIC.exists():
-            watched.append(Watched("static executable", start_again(fleet, 2, "static", folder, STATIC), STATIC_AIM))
-        else:
-            print("no static executable: make firmware PROCESSORS=amd64", flush=True)
-        fleet.wait(1800, "the boxes have not joined", lambda statuses: joined(statuses, boxes, watched))
+        wire.forget()  # what those said that are started again
+        watched = watch(fleet, folder)
+        fleet.wait(JOIN_S, "the boxes have not joined", lambda statuses: joined(statuses, boxes, watched, wire))
         began = time.monotonic()
         look_s = 0
         while True:
             passed = time.monotonic() - began
             if passed >= look_s:
                 for one in watched:
-                    one.look(round(passed / 60))
+                    one.look(round(passed / 60), wire)
                 look_s = min(passed + LOOK_S, minutes * 60) if passed < minutes * 60 else None
             if look_s is None:
                 return watched
             fleet.lab.check()
-            time.sleep(min(60, max(0.1, look_s - passed)))
+            time.sleep(min(10, max(0.1, look_s - passed)))
+            wire.read()
 
 
 def main():
@@ -160,7 +198,10 @@ def main():
     OUT.write_text(json.dumps({one.name: one.rows for one in watched}, indent=1) + "\n")
     for one in watched:
         print(one.verdict())
-    return 0
+    faults = [line for one in watched for line in one.faults()]
+    for line in faults:
+        print(f"Error: {line}", file=sys.stderr)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":
