@@ -221,12 +221,15 @@ class Aggregate:
         if found is None:
             return
         changes = self.averages.parse_answer(found.parts, body) if body is not None else None
+        same = self.epoch.same(number, quick)
+        begins = self.epoch.hear(number, quick, elapsed_ms)
+        # From here on nothing is refused.
         self.asked.remove(found)
         if size and self._told_size is None:
             self._told_size = size
-        if changes is not None and self.epoch.same(number, quick):
+        if changes is not None and same:
             self.averages.apply(found.parts, changes)
-        if self.epoch.hear(number, quick, elapsed_ms):
+        if begins:
             self._begin()
 
     # -- reading

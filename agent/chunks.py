@@ -228,9 +228,14 @@ class Chunks:
         if not fetch or not fetch.sources or fetch.sources[0][0] != peer.id:
             self._node.counters.bump("chunks_unasked")
             return
+        if not 0 < size <= BLOB_BYTES:
+            raise RemoteError("chunk size")
+        index = offset // CHUNK_BYTES
+        if offset % CHUNK_BYTES or offset >= size:
+            raise RemoteError("chunk place")
+        if len(data) != min(CHUNK_BYTES, size - offset):
+            raise RemoteError("chunk length")
         if fetch.have is None:
-            if not 0 < size <= BLOB_BYTES:
-                raise RemoteError("chunk size")
             if not self._open(fetch, size):
                 self._end(fetch, False)
                 return
@@ -239,11 +244,6 @@ class Chunks:
         if size != fetch.size:
             self._bad(fetch, peer)
             return
-        index = offset // CHUNK_BYTES
-        if offset % CHUNK_BYTES or index >= len(fetch.have):
-            raise RemoteError("chunk place")
-        if len(data) != min(CHUNK_BYTES, size - offset):
-            raise RemoteError("chunk length")
         if fetch.have[index] != 1:
             self._node.counters.bump("chunks_unasked")
             return

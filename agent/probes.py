@@ -14,10 +14,10 @@ neighbours know within eight cycles.  Five unanswered cycles are death.
 
 from .compat import const
 from .errors import RemoteError
-from .limits import NEIGHBOURS, RING_TOLD
+from .limits import NEIGHBOURS, RING_TOLD, SEATS
 from .links import for_partner
 from .reshape import redirect
-from .seat import pack_entries, unpack_entries
+from .seat import TERM_JUMP, pack_entries, unpack_entries
 from .wire.messages import ACK, LIVES, PING, PONG, PROBE, SUSPECT
 
 # From so many misses of one neighbour on all are asked every cycle: several may
@@ -188,14 +188,24 @@ class Probes:
 
     # -- answers
 
-    def _hear(self, peer, seat, term, packed):
-        """The entries of a holder's message: its own first, then others."""
-        ring = self._node.ring
+    def _claim(self, seat, term):
+        """RemoteError if no honest holder of our slice could say that it sits there, under that term."""
+        if seat >= SEATS or term > self._node.ring.high_term + TERM_JUMP:
+            self._node.counters.bump("terms_refused")
+            raise RemoteError("a claim out of reach")
+
+    def _entries(self, peer, seat, term, packed):
+        """The entries of a holder's message: its own first, then others.  RemoteError."""
         entries = unpack_entries(packed, RING_TOLD, self._node.now_ms, peer.addr)
         first = entries[0] if entries else None
         if not first or (first.id, first.seat, first.term) != (peer.id, seat, term):
             raise RemoteError("a holder tells of itself first")
-        ring.hear_direct(peer, seat, term)
+        self._claim(seat, term)
+        return entries
+
+    def _hear(self, peer, entries):
+        ring = self._node.ring
+        ring.hear_direct(peer, entries[0].seat, entries[0].term)
         if ring.seat is not None:
             ring.merge(entries[1:])
 
@@ -205,7 +215,7 @@ class Probes:
         node = self._node
         ring = node.ring
         if ring.slice_id == slice_id:
-            self._hear(peer, seat, term, packed)
+            self._hear(peer, self._entries(peer, seat, term, packed))
             node.slicing.hear_size(slice_id, version, size)
         if ring.slice_id == slice_id:
             version, size = node.slicing.told_size(slice_id)
@@ -222,20 +232,19 @@ class Probes:
         node = self._node
         ring = node.ring
         if ring.slice_id == slice_id:
+            self._claim(seat, term)
             ring.hear_direct(peer, seat, term)
         if ring.slice_id == slice_id:
             node.send(peer.id, peer.addr, PONG, exchange, slice_id, ring.seat, ring.term)
         elif not redirect(node, peer, slice_id):
             node.send(peer.id, peer.addr, PONG, exchange, slice_id, None, 0)
 
-    def _answered(self, peer, exchange, slice_id, seat):
-        """True if a holder's answer to our question is to be heard."""
+    def _is_asked(self, peer, exchange, slice_id):
+        return self._asked.get(exchange) == peer.id and self._node.ring.slice_id == slice_id
+
+    def _has_none(self, peer):
+        """A box that we took for a holder says that it has no seat."""
         ring = self._node.ring
-        if self._asked.get(exchange) != peer.id or ring.slice_id != slice_id:
-            return False
-        del self._asked[exchange]
-        if seat is not None:
-            return True
         entry = ring.near.get(peer.id)
         if ring.moving():
             # It lives, but has not moved yet.
@@ -244,20 +253,33 @@ class Probes:
                 entry.heard_ms = self._node.now_ms
         else:
             ring.lose(peer.id, entry.term if entry else 0)
-        return False
 
     def on_ack(self, peer, message):
         """A probed box answers with its seat, or says that it has none."""
         _, exchange, slice_id, seat, term, packed, size, version = message
         ring = self._node.ring
-        if self._answered(peer, exchange, slice_id, seat):
-            self._hear(peer, seat, term, packed)
-            if ring.seat is not None:
-                self._node.slicing.hear_size(slice_id, version, size)
-                ring.grants.fill()
+        if not self._is_asked(peer, exchange, slice_id):
+            return
+        # Before the question counts as answered: who answers nonsense has not answered.
+        entries = self._entries(peer, seat, term, packed) if seat is not None else ()
+        del self._asked[exchange]
+        if seat is None:
+            self._has_none(peer)
+            return
+        self._hear(peer, entries)
+        if ring.seat is not None:
+            self._node.slicing.hear_size(slice_id, version, size)
+            ring.grants.fill()
 
     def on_pong(self, peer, message):
         """The same without entries."""
         _, exchange, slice_id, seat, term = message
-        if self._answered(peer, exchange, slice_id, seat):
+        if not self._is_asked(peer, exchange, slice_id):
+            return
+        if seat is not None:
+            self._claim(seat, term)
+        del self._asked[exchange]
+        if seat is None:
+            self._has_none(peer)
+        else:
             self._node.ring.hear_direct(peer, seat, term)

@@ -8,6 +8,7 @@ from backfence.agent.limits import (
     AVERAGES_BYTES,
     AVERAGES_KEPT,
     AVERAGES_SENT,
+    EPOCH_JUMP,
     MANIFESTS,
     MESSAGE_BYTES,
     QUERIES,
@@ -163,7 +164,15 @@ def test_a_wrong_answer_is_refused_and_the_question_stays():
             assert False
         except messages.RemoteError:
             pass
+    # Epochs out of reach, past their end: what else the answer says is not taken either.
+    for number, elapsed_ms in ((2 + EPOCH_JUMP, 0), (2, (1 << 32) - 1)):
+        try:
+            node.aggregate.on_averaged(Peer, [messages.AVERAGED, exchange, number, 1, elapsed_ms, None, 66])
+            assert False
+        except messages.RemoteError:
+            pass
     assert len(node.aggregate.asked) == asked and node.aggregate.averages.sizes.cells == before
+    assert node.aggregate.size() is None
     node.aggregate.on_averaged(Peer, [messages.AVERAGED, exchange, 1, 1, 0, None, 77])
     assert len(node.aggregate.asked) == asked - 1 and node.aggregate.size() == 77
 

@@ -55,6 +55,26 @@ def test_a_blob_comes_whole_under_loss():
         assert ended == [True] and on_disk(lan) == BLOB and clean(lan), seed
 
 
+def test_a_first_chunk_of_no_sense_reserves_nothing():
+    lan, ended = world(2, [1])
+    lan.run(1000)
+    fetch(lan, ended, [1])
+    node = lan.nodes[0]
+    peer = lan.descriptor(1)
+    for offset, size, data in (
+        (0, 0, b""), (0, BLOB_BYTES + 1, bytes(CHUNK_BYTES)), (1, 23, bytes(22)), (CHUNK_BYTES, 23, b""),
+        (0, 23, bytes(22)), (0, 23, bytes(24)), (0, 2000, bytes(2000)),
+    ):
+        try:
+            node.chunks.on_chunk(peer, [messages.CHUNK, DIGEST, offset, size, data])
+            assert False, (offset, size)
+        except messages.RemoteError:
+            pass
+        assert node.chunks.fetches[DIGEST].have is None and node.store.used == 0 and not node.store._parts
+    lan.run(3000)
+    assert ended == [True] and on_disk(lan) == BLOB
+
+
 def test_of_an_unknown_size_and_with_copies_and_disorder():
     turn = [0]
 

@@ -43,6 +43,36 @@ def test_a_suspicion_and_a_sign_of_life_count_from_neighbours_only():
     assert lives(seats[2], said.pack(now)) == 2
 
 
+def test_who_answers_nonsense_has_not_answered():
+    lan = closed(5, 4, seed=25)
+    lan.run(3000)
+    seats = holders(lan, "edge")
+    holder, other = lan.nodes[seats[0]], lan.nodes[seats[1]]
+    ring, slice_id = holder.ring, holder.ring.slice_id
+    near = ring.near[other.id]
+    peer = holder.peers.table[other.id]
+    own = SeatEntry(near.seat, near.term, near.box, holder.now_ms).pack(holder.now_ms)
+    far = (1 << 32) - 1
+    cases = [
+        (ring.probes.on_ack, [messages.ACK, 7, slice_id, near.seat, near.term, packed, 0, 0])
+        for packed in (b"", b"x", own[:-1], own + b"x", own.replace(other.id, b"x" * 16))
+    ]
+    cases.append((ring.probes.on_ack, [messages.ACK, 7, slice_id, near.seat, far, own[:2] + far.to_bytes(4, "big") + own[6:], 0, 0]))
+    cases.append((ring.probes.on_pong, [messages.PONG, 7, slice_id, near.seat, far]))
+    cases.append((ring.probes.on_pong, [messages.PONG, 7, slice_id, 1 << 20, near.term]))
+    for handler, message in cases:
+        ring.probes._asked = {7: other.id}
+        near.misses = 2
+        try:
+            handler(peer, message)
+            assert False, message
+        except RemoteError:
+            pass
+        assert ring.probes._asked == {7: other.id} and near.misses == 2 and ring.high_term < far
+    ring.probes.on_ack(peer, [messages.ACK, 7, slice_id, near.seat, near.term, own, 0, 0])
+    assert not ring.probes._asked and near.misses == 0
+
+
 def test_a_slice_whose_holders_all_died_begins_anew():
     lan = Lan(1, round_ms=60000)
     lan.push(0, slice_(3))
