@@ -29,6 +29,8 @@ DAYS ?= 30
 CONFORMANCE ?=
 ENGINES ?=
 FILES ?=
+# The knob of `make fuzz`: its parts; empty: all.
+WHAT ?=
 # The knob of `make hosts`: files of cases, by name.
 CASES ?=
 # The knobs of `make firmware`: the key that signs the feed.
@@ -120,11 +122,11 @@ conformance: $(VENV)/test.stamp ## Run WebAssembly's own tests on MicroPython, i
 	@$(BIN)/python tests/conformance/conformance.py $(if $(CONFORMANCE),--interpreters '$(CONFORMANCE)') \
 		$(if $(ENGINES),--engines '$(ENGINES)') $(if $(FILES),--files '$(FILES)')
 
-fuzz: $(VENV)/test.stamp ## Fuzz the job container against wasmtime for MINUTES=10 (SEED=N repeats the modules)
+fuzz: $(VENV)/test.stamp ## Fuzz the job container, the decoders and whole nodes for MINUTES=10 (WHAT="container decoders node" SEED=N)
 	@$(BIN)/python tests/setup/debian.py
 	@$(PIP) install --editable '.[fuzz]'
-	@$(BIN)/python -m backfence.sim.live.sysroots amd64 armhf i386 s390x mips
-	@$(BIN)/python tests/fuzz_container/fuzz.py --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)')
+	@$(BIN)/python -m backfence.sim.live.sysroots $(if $(filter container,$(or $(WHAT),container)),amd64 armhf i386 s390x mips,none)
+	@$(BIN)/python tests/fuzz_all.py --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)') $(WHAT)
 
 blackout: $(VENV)/test.stamp ## Cut the power of 200 real agents at once, and give it back at once (AGENTS=200)
 	@$(BIN)/python tests/setup/debian.py

@@ -14,7 +14,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 # Rooms without portable tests and without live fleets: nothing in them minds a busy machine.
-BESIDE = ("conformance", "firmware_pkg", "fuzz_container", "machine", "powercut", "sim")
+BESIDE = ("conformance", "firmware_pkg", "fuzz_container", "fuzz_decoders", "fuzz_node", "machine", "powercut", "sim")
 
 
 def main(arguments):
