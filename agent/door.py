@@ -18,6 +18,8 @@ from .wire.messages import TAKEN
 # A blob topic without a blob is given up after this time, and not asked again
 # for as long.
 WANT_MS = const(10000)
+# A result's tags: for the operator, and for the tenant whose work it is.
+TAG_BYTES = (16, 32)
 # Results given to the edge and not yet acknowledged; each holds its output.
 PUBLISHING = const(2)
 TICK_MS = const(1000)
@@ -68,7 +70,7 @@ class Door:
         self._node.event(("subscribe", self._root + "manifest/#"))
         self._node.event(("publish", self.status_topic(), b"online", True, None))
         for digest in self._wants:
-            self._node.event(("subscribe", self._blob_topic(digest)))
+            self._subscribe(digest)
         self.census.renew()
         self._node.news()
 
@@ -111,7 +113,8 @@ class Door:
                 return
 
         def why(reason):
-            if reason:
+            # What waited at the broker may have come before its delegation.
+            if reason and not (retained and self._node.rumours.strange == digest):
                 self._refused(what, reason)
 
         if self._node.work.full() or not self._node.rumours.offer(bytes(payload), why):
@@ -128,6 +131,10 @@ class Door:
             return
         self._held = held + [(what, payload, retained)]
 
+    def missed(self):
+        """A manifest that came before may count now: the broker is to send all again."""
+        self._missed = True
+
     def _ask_again(self):
         """Have the broker send its retained manifests again: some came while we had no room."""
         if self._node.event(("subscribe", self._root + "manifest/#")):
@@ -137,15 +144,19 @@ class Door:
         self._node.counters.bump("door_messages_bad")
         self._node.log("warning", "refused %s: %s" % (what, why))
         body = cbor.encode({"what": what, "why": why})
-        self._node.event(("publish", self._root + "refused/" + self._node.id.hex(), body, False, None))
+        topic = self._root + "refused/" + concerned(what) + self._node.id.hex()
+        self._node.event(("publish", topic, body, False, None))
 
-    def _on_blob(self, name, payload):
+    def _on_blob(self, what, payload):
+        _, _, name = what.rpartition("/")
         for digest in list(self._wants):
             if digest.hex() != name:
                 continue
             if sha256(payload) != digest:
+                self._refused("blob/" + what, "its bytes do not have that hash")
+                if what != name:
+                    return  # a tenant's rubbish keeps nobody else's blob away
                 self._absent[digest] = self._node.now_ms + WANT_MS
-                self._refused("blob/" + name, "its bytes do not have that hash")
             else:
                 self._node.store.put(bytes(payload))
             self._drop_want(digest)
@@ -155,8 +166,11 @@ class Door:
 
     # -- blobs the fleet asks for
 
-    def _blob_topic(self, digest):
-        return self._root + "blob/" + digest.hex()
+    def _blob_topics(self, digest):
+        topics = [self._root + "blob/" + digest.hex()]
+        if self._node.trust.keys.tenants:
+            topics.append(self._root + "blob/+/" + digest.hex())
+        return topics
 
     def want(self, digest):
         """Ask the broker for a blob; True if it may come."""
@@ -169,12 +183,17 @@ class Door:
             # The asker comes again; by then a place may be free.
             return True
         self._wants[digest] = self._node.now_ms + WANT_MS
-        self._node.event(("subscribe", self._blob_topic(digest)))
+        self._subscribe(digest)
         return True
+
+    def _subscribe(self, digest):
+        for topic in self._blob_topics(digest):
+            self._node.event(("subscribe", topic))
 
     def _drop_want(self, digest):
         del self._wants[digest]
-        self._node.event(("unsubscribe", self._blob_topic(digest)))
+        for topic in self._blob_topics(digest):
+            self._node.event(("unsubscribe", topic))
 
     # -- results
 
@@ -207,6 +226,8 @@ class Door:
             self._node.counters.bump("door_full")
             return
         fields = read_receipt(receipt)
+        if len(tag) not in TAG_BYTES:
+            raise RemoteError("a result's tags")
         if fields["box"] != (peer[0] if peer else self._node.id):
             raise RemoteError("a receipt of another box")
         if self._node.store.size(fields["output"]) not in (-1, fields["size"]):
@@ -306,6 +327,15 @@ class Door:
             self.census.tick(now_ms)
 
 
+def concerned(what):
+    """ "TENANT/" if a topic's end is a tenant's, else "": where its refusal goes."""
+    parts = what.split("/")
+    tenant = ""
+    if len(parts) == 3:
+        tenant = parts[1].partition("-")[2] if parts[0] == "manifest" else parts[1]
+    return tenant + "/" if is_name(tenant) else ""
+
+
 def read_receipt(receipt):
     """dict of the receipt's fields that a door needs; RemoteError if malformed."""
     fields = cbor.decode(receipt, 2, 64)
@@ -314,8 +344,12 @@ def read_receipt(receipt):
     for key, kind in (("box", bytes), ("workload", str), ("seq", int), ("task", int), ("output", bytes), ("size", int)):
         if not isinstance(fields.get(key), kind):
             raise RemoteError("receipt field " + key)
-    if len(fields["box"]) != 16 or len(fields["output"]) != 32 or not is_name(fields["workload"]):
+    if len(fields["box"]) != 16 or len(fields["output"]) != 32:
         raise RemoteError("receipt fields")
+    if not is_name(fields["workload"]):
+        from .tenancy import tenant_of  # most fleets have no tenants
+
+        tenant_of(fields["workload"])
     if not 0 <= fields["task"] < 1 << 32 or not 0 <= fields["seq"] < 1 << 53:
         raise RemoteError("receipt numbers")
     return fields

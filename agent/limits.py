@@ -75,6 +75,20 @@ MANIFEST_BYTES = const(8192)
 # Live manifests of a fleet: a documented limit, or every box would have to hold
 # whatever is pushed.  The newcomer is refused: "manifests_full".
 MANIFESTS = const(32)
+# Tenants with a delegation: each one's key takes part in the search for a signer.
+# The newcomer is refused: "tenants_full".  They come on top of MANIFESTS, or work
+# could keep the word about its own bounds out.
+TENANTS = const(8)
+# Slices and workloads that one delegation may allow at once; as many ended ones are
+# kept besides, so one tenant fills three quarters of MANIFESTS at most, and gives way
+# to the operator.
+TENANT_MANIFESTS = const(12)
+# Letters of a tenant's name: with its workload's and a receipt, a datagram.
+TENANT_LETTERS = const(16)
+# Bodies put off until a delegation names their key, in all and of one box that
+# served them.  Beyond that they are refused: "manifests_strange".
+RUMOURS_STRANGE = const(8)
+RUMOURS_STRANGE_PER_PEER = const(4)
 # Sequence floors outlive their manifests, whose older versions may still be live.
 # The first to expire is dropped.
 FLOORS = const(64)

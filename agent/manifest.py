@@ -39,6 +39,7 @@ _FIELDS = {
     "lot": ("root", "count"),
     "seeds": ("contacts",),
     "revocation": ("boxes",),
+    "tenant": ("key", "owner", "slices", "seats", "workloads", "tasks", "fuel", "pages", "output"),
 }
 _OPTIONAL = ("end", "seats", "share", "where", "by", "top", "absorbs", "from")
 
@@ -68,7 +69,8 @@ class Manifest:
         self.size = size
 
 
-def _uint(fields, key, least, most):
+def uint(fields, key, least, most):
+    """The field's value; RemoteError unless it is a whole number from least to most."""
     value = fields[key]
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise RemoteError("manifest field " + key)
@@ -98,16 +100,16 @@ def _check_choice(fields):
         top = fields["top"]
         if not isinstance(top, list) or len(top) != 2 or not predicate.is_attribute(top[1]):
             raise RemoteError("manifest field top")
-        _uint({"top": top[0]}, "top", 1, 999)
+        uint({"top": top[0]}, "top", 1, 999)
 
 
 def _check_slice(fields):
     if ("seats" in fields) == ("share" in fields):
         raise RemoteError("manifest field seats: either seats or share")
     if "seats" in fields:
-        _uint(fields, "seats", 1, SEATS)
+        uint(fields, "seats", 1, SEATS)
     else:
-        _uint(fields, "share", 1, 1000)
+        uint(fields, "share", 1, 1000)
     _check_choice(fields)
     absorbs = fields.get("absorbs", [])
     if not isinstance(absorbs, list) or len(absorbs) > ABSORBED:
@@ -115,13 +117,13 @@ def _check_slice(fields):
     for row in absorbs:
         if not isinstance(row, list) or len(row) != 3 or not is_name(row[0]) or row[0] == fields["name"]:
             raise RemoteError("manifest field absorbs")
-        first = _uint({"absorbs": row[1]}, "absorbs", 0, SEATS)
-        _uint({"absorbs": row[2]}, "absorbs", 1, fields.get("seats", 0) - first)
+        first = uint({"absorbs": row[1]}, "absorbs", 0, SEATS)
+        uint({"absorbs": row[2]}, "absorbs", 1, fields.get("seats", 0) - first)
     if "from" in fields:
         row = fields["from"]
         if not isinstance(row, list) or len(row) != 2 or not is_name(row[0]) or row[0] == fields["name"]:
             raise RemoteError("manifest field from")
-        _uint({"from": row[1]}, "from", 0, SEATS)
+        uint({"from": row[1]}, "from", 0, SEATS)
 
 
 def _check_query(fields):
@@ -131,16 +133,16 @@ def _check_query(fields):
 
 
 def _check_workload(fields):
-    if not is_name(fields["slice"]):
+    if not is_name(fields["slice"]) and "/" not in fields["name"]:
         raise RemoteError("manifest field slice")
     _hash(fields["program"], "program")
-    _uint(fields, "program_size", 8, BLOB_BYTES)
-    tasks = _uint(fields, "tasks", 1, TASKS)
-    replicas = _uint(fields, "replicas", 1, REPLICAS)
+    uint(fields, "program_size", 8, BLOB_BYTES)
+    tasks = uint(fields, "tasks", 1, TASKS)
+    replicas = uint(fields, "replicas", 1, REPLICAS)
     if tasks * replicas > TASKS:
         raise RemoteError("manifest field tasks: too many with these replicas")
-    _uint(fields, "quorum", 1, replicas)
-    _uint(fields, "deadline_s", 1, TIME_MOST)
+    uint(fields, "quorum", 1, replicas)
+    uint(fields, "deadline_s", 1, TIME_MOST)
     index = fields["index"]
     if not isinstance(index, list) or len(index) != (tasks + INDEX_ENTRIES - 1) // INDEX_ENTRIES:
         raise RemoteError("manifest field index")
@@ -159,9 +161,9 @@ def _check_workload(fields):
     for key in ("fuel", "pages", "output"):
         if key not in limits:
             raise RemoteError("manifest field limits")
-    _uint(limits, "fuel", 1, SEQ_MOST)
-    _uint(limits, "pages", 0, 65536)
-    _uint(limits, "output", 0, BLOB_BYTES)
+    uint(limits, "fuel", 1, SEQ_MOST)
+    uint(limits, "pages", 0, 65536)
+    uint(limits, "output", 0, BLOB_BYTES)
     if not isinstance(fields["deterministic"], bool):
         raise RemoteError("manifest field deterministic")
     if fields["quorum"] > 1 and not fields["deterministic"]:
@@ -170,7 +172,7 @@ def _check_workload(fields):
 
 def _check_lot(fields):
     _hash(fields["root"], "root")
-    _uint(fields, "count", 1, 1 << 20)
+    uint(fields, "count", 1, 1 << 20)
 
 
 def _check_seeds(fields):
@@ -200,7 +202,7 @@ def _check_revocation(fields):
 
 _CHECKS = {
     "slice": _check_slice, "query": _check_query, "workload": _check_workload, "lot": _check_lot, "seeds": _check_seeds,
-    "revocation": _check_revocation,
+    "revocation": _check_revocation, "tenant": lambda fields: None,
 }
 
 
@@ -219,17 +221,32 @@ def parse(payload):
     for key in fields:
         if key not in wanted:
             raise RemoteError("manifest has an unknown field")
-    if not is_name(fields["name"]):
+    name = fields["name"]
+    tenants = kind == "tenant" or isinstance(name, str) and "/" in name
+    if not tenants and not is_name(name):
         raise RemoteError("manifest field name")
     if not isinstance(fields["fleet"], bytes) or len(fields["fleet"]) != 16:
         raise RemoteError("manifest field fleet")
     if fields.get("end", True) is not True:
         raise RemoteError("manifest field end")
-    _uint(fields, "seq", 1, SEQ_MOST)
-    _uint(fields, "issued", 0, TIME_MOST)
-    _uint(fields, "expires", fields["issued"], TIME_MOST)
+    uint(fields, "seq", 1, SEQ_MOST)
+    uint(fields, "issued", 0, TIME_MOST)
+    uint(fields, "expires", fields["issued"], TIME_MOST)
     _CHECKS[kind](fields)
+    if tenants:
+        from . import tenancy  # most fleets have no tenants
+
+        tenancy.check(fields)
     return fields
+
+
+def check_reach(authority, fields):
+    """RemoteError if a key signs under a name that is not its own.
+
+    A tenant's authority is the kid of his key (bytes); who owns a name shows in it.
+    """
+    if isinstance(authority, bytes) != ("/" in fields["name"]):
+        raise RemoteError("signed by a key that may not sign it")
 
 
 def firmware_name(component, class_id):
@@ -240,8 +257,8 @@ def firmware_name(component, class_id):
 def _firmware(fields):
     """The fields of a SUIT manifest, as every manifest has them; RemoteError."""
     # The sequence number is the time of signing: it raises a box's clock.
-    _uint(fields, "seq", 1, TIME_MOST)
-    _uint(fields, "expires", fields["seq"], TIME_MOST)
+    uint(fields, "seq", 1, TIME_MOST)
+    uint(fields, "expires", fields["seq"], TIME_MOST)
     fields["kind"] = "firmware"
     fields["name"] = firmware_name(fields["component"], fields["class"])
     fields["issued"] = fields["seq"]
@@ -290,7 +307,7 @@ class Check:
             sign1, firmware = suit.decode(self._data, MANIFEST_BYTES)
         else:
             sign1 = cose.decode_sign1(self._data, MANIFEST_BYTES)
-        key = self._keys.authority(sign1.kid)[0]
+        key, authority = self._keys.authority(sign1.kid)
         if firmware:
             # Which fleet is meant says the key alone.
             self._fields = _firmware(firmware)
@@ -298,4 +315,5 @@ class Check:
             self._fields = parse(sign1.payload)
             if self._fields["fleet"] != self._keys.fleet:
                 raise RemoteError("manifest of another fleet")
+        check_reach(authority, self._fields)
         return sign1, key

@@ -104,6 +104,7 @@ class Node:
             "workload": (self.tasks,),
             "firmware": (self.update,),
             "revocation": (self.revocation,),
+            "tenant": (),
         }
         self._handlers = self._make_handlers()
 

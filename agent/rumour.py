@@ -14,18 +14,15 @@ news to most, so it tells hardly anybody.  An unverified announcement never
 displaces a verified manifest; wanted.py shares the fetch slots fairly.
 """
 
-from . import floors
+from . import floors, ranges, telling
 from .compat import const
-from .errors import RemoteError
-from .limits import (
-    MANIFEST_BYTES, MANIFESTS, MESSAGE_BYTES, RUMOUR_ASKED, RUMOUR_FANOUT, RUMOUR_FEEDBACK,
-    RUMOUR_LEAST, RUMOUR_LISTENERS, RUMOURS_REFUSED,
-)
-from .sessions import listens
+from .errors import RemoteError, UnknownKey
+from .limits import MANIFEST_BYTES, MESSAGE_BYTES, RUMOUR_ASKED, RUMOURS_REFUSED, TENANTS
 from .tombstones import drop_past
+from .trust import OPERATOR
 from .wanted import Entry, Wanted
 from .wire.hashes import sha256
-from .wire.messages import DIGEST, HAVE, holds, pack
+from .wire.messages import DIGEST, HAVE, holds
 from .work import NO_MEMORY
 
 # Expiry is looked at when the first is due by our clock, and this often anyway.
@@ -39,13 +36,11 @@ SHUN_SLOW_MS = const(10000)
 REFUSED_MS = const(60000)
 # An answer to our ranges comes within this.
 ASKED_MS = const(5000)
-RANGES = const(16)
-RANGE_BYTES = const(4)
 # Entries of (id 16, seq, hash 32, size) that surely fit one message.
 HAVE_ENTRIES = (MESSAGE_BYTES - 32) // 72
 
 # The kinds of manifests that rumours carry.
-SPREAD = ("slice", "workload", "query", "firmware", "revocation")
+SPREAD = ("slice", "workload", "query", "firmware", "revocation", "tenant")
 
 REFUSED_OLD = "an older or equal sequence number; push with a higher one"
 REFUSED_EXPIRED = "it has expired"
@@ -58,11 +53,13 @@ class Rumours:
     def __init__(self, node):
         self._node = node
         self.manifests = {}  # id: Manifest
-        self.floors = floors.load(node.store)  # id: [sequence, expires, hash]
+        self.floors = floors.load(node.store)  # id: [sequence, expires, hash, tenant's kid]
         self.wanted = Wanted()
         self._refused = {}  # hash: until
         self._asked = {}  # id of a box that got our ranges: until
         self._digest = self._unsaved = None  # the latter: True while the disk refuses the floors
+        node.trust.keys.tenants = None
+        self.strange = None  # hash of the last that was pushed here and whose key nobody knew
         self._sweep_ms = node.now_ms + SWEEP_MS
         self.due = self._sweep_ms
         self._resume()
@@ -86,9 +83,10 @@ class Rumours:
         def done(check, error):
             if error:
                 self._node.counters.bump("manifests_bad")
+                if isinstance(error, UnknownKey):
+                    self.strange = sha256(signed)
                 reason = str(error)
-            elif self._is_full(check.manifest):
-                self._node.counters.bump("manifests_full")
+            elif self._is_shut(check.manifest, True):
                 reason = REFUSED_FULL
             else:
                 reason = self._accept(check.manifest, signed, None)
@@ -97,21 +95,21 @@ class Rumours:
 
         return self._node.work.add(self._node.trust.check(signed), done)
 
-    def _is_full(self, manifest):
-        # The list of revoked boxes comes on top: no number of workloads keeps it out.
-        if manifest.id in self.manifests or manifest.kind == "revocation":
+    def _is_shut(self, manifest, pushed):
+        """True, and counted, if there is no place for a verified manifest and none is made."""
+        if len(self.manifests) < TENANTS:  # the least of the limits: most fleets have few manifests
             return False
-        return len(self._limited()) >= MANIFESTS
+        from . import places
 
-    def _limited(self):
-        return [manifest for manifest in self.manifests.values() if manifest.kind != "revocation"]
+        return places.is_shut(self._node.counters, self.manifests, manifest, pushed)
 
-    def _last(self):
-        """The manifest that gives way when two parts of a fleet hold too many together.
+    def _make_place(self, manifest):
+        if len(self.manifests) >= TENANTS:
+            from . import places
 
-        All boxes must choose alike: the one issued last goes.
-        """
-        return max(self._limited(), key=lambda m: (m.issued, m.id))
+            last = places.last(self.manifests, manifest)
+            if last:
+                self._drop(last)
 
     def _refusal(self, manifest):
         node = self._node
@@ -123,18 +121,17 @@ class Rumours:
             return REFUSED_EXPIRED
         known = self.manifests.get(manifest.id)
         floor = self.floors.get(manifest.id)
-        if floor and manifest.seq < floor[0]:
+        if floor and floors.above(floor, manifest.seq, manifest.authority):
             node.counters.bump("manifests_old")
             return REFUSED_OLD
         # After a restart the floor is known and the manifest is not.
         if known and (manifest.seq, manifest.digest) < (known.seq, known.digest):
             node.counters.bump("manifests_old")
             return REFUSED_OLD
-        if self._is_full(manifest):
-            last = self._last()
-            node.counters.bump("manifests_full")
-            if (manifest.issued, manifest.id) > (last.issued, last.id):
-                return REFUSED_FULL
+        if self._is_shut(manifest, False):
+            return REFUSED_FULL
+        if manifest.authority != OPERATOR:
+            return node.trust.keys.tenants.refusal(manifest)
         return None
 
     def _accept(self, manifest, signed, entry):
@@ -150,8 +147,7 @@ class Rumours:
         if known:
             self._node.store.unpin(known.digest)
             self._node.store.forget(known.digest)
-        elif self._is_full(manifest):
-            self._drop(self._last())
+        self._make_place(manifest)
         self.manifests[manifest.id] = manifest
         self._digest = None
         if floors.raise_to(self.floors, manifest):
@@ -159,37 +155,28 @@ class Rumours:
         self._sweep_ms = min(self._sweep_ms, self._next_sweep())
         self.due = min(self.due, self._sweep_ms)
         self._node.counters.bump("manifests_accepted")
-        self._node.raise_wall(manifest.issued)
+        if manifest.authority == OPERATOR:  # nobody else says what time it is
+            self._node.raise_wall(manifest.issued)
+        self._change(manifest)
         self._node.on_manifest(manifest)
         self._tell_new(manifest, entry)
         self._node.news()
         return None
 
-    # -- telling
+    def _change(self, manifest):
+        """What a tenant has or may have is another now."""
+        keys = self._node.trust.keys
+        if manifest.kind == "tenant" and keys.tenants is None:
+            from .tenants import Tenants  # most fleets have none
 
-    def _entry(self, manifest):
-        return [manifest.id, manifest.seq, manifest.digest, manifest.size]
+            keys.tenants = Tenants(self._node)
+        if manifest.kind == "tenant" or manifest.authority != OPERATOR:
+            keys.tenants.on_change(manifest)
 
     def _tell_new(self, manifest, entry):
-        """Tell others of what we took: many, unless many told us."""
-        tellers = [source[0] for source in entry.sources] if entry else []
-        count = max(RUMOUR_LEAST, RUMOUR_FANOUT - RUMOUR_FEEDBACK * max(0, len(tellers) - 1))
-        if entry and entry.quiet:
-            count = RUMOUR_LEAST
-        message = pack(HAVE, [self._entry(manifest)])
-        for box in self._node.rng.sample(self._listeners(tellers), count):
-            self._node.counters.bump("rumours_told")
-            self._node.send_packed(box.id, box.addr, message)
+        telling.tell(self._node, manifest, entry)
 
-    def _listeners(self, tellers):
-        """Boxes last heard whose session stands; of the view if there are none."""
-        now = self._node.now_ms
-        near = []
-        for peer in self._node.peers.table.values():
-            if listens(peer, now):
-                near.append(peer)
-        near = sorted(near, key=lambda peer: -peer.heard_ms)[:RUMOUR_LISTENERS] or self._node.membership.reachable()
-        return [box for box in near if box.id not in tellers and not self._node.is_tombstoned(box.id)]
+    # -- time
 
     def tick(self, now_ms):
         """Drop what has expired; go on with what waits."""
@@ -223,31 +210,29 @@ class Rumours:
             self._unsaved = not floors.save(self._node.store, self.floors)
 
     def _drop(self, manifest):
+        if self.manifests.get(manifest.id) is not manifest:
+            return  # a tenant's, gone with its delegation
         del self.manifests[manifest.id]
         self._digest = None
         self._node.store.unpin(manifest.digest)
         self._node.store.forget(manifest.digest)
         self._node.on_expired(manifest)
+        if manifest.kind == "tenant":
+            self._change(manifest)
+
+    def drop(self, manifest, again):
+        """A tenant's manifest counts no more; again: an older one, within the quota, may."""
+        if again:
+            self.floors.pop(manifest.id, None)
+            self._unsaved = True
+        self._drop(manifest)
 
     # -- anti-entropy
-
-    def _ranges(self):
-        buckets = [[] for _ in range(RANGES)]
-        for id in self.manifests:
-            buckets[id[0] >> 4].append(id)
-        out = b""
-        for bucket in buckets:
-            state = b""
-            for id in sorted(bucket):
-                manifest = self.manifests[id]
-                state += id + manifest.seq.to_bytes(8, "big") + manifest.digest
-            out += sha256(state)[:RANGE_BYTES] if state else bytes(RANGE_BYTES)
-        return out
 
     def digest(self):
         """8 bytes that are equal on boxes with equal manifests."""
         if self._digest is None:
-            self._digest = sha256(self._ranges())[:8]
+            self._digest = sha256(ranges.pack(self.manifests))[:8]
         return self._digest
 
     def compare(self, peer, digest):
@@ -256,19 +241,11 @@ class Rumours:
             self._asked[peer.id] = self._node.now_ms + ASKED_MS
             if len(self._asked) > RUMOUR_ASKED:
                 del self._asked[min(self._asked, key=lambda id: self._asked[id])]
-            self._node.send(peer.id, peer.addr, DIGEST, self._ranges())
+            self._node.send(peer.id, peer.addr, DIGEST, ranges.pack(self.manifests))
 
     def on_digest(self, peer, message):
         """Tell a peer what we have in the ranges where it differs."""
-        theirs = message[1]
-        if len(theirs) != RANGES * RANGE_BYTES:
-            raise RemoteError("digest length")
-        ours = self._ranges()
-        entries = []
-        for manifest in self.manifests.values():
-            at = (manifest.id[0] >> 4) * RANGE_BYTES
-            if ours[at : at + RANGE_BYTES] != theirs[at : at + RANGE_BYTES]:
-                entries.append(self._entry(manifest))
+        entries = [telling.entry_of(manifest) for manifest in ranges.differing(self.manifests, message[1])]
         for start in range(0, len(entries), HAVE_ENTRIES):
             self._node.send(peer.id, peer.addr, HAVE, entries[start : start + HAVE_ENTRIES])
 
@@ -291,7 +268,7 @@ class Rumours:
         now = self._node.now_ms
         known = self.manifests.get(id)
         floor = self.floors.get(id)
-        if floor and seq < floor[0] or known and (seq, digest) <= (known.seq, known.digest):
+        if floor and floors.above(floor, seq, OPERATOR) or known and (seq, digest) <= (known.seq, known.digest):
             self._node.counters.bump("rumours_known")
             return
         if self._refused.get(digest, now) > now:
@@ -369,6 +346,12 @@ class Rumours:
             if error is NO_MEMORY:
                 entry.checking = False  # nobody's fault: the timer tries again
                 return
+            if isinstance(error, UnknownKey):
+                from .strange import put_off
+
+                if put_off(self._node, entry):
+                    self._follow()
+                    return
             self.wanted.remove(entry)
             manifest = None if error else check.manifest
             reason = str(error) if error else self._accept(manifest, signed, entry)
@@ -378,7 +361,9 @@ class Rumours:
                 self._refused[entry.digest] = self._node.now_ms + REFUSED_MS
                 if len(self._refused) > RUMOURS_REFUSED:
                     del self._refused[min(self._refused, key=lambda digest: self._refused[digest])]
-            if entry.server and (error or (manifest.id, manifest.seq) != (entry.id, entry.seq)):
+            if isinstance(error, UnknownKey):
+                pass  # not the server's fault, it may be
+            elif entry.server and (error or (manifest.id, manifest.seq) != (entry.id, entry.seq)):
                 self._node.chunks.shun(entry.server)
             if entry.id not in self.manifests or self.manifests[entry.id].digest != entry.digest:
                 self._node.store.forget(entry.digest)
@@ -386,14 +371,23 @@ class Rumours:
 
         entry.checking = self._node.work.add(self._node.trust.check(signed), done)
 
+    def reconsider(self):
+        """A delegation has come: what was refused or put off may count now."""
+        self._refused.clear()
+        self.due = self._node.now_ms
+
     # -- after a restart
 
     def _resume(self):
-        """Check again the manifests whose bodies are still here."""
+        """Check again the manifests whose bodies are still here: a tenant's when his delegation has been."""
+        self.resume(b"")
+
+    def resume(self, kid):
+        """Check those of one signer's key: of a tenant's kid, or the operator's, b""."""
         node = self._node
         for id in sorted(self.floors):
-            seq, _, digest = self.floors[id]
-            if node.store.has(digest):
+            seq, _, digest, signer = self.floors[id]
+            if signer == kid and id not in self.manifests and node.store.has(digest):
                 entry = Entry(id, seq, digest, node.store.size(digest), True, node.now_ms)
                 entry.add(node.id, node.address)
                 self.wanted.add(entry)

@@ -96,8 +96,7 @@ class Tasks:
         self.job = None
         self.receipts = Receipts(node)
         self._vacant_ms = 0
-        self._turn = 0
-        self._dirty = False
+        self._turn, self._dirty = 0, False
         self._resume_ms = node.now_ms
         self.due = node.now_ms + TICK_MS
 
@@ -329,9 +328,10 @@ class Tasks:
             if result.output and not node.store.has(result.output):
                 del self.waiting[key]  # the disk lost it: the task is open again
                 continue
-            offers -= 1
+            result.tag = result.tag or self.receipts.tag(result.receipt, result.job.workload)
             if result.tag is None:
-                result.tag = self.receipts.tag(result.receipt)
+                continue  # a tenant's key is being computed
+            offers -= 1
             if node.is_door():
                 node.door.carry(None, result.receipt, result.tag, result.output)
                 result.next_ms = now_ms + OFFER_MS

@@ -11,7 +11,8 @@ from .wire import cbor, cose, merkle
 from .wire.hashes import sha256
 from .wire.messages import holds
 
-# What a key may sign: the operator's, everything.
+# What a key may sign: the operator's, everything.  A tenant's authority is the kid of
+# his key (bytes): what is named TENANT/NAME, within the quota (tenants.py).
 OPERATOR = "operator"
 
 # Largest trust.cbor: LOTS signed lots with W4 signatures, and a path.
@@ -31,19 +32,24 @@ def lot_id(root):
 class Keys:
     """The keys whose signatures count for a fleet (its id, 16 bytes).
 
-    operator: HSS public key, 60 bytes.
+    operator: HSS public key, 60 bytes.  tenants: tenants.Tenants, None before the first
+    delegation.
     """
 
     def __init__(self, fleet, operator):
         self.fleet = fleet
         self.operator = operator
         self._operator_id = cose.key_id(operator)
+        self.tenants = None
 
     def authority(self, kid):
         """(HSS public key, with what right it signs) of the key with this COSE kid.  UnknownKey."""
         if kid == self._operator_id:
             return self.operator, OPERATOR
-        raise UnknownKey("not signed by this fleet's operator")
+        delegation = self.tenants and self.tenants.by_key(kid)
+        if delegation:
+            return delegation.fields["key"], kid
+        raise UnknownKey("not signed by this fleet's operator" + (", nor by a tenant" if self.tenants else ""))
 
 
 class Trust:

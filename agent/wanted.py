@@ -29,6 +29,7 @@ class Entry:
         self.since_ms = None  # when its slot was taken, if it has one
         self.server = None  # who served the body
         self.checking = False
+        self.strange = False  # its body is here, and nobody knows the key that signed it
 
     def add(self, id, addr):
         """Another box that told of it; False if it is known or one too many."""
@@ -103,7 +104,7 @@ class Wanted:
             held[entry.teller()] = held.get(entry.teller(), 0) + 1
         best = None
         for entry in self._entries:
-            if entry.since_ms is not None:
+            if entry.since_ms is not None or entry.strange:
                 continue
             for source in entry.sources:
                 mine = held.get(source[0], 0)

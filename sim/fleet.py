@@ -148,7 +148,7 @@ class Fleet:
         if self._trust is None:
             self._trust = trust.load(self.trust_file(0))
         first = self._trust
-        return trust.Trust(self.keys, first.owner, dict(first.lots), first.lot, number, self._paths[number])
+        return trust.Trust(trust.Keys(self.id, self.operator), first.owner, dict(first.lots), first.lot, number, self._paths[number])
 
     def identity(self, number):
         """A box's Identity."""

@@ -110,7 +110,7 @@ TABLES = (
     ("peers.hails", lambda node: len(node.peers.hails), limits.HAILS),
     ("peers pending of one hail", lambda node: _longest(hail.pending for hail in node.peers.hails.values()), limits.PENDING),
     ("peers sessions of one peer", lambda node: _longest(peer.sessions for peer in node.peers.table.values()), 3),
-    ("rumours.manifests", lambda node: len(node.rumours.manifests), limits.MANIFESTS),
+    ("rumours.manifests", lambda node: len(node.rumours.manifests), limits.MANIFESTS + limits.TENANTS + 1),
     ("rumours.floors", lambda node: len(node.rumours.floors), limits.FLOORS),
     ("rumours.wanted", lambda node: len(node.rumours.wanted), limits.RUMOURS_WANTED),
     ("rumours.wanted active", lambda node: len(node.rumours.wanted.active()), limits.RUMOUR_FETCHES),

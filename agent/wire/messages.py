@@ -61,8 +61,8 @@ FORMS = {
     ANSWER: ("u", "u"),
     # slice, seat, term
     LEAVE: ("h", "u", "u"),
-    # receipt, its tag
-    RESULT: ("b", "h"),
+    # receipt, its tags: one, or two
+    RESULT: ("b", "b"),
     # workload, manifest seq, task
     TAKEN: ("h", "U", "u"),
     # workload, manifest seq, bitmap of (task, replica) that seem done

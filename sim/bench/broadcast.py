@@ -8,6 +8,7 @@ node with another way to tell: the whole body, unasked, to four boxes.
 import contextlib
 
 from ...agent import node as nodes_room
+from ...agent import telling
 from ...agent.chunks import Chunks
 from ...agent.limits import CHUNK_BYTES
 from ...agent.rumour import Rumours
@@ -45,7 +46,7 @@ class EagerRumours(Rumours):
 
     def _tell_new(self, manifest, entry):
         node = self._node
-        for box in node.rng.sample(self._listeners(()), EAGER_FANOUT):
+        for box in node.rng.sample(telling.listeners(node, ()), EAGER_FANOUT):
             for offset in range(0, manifest.size, CHUNK_BYTES):
                 data = bytes(node.store.read(manifest.digest, offset, CHUNK_BYTES))
                 node.send(box.id, box.addr, messages.CHUNK, manifest.digest, offset, manifest.size, data)

@@ -9,13 +9,14 @@ from backfence.agent.config import Config
 from backfence.agent.counting import Counters
 from backfence.agent.descriptor import Descriptor
 from backfence.agent.errors import RemoteError
-from backfence.agent.manifest import Manifest, parse
+from backfence.agent.manifest import Manifest, check_reach, parse
 from backfence.agent.node import Node
 from backfence.agent.peers import Identity
 from backfence.agent.rng import Rng
 from backfence.agent.store import Store
 from backfence.agent.trust import OPERATOR, Keys, Trust, fleet_id, lot_id
 from backfence.agent.wire import cbor, merkle
+from backfence.agent.wire.cose import key_id
 from backfence.agent.wire.hashes import sha256
 
 WALL_S = 1700000000
@@ -81,19 +82,24 @@ class TableLadder:
 class SealCheck:
     """Stands for manifest.Check: 32 bytes of hash instead of a signature."""
 
-    def __init__(self, signed, fleet):
+    def __init__(self, signed, fleet, keys=None):
         self._signed = signed
         self._fleet = fleet
+        self._keys = keys  # to find a tenant's
         self.manifest = None
 
     def step(self):
-        signed = self._signed
-        if sha256(b"test key", signed[32:]) != signed[:32]:
+        signed, seal, authority = self._signed, b"test key", OPERATOR
+        if self._keys and signed[:6] == b"tenant":
+            seal, authority = self._keys.authority(signed[6:22])
+            signed = signed[22:]
+        if sha256(seal, signed[32:]) != signed[:32]:
             raise RemoteError("signature does not hold")
         fields = parse(signed[32:])
         if fields["fleet"] != self._fleet:
             raise RemoteError("manifest of another fleet")
-        self.manifest = Manifest(fields, sha256(signed), len(signed), OPERATOR)
+        check_reach(authority, fields)
+        self.manifest = Manifest(fields, sha256(self._signed), len(self._signed), authority)
         return True
 
 
@@ -101,12 +107,14 @@ class LanTrust(Trust):
     """Trust whose signature check is a hash."""
 
     def check(self, signed):
-        return SealCheck(signed, self.fleet)
+        return SealCheck(signed, self.fleet, self.keys)
 
 
-def sign(fields):
-    """Bytes of a manifest as LanTrust takes it."""
+def sign(fields, tenant=None):
+    """Bytes of a manifest as LanTrust takes it; tenant: his key (60 bytes) if he signs, else the operator does."""
     payload = cbor.encode(fields)
+    if tenant:
+        return b"tenant" + key_id(tenant) + sha256(tenant, payload) + payload
     return sha256(b"test key", payload) + payload
 
 
@@ -186,12 +194,12 @@ class Lan:
     def fleet(self):
         return self.nodes[0].trust.fleet
 
-    def push(self, number, fields):
-        """Hand a signed manifest to a node; returns the list that gets the verdict."""
+    def push(self, number, fields, tenant=None):
+        """Hand a manifest, signed by the operator or a tenant's key, to a node; returns the list that gets the verdict."""
         verdict = []
         common = {"fleet": self.fleet(), "issued": WALL_S, "expires": WALL_S + 86400, "seq": 1}
         common.update(fields)
-        self.nodes[number].rumours.offer(sign(common), verdict.append)
+        self.nodes[number].rumours.offer(sign(common, tenant), verdict.append)
         return verdict
 
     def send_raw(self, data, source, target):

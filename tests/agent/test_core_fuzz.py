@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backfence.agent import config, manifest, trust
+from backfence.agent import config, manifest, ranges, trust
 from backfence.agent.errors import LocalError, RemoteError
 from backfence.agent.wire import cbor, messages, seal
 
@@ -88,7 +88,7 @@ def known_values(lan):
     values = [m.id for m in live] + [m.digest for m in live] + [node.id, liar.pack(), b"", 0, 1, (1 << 32) - 1]
     if node.ring.seat is not None:
         values.append(node.ring.probes._packed(node.ring.seat, node.id))
-    values.append(node.rumours._ranges())
+    values.append(ranges.pack(node.rumours.manifests))
     values.append(node.slicing.tell())
     values += [body for body, _ in node.aggregate.averages.bodies()]
     values.append([[m.id, m.seq + 1, b"\0" * 32, 500] for m in live])
