@@ -1,38 +1,19 @@
 """How much heap the agent of one box takes; on a MicroPython, with the agent as its path has it.
 
-    joined.py measure FOLDER PROGRAM [door]
-    joined.py loaded FOLDER PROGRAM
-    joined.py fit FOLDER PROGRAM
+    -c "import usage, joined" measure FOLDER PROGRAM [door]
+    -c "import usage, joined" few FOLDER PROGRAM [door]
+    -c "import usage, joined" fit FOLDER PROGRAM
 
 The box is a real one, every service on, a door too: its disk, sockets and loop are the
 edge's.  Others live in the same heap on a wire in virtual time (tests/agent/lan.py) until
-it has joined them, and are forgotten before it is measured.  Prints lines `NAME BYTES`,
-each after a collection and without what this program takes itself.
+it has joined them, and are forgotten before it is measured; `few` has one other, and
+strangers that the box is told to know, which is quick under emulation.  Prints lines
+`NAME BYTES`, each after a collection and without what this program takes itself.
 """
 
 import gc
-import os
-import sys
-
-import backfence.agent.__main__  # as the agent starts: it sets when to collect
-from backfence.agent.container.arena import set_aside
-
-if sys.argv[1] == "fit":
-    set_aside()
-
-import backfence.agent.edge.main as edge
-
-
-def used():
-    """Bytes of heap in use."""
-    gc.collect()
-    gc.collect()  # what the first found on the stack may be gone
-    return gc.mem_alloc()
-
-
-LOADED = used()
-
 import select
+import sys
 
 from backfence.agent.config import parse
 from backfence.agent.counting import Counters
@@ -43,10 +24,13 @@ from backfence.agent.edge.stop import Stop
 from backfence.agent.limits import VIEW
 from backfence.agent.rng import Rng
 from backfence.agent.store import Store
+from backfence.agent.trust import Trust
+from backfence.agent.wire import x25519
 from backfence.agent.wire.hashes import sha256
 from lan import Lan
 
 import tables
+from usage import LOADED, edge, used
 
 BOXES = 26
 CONF = """
@@ -108,12 +92,29 @@ def joined(folder, boxes, door):
 
 def forget():
     """As the agent forgets what only its start needs."""
+    import usage
+
     global edge
-    edge = None
+    edge = usage.edge = None
     package = sys.modules["backfence.agent.edge"]
     for name in ("main", "address"):
         del sys.modules[package.__name__ + "." + name]
         delattr(package, name)
+
+
+def take_own(box):
+    """Give a box of the wire the trust and the ladder that a real one has: no more of lan.py is in it."""
+    lan = box.trust
+    box.trust = Trust(lan.keys, lan.owner, lan.lots, lan.lot, lan.leaf, lan.path)
+    box.ladder = box.peers._ladder = x25519.Ladder
+
+
+def forget_programs():
+    """What only these tests need: a box has the whole heap to itself."""
+    global Lan, World, joined, tables
+    del Lan, World, joined, tables
+    for name in ("lan", "tables"):
+        del sys.modules[name]
 
 
 def during_a_job(loop):
@@ -158,7 +159,7 @@ class Job:
 
 def short_of_caps(box):
     """Fill the tables; those that are not full, as text."""
-    filled = tables.fill(box)
+    filled = tables.fill(box, lambda: take_own(box))
     return ["%s: %d of %d" % (name, filled[name][0], filled[name][1]) for name in filled if filled[name][0] != filled[name][1]]
 
 
@@ -176,11 +177,24 @@ def measure(folder, door):
     print("job", during_a_job(loop) - before)
 
 
+def few(folder, door):
+    """Figures by name, of a box that knows as many as one of a neighbourhood does."""
+    overhead = used() - LOADED
+    print("loaded", LOADED)
+    gc.threshold(-1)
+    loop = joined(folder, 2, door)
+    tables.acquaint(loop._node, [tables.box_at(number) for number in range(BOXES - 2)], 1)
+    assert len(loop._node.peers.table) == BOXES - 1
+    print("joined", used() - overhead)
+
+
 def fit(folder):
     """A job in the heap that a box has, every table at its cap: the outcome's kind."""
     loop = joined(folder, 2, "")
     short = short_of_caps(loop._node)
     assert not short, short
+    forget_programs()
+    print("full", used())
     print("fits", during_a_job(loop))
 
 
@@ -188,8 +202,8 @@ def main(what, folder, door=""):
     """Do what the arguments say."""
     if what == "fit":
         fit(folder)
-    elif what == "loaded":
-        print("loaded", LOADED)
+    elif what == "few":
+        few(folder, door)
     else:
         measure(folder, door)
 

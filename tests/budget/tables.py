@@ -13,9 +13,9 @@ from backfence.agent.seat import CIRCLE, SeatEntry
 from backfence.agent.sessions import Peer
 from backfence.agent.store import BLOBS
 from backfence.agent.tasks import Job, Result
-from backfence.agent.wire import seal
+from backfence.agent.wire import seal, x25519
 from backfence.agent.wire.hashes import sha256
-from lan import WALL_S, TableLadder, sign
+from lan import WALL_S, sign
 
 _SLICES, _QUERIES = 12, 9
 # A predicate of PREDICATE_NODES.
@@ -27,16 +27,21 @@ def box_at(number):
     return Descriptor(sha256(b"stranger %d" % number)[:16], bytes(14) + number.to_bytes(4, "big"))
 
 
-def _peers(box):
+def acquaint(box, strangers, each):
+    """Let a box know these Descriptors, as many as there is room for, and have `each` sessions with all whom it knows."""
     sessions = box.peers._sessions
-    for number in range(limits.PEERS):
-        made = box_at(number)
+    for made in strangers:
         if len(sessions.table) < limits.PEERS:
             sessions.add(Peer(made.id, sha256(made.id), made.addr, sha256(b"secret", made.id), 1, 1))
     for peer in list(sessions.table.values()):
-        while len(peer.sessions) < limits.SESSIONS:
+        while len(peer.sessions) < each:
             keys = seal.Keys(peer.secret, bytes(64), bytes(64), True)
             sessions.attach(peer, seal.Session(keys, sessions.new_index(), box.rng.bytes(4), True))
+
+
+def _peers(box):
+    sessions = box.peers._sessions
+    acquaint(box, [box_at(number) for number in range(limits.PEERS)], limits.SESSIONS)
     for number in range(limits.HAILS):
         stranger = box_at(1000 + number)
         for _ in range(limits.PENDING):
@@ -158,7 +163,7 @@ def _queues(box):
         if number < limits.RUMOUR_FETCHES:
             box.rumours.offer(bytes(limits.MANIFEST_BYTES))
         else:
-            box.work.add(TableLadder(bytes(32), bytes(32), None), print)
+            box.work.add(x25519.Ladder(box.identity.private, sha256(b"stranger %d" % number), box.rng.bytes(32)), print)
     for number in range(limits.UNSENT_DATAGRAMS):
         box.transmit(bytes(limits.DATAGRAM_BYTES), box_at(number).addr)
     for number in range(limits.EVENTS):
@@ -173,10 +178,14 @@ def _queues(box):
     }
 
 
-def fill(box):
-    """Fill all tables; {table: (how many, cap)}."""
+def fill(box, take_own):
+    """Fill all tables; {table: (how many, cap)}.
+
+    take_own() gives the box real checks and ladders, once manifests are in that a test signed.
+    """
     filled = _peers(box)
     filled.update(_manifests(box))
+    take_own()
     filled.update(_seats(box))
     filled.update(_blobs(box))
     filled.update(_averages(box))
