@@ -62,7 +62,7 @@ class Rumours:
         self.strange = None  # hash of the last that was pushed here and whose key nobody knew
         self._sweep_ms = node.now_ms + SWEEP_MS
         self.due = self._sweep_ms
-        self._resume()
+        self.resume(b"")
 
     def get(self, kind, name):
         """The live Manifest of that kind and name, else None."""
@@ -371,19 +371,14 @@ class Rumours:
 
         entry.checking = self._node.work.add(self._node.trust.check(signed), done)
 
-    def reconsider(self):
-        """A delegation has come: what was refused or put off may count now."""
-        self._refused.clear()
-        self.due = self._node.now_ms
-
     # -- after a restart
 
-    def _resume(self):
-        """Check again the manifests whose bodies are still here: a tenant's when his delegation has been."""
-        self.resume(b"")
-
     def resume(self, kid):
-        """Check those of one signer's key: of a tenant's kid, or the operator's, b""."""
+        """Check again what a signer's key signed and whose body is still here; what was refused may count now.
+
+        kid: a tenant's, when his delegation counts; b"" for the operator.
+        """
+        self._refused.clear()
         node = self._node
         for id in sorted(self.floors):
             seq, _, digest, signer = self.floors[id]

@@ -13,6 +13,8 @@ KINDS = ("slice", "workload")
 # change of two slices at once, which no quota could be held to.
 NOT_HIS = ("share", "top", "absorbs", "from")
 KEY_BYTES = 60
+# Of a delegation, besides what all manifests have.
+FIELDS = ("key", "owner", "slices", "seats", "workloads", "tasks", "fuel", "pages", "output")
 
 
 def tenant_of(name):

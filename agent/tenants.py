@@ -123,7 +123,6 @@ class Tenants:
         if self.find(manifest.name):
             rumours = self._node.rumours
             strange.resume(rumours.wanted)
-            rumours.reconsider()
             rumours.resume(key_id(manifest.fields["key"]))
             if rumours.strange and self._node.door:
                 rumours.strange = None
