@@ -1,6 +1,7 @@
 """What all tests share: the portable tests' collector and the strictness of CI."""
 
 import os
+import tempfile
 
 import hypothesis
 import pytest
@@ -10,6 +11,9 @@ pytest_plugins = ["portable"]
 # Found examples are kept by the developer's machine; CI must give the same verdict each time.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("developer", deadline=None)
+# What fleets leave outside their directories (bootstrap/operator/witness.py) is not for this user's home.
+_STATE = tempfile.TemporaryDirectory(prefix="backfence-state-")
+os.environ["XDG_STATE_HOME"] = _STATE.name
 CI = os.environ.get("CI") == "true"
 hypothesis.settings.load_profile("ci" if CI else "developer")
 

@@ -85,7 +85,7 @@ def warn(fleet):
     """Says on stderr when the signing key nears its end."""
     line = fleet.signer.warning()
     if line:
-        click.echo(f"Warning: {line}; make a new fleet with bigger trees in time.", err=True)
+        click.echo(f"Warning: {line}.", err=True)
 
 
 def show(style, value, text):
@@ -118,11 +118,13 @@ def _heights(_ctx, _parameter, value):
               help="8: small signatures. 4: eight times faster to verify, twice as large.")
 @click.option("--broker", default=fleets.BROKER, show_default=True, help="The fleet's usual MQTT broker.")
 @click.option("--moved", is_flag=True, help="DIR is a fleet that was moved here and is gone where it was.")
-def init(directory, heights, width, broker, moved):
+@click.option("--restored", type=click.IntRange(1), metavar="N",
+              help="DIR was put back from a backup, and at most N signatures were made since.")
+def init(directory, heights, width, broker, moved, restored):
     """Make a fleet: its signing key, owner key and state, in DIR."""
-    if moved:
+    if moved or restored:
         fleet = fleets.Fleet(directory)
-        fleet.signer.adopt()
+        fleet.signer.adopt(restored or 0)
         click.echo(f"{directory} may sign again; {fleet.signer.remaining():,} signatures are left")
         return
     fleet = fleets.create(directory, heights, int(width), broker)
@@ -223,9 +225,9 @@ def _contact(fleet, text):
 def _load_verbs():
     """The other files add their verbs to `main`."""
     # They import this module.
-    from . import cli_credit, cli_firmware, cli_job, cli_show, cli_slice, cli_trust, cli_work
+    from . import cli_credit, cli_firmware, cli_job, cli_show, cli_slice, cli_subtree, cli_trust, cli_work
 
-    return cli_credit, cli_firmware, cli_job, cli_show, cli_slice, cli_trust, cli_work
+    return cli_credit, cli_firmware, cli_job, cli_show, cli_slice, cli_subtree, cli_trust, cli_work
 
 
 _load_verbs()

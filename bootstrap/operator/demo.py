@@ -140,7 +140,13 @@ def run_directory(path):
             except BlockingIOError:
                 raise OperatorError(f"another run is using {path}; let it end first") from None
             _empty(path)
-            yield
+            # The run's signing key ends with it, and so does its witness (witness.py).
+            home = os.environ.get("XDG_STATE_HOME", "")
+            os.environ["XDG_STATE_HOME"] = os.path.abspath(os.path.join(path, "state"))
+            try:
+                yield
+            finally:
+                os.environ["XDG_STATE_HOME"] = home
     except OSError as error:
         raise OperatorError(f"cannot use {path}: {error.strerror or error}") from None
 

@@ -12,6 +12,7 @@
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 
@@ -72,10 +73,23 @@ class Fleet:
         self.signer = Signer(self.path("signer"))
         self.operator = self.signer.public
         self.keys = trust.Keys(self.id, self.operator)
-        self._owner = X25519PrivateKey.from_private_bytes(files.read(self.path("owner.key")))
-        self.owner_public = self._owner.public_key().public_bytes_raw()
         self._boxes = None
         self._revoked = None  # (when the list was written, its boxes)
+
+    @functools.cached_property
+    def _owner(self):
+        try:
+            return X25519PrivateKey.from_private_bytes(files.read(self.path("owner.key")))
+        except FileNotFoundError:
+            raise OperatorError(
+                "this machine signs for the fleet, and has no owner key",
+                "Enrol boxes and settle results where `backfence init` made it.",
+            ) from None
+
+    @property
+    def owner_public(self):
+        """The owner's X25519 public key, 32 bytes."""
+        return self._owner.public_key().public_bytes_raw()
 
     @classmethod
     def open(cls, directory):

@@ -13,8 +13,10 @@ disk is what this file is about:
 3. A lower tree is stored, flushed, before the upper leaf that will sign it is
    reserved, and its signature is stored before the tree is used.
 4. A copied state would use the same leaves as its original.  The state
-   names its lock file's inode; elsewhere it is refused until a person says
-   that the original is gone (`adopt`).
+   names its lock file's inode and when that was made or last changed, which
+   no copy and no restored backup keeps; elsewhere it is refused until a person
+   says that the original is gone, and how much it may have signed (`adopt`).
+   A state that is behind what this machine has seen (witness.py) is refused too.
 5. Every signature is verified before it is handed out.
 
 pyhsslms makes the one-time signatures and verifies.  Its own serialised
@@ -22,7 +24,7 @@ private key is not used: reading one back rebuilds every tree (26 s for each
 tree of height 10), and its `sign` makes a new random lower tree without
 saving it first.  Here a tree's nodes, which are public, are cached in a file.
 
-    lock              flock, and the inode that the state is bound to
+    lock              flock, and the place that the state is bound to
     state.json        which leaves come next
     public            the HSS public key, 60 bytes
     ID.key            a tree's secret: types, seed, identifier; mode 0600
@@ -39,7 +41,7 @@ import sys
 
 import pyhsslms.pyhsslms as lms
 
-from . import files
+from . import files, witness
 from .errors import OperatorError
 
 LMS_TYPES = {5: lms.lms_sha256_m32_h5, 10: lms.lms_sha256_m32_h10, 15: lms.lms_sha256_m32_h15}
@@ -202,10 +204,10 @@ class Signer:
         with files.Lock(os.path.join(directory, "lock")):
             root = Tree.create(directory, heights[0], width)
             state = {
-                "version": 1, "heights": list(heights), "width": width,
+                "version": 1, "id": root.identifier.hex(), "heights": list(heights), "width": width,
                 "root": root.identifier.hex(), "root_next": 0,
-                "lower": None, "lower_next": 0,
-                "place": os.stat(os.path.join(directory, "lock")).st_ino,
+                "lower": None, "lower_next": 0, "serial": 0,
+                "place": cls.place_of(directory),
             }
             files.write_json(os.path.join(directory, "state.json"), state, files.SECRET)
             # The public key comes last: a directory without it is not a signer.
@@ -236,17 +238,37 @@ class Signer:
             )
         return signature
 
-    def _plant(self, state):
-        """Replaces the exhausted lower tree by a new one, signed by the upper tree."""
-        upper_leaf = state["root_next"]
-        if upper_leaf >= 1 << state["heights"][0]:
+    def sign_tree(self, public):
+        """Returns the upper tree's signature of a lower tree's public key (56 bytes), for another machine."""
+        with self._lock():
+            state = self._read_state()
+            self._check_upper(state)
+            return self._tree(state["root"]).sign(self._reserve_upper(state), public)
+
+    def _check_upper(self, state):
+        if state["root"] is None:
+            raise OperatorError(
+                "this machine's subtree is used up, and the upper tree is on another machine",
+                "Ask for another: `backfence subtree ask DIR`.",
+            )
+        if state["root_next"] >= 1 << state["heights"][0]:
             raise OperatorError(
                 "the fleet's signing key is exhausted",
                 "Make a new fleet with bigger trees (`backfence init --heights 10,10`) and enrol again.",
             )
-        lower = Tree.create(self.directory, state["heights"][1], state["width"])
+
+    def _reserve_upper(self, state):
+        """Returns a leaf of the upper tree that the disk no longer offers."""
+        upper_leaf = state["root_next"]
         state["root_next"] = upper_leaf + 1
         self._write_state(state)
+        return upper_leaf
+
+    def _plant(self, state):
+        """Replaces the exhausted lower tree by a new one, signed by the upper tree."""
+        self._check_upper(state)
+        lower = Tree.create(self.directory, state["heights"][1], state["width"])
+        upper_leaf = self._reserve_upper(state)
         lower.write_link(self._tree(state["root"]).sign(upper_leaf, lower.public()))
         state["lower"], state["lower_next"] = lower.identifier.hex(), 0
         self._write_state(state)
@@ -256,7 +278,7 @@ class Signer:
         """Removes trees that are used up or that a killed process left behind."""
         for name in os.listdir(self.directory):
             stem, _, kind = name.partition(".")
-            if kind.split(".")[0] in ("key", "nodes", "link") and stem not in (state["root"], state["lower"]):
+            if kind.split(".")[0] in ("key", "nodes", "link") and stem not in (state["root"], state["lower"], state.get("asked")):
                 files.remove(os.path.join(self.directory, name))
 
     def capacity(self):
@@ -268,32 +290,45 @@ class Signer:
         state = self._read_state(check=False)
         upper, lower = (1 << height for height in state["heights"])
         here = lower - state["lower_next"] if state["lower"] else 0
-        return (upper - state["root_next"]) * lower + here
+        return (upper - state["root_next"]) * lower + here if state["root"] else here
 
     def warning(self):
         """Returns a line to show when the key nears exhaustion, else None."""
         left, capacity = self.remaining(), self.capacity()
         if left * WARN_FRACTION >= capacity:
             return None
-        return f"{left} of the signing key's {capacity} signatures are left"
+        if self._read_state(check=False)["root"] is None:
+            return f"{left} of this machine's {capacity} signatures are left; ask for another subtree in time"
+        return f"{left} of the signing key's {capacity} signatures are left; make a new fleet with bigger trees in time"
 
-    def adopt(self):
-        """Accepts this directory as the state's new place.
+    def adopt(self, used=0):
+        """Accepts this directory as the state's new place, or an older state in its place.
 
-        Only for a state that was moved: the original must be gone.  The lower
-        tree is given up, in case the original used some of its leaves since.
+        Only when no other state of this key goes on.  The lower tree is given up,
+        in case some of its leaves were used since this state was written; of the
+        upper tree as many leaves as `used` signatures may have taken since, and
+        all that this machine has seen taken.
         """
         with self._lock():
             state = self._read_state(check=False)
-            state["place"] = self._place()
+            serial, root_next = witness.read(state["id"])
+            if state["root"] is not None:
+                # One more: a kill may have wasted an upper leaf after it had signed.
+                skipped = -(-used // (1 << state["heights"][1])) + 1 if used else 0
+                state["root_next"] = min(max(state["root_next"] + skipped, root_next), 1 << state["heights"][0])
+            state["place"] = self.place_of(self.directory)
             state["lower"], state["lower_next"] = None, 0
+            state["serial"] = max(state["serial"], serial)
             self._write_state(state)
 
     def _lock(self):
         return files.Lock(os.path.join(self.directory, "lock"))
 
-    def _place(self):
-        return os.stat(os.path.join(self.directory, "lock")).st_ino
+    @staticmethod
+    def place_of(directory):
+        """Returns what the state of a signer's directory is bound to: no copy of its lock file has the same."""
+        found = os.stat(os.path.join(directory, "lock"))
+        return f"{found.st_ino}:{found.st_ctime_ns}"
 
     def _tree(self, identifier):
         if identifier not in self._trees:
@@ -302,15 +337,24 @@ class Signer:
 
     def _read_state(self, check=True):
         state = files.read_json(os.path.join(self.directory, "state.json"))
-        if check and state["place"] != self._place():
+        if check and state["place"] != self.place_of(self.directory):
             raise OperatorError(
-                f"the signer's state in {self.directory} is a copy",
-                "Sign where the original is. If that is gone for good: `backfence init DIR --moved`.",
+                f"the signer's state in {self.directory} is a copy, or was put back from a backup",
+                "Sign where the original is. If that is gone for good: `backfence init DIR --moved`; "
+                "if this is a backup: `backfence init DIR --restored N`, with the signatures that may have been made since.",
+            )
+        if check and state["serial"] < witness.read(state["id"])[0]:
+            raise OperatorError(
+                f"the signer's state in {self.directory} is older than what this machine has signed since",
+                "If the newer state is lost: `backfence init DIR --restored N`, with the signatures that may have been made since.",
             )
         return state
 
     def _write_state(self, state):
+        """On the disk, and seen by the witness, when it returns."""
+        state["serial"] += 1
         files.write_json(os.path.join(self.directory, "state.json"), state, files.SECRET)
+        witness.write(state["id"], state["serial"], state["root_next"])
 
 
 if __name__ == "__main__":

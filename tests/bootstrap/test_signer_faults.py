@@ -6,6 +6,7 @@ In this process the one-time keys themselves are watched, so that a signature
 counts even if it never came out.
 """
 
+import json
 import os
 import random
 import shutil
@@ -18,7 +19,7 @@ import pyhsslms.pyhsslms as oracle
 import pytest
 
 from backfence.agent.wire import lms
-from backfence.bootstrap.operator import files
+from backfence.bootstrap.operator import files, witness
 from backfence.bootstrap.operator.signer import Signer
 
 from faults import OPERATIONS, FaultyOs, PowerOs, Stopped
@@ -74,7 +75,8 @@ def sign_some(directory, leaves, tag, count=2):
 
 
 def clear(directory, saved):
-    """Puts a signer's directory back; its lock file keeps its inode."""
+    """Puts a signer's directory back, which nobody has witnessed; its lock file stays as it is."""
+    files.remove(witness.path(json.loads(saved["state.json"])["id"]))
     for name in os.listdir(directory):
         if name != "lock":
             os.remove(os.path.join(directory, name))
@@ -113,7 +115,7 @@ def test_a_fault_at_every_single_operation_reuses_no_leaf(tmp_path, monkeypatch,
         sign_some(directory, leaves, b"after")
         if not faulty.happened:
             break
-    # Two signatures of seven operations each, and a new lower tree.
+    # Two signatures of fourteen operations each, and a new lower tree.
     assert step > 30
 
 
@@ -127,13 +129,14 @@ def test_the_checks_would_notice_a_reservation_that_is_not_flushed(tmp_path, mon
         patch.setattr(files, "os", power)
         sign_some(made.directory, leaves, b"during", 1)
     power.cut(made.directory)
+    files.remove(witness.path(made._read_state(check=False)["id"]))
     with pytest.raises(AssertionError, match="signed twice"):
         sign_some(made.directory, leaves, b"after", 1)
 
 
 CHILD = """
 import os, signal, sys
-from backfence.bootstrap.operator import files
+from backfence.bootstrap.operator import files, witness
 from backfence.bootstrap.operator.signer import Signer
 
 directory, tag, kill_at = sys.argv[1], sys.argv[2].encode(), int(sys.argv[3])
@@ -173,7 +176,7 @@ def collect(worker, leaves):
 def test_kill_9_at_many_operations_reuses_no_leaf(tmp_path):
     made, leaves = begin(tmp_path, used=28)
     # Odd steps walk through write, fsync and rename; the state is never put back.
-    for kill_at in range(1, 60, 3):
+    for kill_at in range(1, 90, 4):
         command = [sys.executable, "-c", CHILD, made.directory, f"kill{kill_at}", str(kill_at)]
         worker = subprocess.Popen(command, stdout=subprocess.PIPE)
         collect(worker, leaves)

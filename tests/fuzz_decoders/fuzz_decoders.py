@@ -23,7 +23,7 @@ from backfence.agent.limits import DATAGRAM_BYTES  # noqa: E402
 from backfence.sim.live.interpreters import BUILD  # noqa: E402
 
 FOLDER = BUILD / "fuzz"
-# A search has to read its corpus first, which grows.
+# A search has to read its corpus first, which grows; every decoder gets as much, however few the minutes.
 LEAST_S = 4
 # One input may take so long before libFuzzer calls it a hang, and so much memory in all.
 HANG_S = 10
@@ -35,12 +35,13 @@ def search(minutes, seed, names):
     random.Random(seed).shuffle(names)
     until = time.monotonic() + 60 * minutes
     tried = dict.fromkeys(names, 0)
-    found = []
+    found, begin_s = [], 0
     for number, name in enumerate(names):
-        left = until - time.monotonic()
-        if left <= 0:
-            break
-        tried[name], files = guided(name, seed + number, max(LEAST_S, left / (len(names) - number)))
+        begun = time.monotonic()
+        share_s = max(LEAST_S, (until - begun) / (len(names) - number) - begin_s)
+        tried[name], files = guided(name, seed + number, share_s)
+        # What it takes to begin counts too: some seconds on a busy machine.
+        begin_s = max(0, time.monotonic() - begun - share_s)
         found += files
     print(f"seed {seed}: {sum(tried.values())} inputs, {len(found)} findings: "
           + ", ".join(f"{name} {count}" for name, count in sorted(tried.items())))
