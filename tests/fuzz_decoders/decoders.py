@@ -23,7 +23,7 @@ from backfence.agent.limits import CANDIDATES_TOLD, MANIFEST_BYTES, PATH_NODES, 
 from backfence.agent.store import Store
 from backfence.agent.wire import cbor, cose, lms, merkle, messages, seal, suit
 from backfence.agent.wire.hashes import sha256
-from backfence.bootstrap.operator import census, push, settle
+from backfence.bootstrap.operator import census, push, receipt
 
 # Bytes of memory and calls of functions, beside those for each byte of the input.  Small
 # integers and single bytes take none; a list's place takes eight, an empty map 64.
@@ -273,8 +273,8 @@ def _seeds_pieces():
 
 
 def _settle(data):
-    receipt, _, _ = settle.Settlement._open(data)
-    settle.read_receipt(receipt)
+    told, _, _ = receipt.open_result(data)
+    receipt.read(told)
 
 
 def _census(data):
