@@ -2,7 +2,7 @@
 
 Exit codes: 0 done, 1 not done, 2 the command was written wrongly.  Errors go
 to stderr as "Error: ...", with a hint.  The verbs for who writes jobs are in
-cli_job.py, those that push work in cli_work.py, those that look in cli_show.py,
+cli_job.py, those that push work in cli_work.py and cli_map.py, those that look in cli_show.py,
 those of slices and queries in cli_slice.py, those of firmware in cli_firmware.py,
 those of whom to believe in cli_trust.py, those of measured service in cli_credit.py.
 """
@@ -21,6 +21,18 @@ from . import files, manifests, results
 from .errors import OperatorError
 
 FLEET = "fleet"
+# cli_NAME.py each.
+VERBS = (
+    "credit",
+    "firmware",
+    "job",
+    "map",
+    "show",
+    "slice",
+    "subtree",
+    "trust",
+    "work",
+)
 KEY_FILE_BYTES = 1 << 27  # 2^20 public keys in hexadecimal, and room for line ends
 
 
@@ -223,11 +235,9 @@ def _contact(fleet, text):
 
 
 def _load_verbs():
-    """The other files add their verbs to `main`."""
-    # They import this module.
-    from . import cli_credit, cli_firmware, cli_job, cli_show, cli_slice, cli_subtree, cli_trust, cli_work
-
-    return cli_credit, cli_firmware, cli_job, cli_show, cli_slice, cli_subtree, cli_trust, cli_work
+    """The other files add their verbs to `main`; they import this module."""
+    for name in VERBS:
+        importlib.import_module(".cli_" + name, __package__)
 
 
 _load_verbs()

@@ -19,6 +19,8 @@ from .errors import OperatorError
 PLAIN_EVERY_S = 5.0
 # `run` and `results` wait this much past the deadline for what is on its way.
 GRACE_S = 5.0
+# Reasons of failed tasks that are shown.
+PROBLEMS = 8
 
 
 def _seats(_ctx, _parameter, value):
@@ -40,7 +42,7 @@ def source_options(command):
         click.option("--slice", help="Workload: override the slice it runs on."),
         click.option("--program", type=click.Path(), help="Workload: override the program."),
         click.option("--input", type=click.Path(), help="Workload: override the input."),
-        click.option("--split", help="Workload: cut the input by words, lines or whole."),
+        click.option("--split", help="Workload: cut the input by words, lines, line or whole."),
         click.option("--replicas", type=int, help="Workload: boxes that do each task."),
         click.option("--quorum", type=int, help="Workload: boxes that must agree."),
         click.option("--deadline", help="Workload: how long it may take, such as 15m."),
@@ -242,6 +244,7 @@ def run_command(fleet, broker, source, out, each, keep, style, **options):
             reporter.close()
         if not keep:
             run.finish(work, session)
+        work.close()
     finish(work, out, each, style)
 
 
@@ -269,13 +272,18 @@ def finish(work, out, each, style):
     if style == "json":
         click.echo(results.as_json(summary))
     click.echo(line, err=True)
-    for problem in summary["problems"][:8]:
-        click.echo(f"task {problem['task']}: {problem['state']}: {push.clean(problem['reason'])}", err=True)
+    problems(summary)
     if not work.settlement.succeeded:
         hint = f"\nHint: outputs that did come are written with `backfence results {work.name} --each DIR`."
         raise click.ClickException(
             f"{summary['succeeded']} of {summary['total']} tasks succeeded" + ("" if each else hint)
         )
+
+
+def problems(summary):
+    """Says on stderr why the first tasks of a results.Work.summary failed."""
+    for problem in summary["problems"][:PROBLEMS]:
+        click.echo(f"task {problem['task']}: {problem['state']}: {push.clean(problem['reason'])}", err=True)
 
 
 @main.command(name="results")
@@ -300,6 +308,7 @@ def results_command(fleet, broker, name, each, out, wait, offline, style):
             while not work.settlement.settled and time.monotonic() < until_s:
                 if collector.step(0.2):
                     until_s = time.monotonic() + wait
+        work.close()
     summary = work.summary()
     if style == "text":
         for row in summary["metering"]:

@@ -6,12 +6,13 @@ connects.  A result is acknowledged only when it is on the owner's disk.
 """
 
 import hashlib
+import os
 import time
 
 from ...agent import limits
-from . import manifests, push
+from . import files, manifests, push
 from .errors import OperatorError
-from .results import Work
+from .results import Work, runs
 from .settle import SAME
 
 # A disputed task gets one more replica, after the rest had this long to settle.
@@ -45,17 +46,43 @@ def start(fleet, manifest, merge, session, deadline_s=None):
 
     The session is subscribed first, so that no result can be missed.
     """
-    work = Work.create(fleet, manifest, fleet.sign(manifest), merge)
+    work = create(fleet, manifest, merge)
     return work, publish(work, manifest, session, deadline_s)
 
 
+def create(fleet, manifest, merge="concat"):
+    """Signs a workload; returns its Work.  OperatorError while another process collects an earlier run."""
+    for folder in runs(fleet, manifest.payload["name"])[-1:]:
+        before = Work(fleet, folder)
+        claim(before)
+        before.close()
+    return Work.create(fleet, manifest, fleet.sign(manifest), merge)
+
+
+def claim(work):
+    """Makes this process the one that collects a run; OperatorError if another does."""
+    try:
+        work.journal.begin()
+    except OperatorError:
+        raise OperatorError(
+            f"another process collects the workload {work.name}",
+            f"Wait for it, or end it with `backfence cancel {work.name}`; other work needs another --name.",
+        ) from None
+
+
 def publish(work, manifest, session, deadline_s=None):
-    """Publishes a run that was created; returns the push.Report.  deadline_s: as long as it may take."""
+    """Publishes a run that was created; returns the push.Report.  deadline_s: as long as it may take.
+
+    It takes the place of earlier runs of its name: what they left at the broker goes.
+    """
     fleet = work.fleet
     signed, _ = fleet.signed(manifest.label)
     most_s = PUSH_S + sum(manifest.sizes) / UPLINK_BYTES_S if deadline_s is None else deadline_s
     report = push.publish(session.broker, fleet, signed, manifest.blobs, most_s, session=session)
     work.mark_pushed()
+    for folder in runs(fleet, work.name):
+        if folder != work.folder and not files.read_json(os.path.join(folder, "plan.json"))["ended"]:
+            _over(Work(fleet, folder), session)
     return report
 
 
@@ -66,18 +93,19 @@ def unfinished(fleet, manifest):
     except OperatorError:
         return None
     before, now = work.settlement.payload, manifest.payload
-    same = all(before[key] == now[key] for key in SAME + ("slice",))
+    same = all(before[key] == now[key] for key in SAME + ("slice", "quorum"))
     over = work.plan["ended"] or time.time() >= before["issued"] + before["deadline_s"]
     return work if same and not over else None
 
 
 class Collector:
-    """Feeds a Work from a Session until it is settled.
+    """Feeds a Work from a Session until it is settled; one process at a time may.
 
     refused: what doors said no to, a list of {"box", "what", "why"}.
     """
 
     def __init__(self, work, session):
+        claim(work)
         self.work = work
         self.session = session
         self.refused = []
@@ -165,43 +193,41 @@ class Collector:
 
 def finish(work, session):
     """Ends a collected run, unless somebody has, and closes its session for good."""
-    fleet, name, broker = work.fleet, work.name, session.broker
+    fleet, name = work.fleet, work.name
     if not work.plan["ended"]:
-        end(fleet, f"workload-{name}", broker, session)
-        work.follow_plan()
+        _publish_end(fleet, f"workload-{name}", session)
+        _over(work, session)
     session.unsubscribe(fleet.topic("result", name, "+", "+"))
     session.close()
     work.close()
-    forget_session(fleet, name, broker)
+    forget_session(fleet, name, session.broker)
 
 
-def end(fleet, label, broker, session=None):
+def end(fleet, label, broker):
     """Publishes the end of a slice, query or workload (KIND-NAME) and takes back its blobs.
 
     Returns the push.Report.  A workload's open tasks become CANCELED.
     """
-    _, payload = fleet.signed(label)
-    own = session is None
-    session = push.Session(broker) if own else session
-    try:
-        report = push.publish(
-            broker, fleet, fleet.sign(manifests.end_manifest(fleet, payload)), session=session
-        )
-        if payload["kind"] == "workload":
-            _end_run(fleet, payload["name"], session)
-    finally:
-        if own:
-            session.close()
+    with push.Session(broker) as session:
+        report = _publish_end(fleet, label, session)
+        kind, _, name = label.partition("-")
+        if kind == "workload":
+            # None if it was pushed from a file, by somebody else.
+            for folder in runs(fleet, name)[-1:]:
+                _over(Work(fleet, folder), session)
     return report
 
 
-def _end_run(fleet, name, session):
-    try:
-        work = Work.newest(fleet, name)
-    except OperatorError:
-        return  # it was pushed from a file, by somebody else
+def _publish_end(fleet, label, session):
+    payload = fleet.signed(label)[1]
+    signed = fleet.sign(manifests.end_manifest(fleet, payload))
+    return push.publish(session.broker, fleet, signed, session=session)
+
+
+def _over(work, session):
     work.mark_ended()
-    push.withdraw(session, fleet, work.removable_blobs())
+    work.close()
+    push.withdraw(session, work.fleet, work.removable_blobs())
 
 
 def forget_session(fleet, name, broker):

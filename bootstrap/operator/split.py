@@ -8,14 +8,14 @@ from .inputs import Piece
 
 BYTES_MOST = limits.BLOB_BYTES
 SPACE = b" \t\n\v\f\r"
-WAYS = ("lines", "words", "whole")
+WAYS = ("lines", "words", "line", "whole")
 
 
 def split(data, way="words", size=BYTES_MOST):
     """Returns a list of pieces of at most `size` bytes that make up `data`.
 
-    way "words" cuts before white space, "lines" after a newline, "whole" not
-    at all.  Nothing is added or lost: the pieces joined are the input.  A
+    way "words" cuts before white space, "lines" after a newline, "line" after
+    every newline, "whole" not at all.  Nothing is added or lost: the pieces joined are the input.  A
     word or line longer than `size` is refused, not cut.
     """
     found = cuts(len(data), lambda start, count: data[start:start + count], way, size)
@@ -47,13 +47,13 @@ def cuts(total, read, way, size):
                 "Let it be split by words or lines.",
             )
         return [(0, total)]
-    cut = _before_space if way == "words" else _after_newline
+    cut = {"words": _before_space, "lines": _after_newline, "line": _after_first_newline}[way]
     found, start = [], 0
-    while total - start > size:
-        end = start + cut(read(start, size + 1))
+    while total - start > (0 if way == "line" else size):
+        end = start + cut(read(start, size + 1), size)
         if end <= start:
             raise OperatorError(
-                f"one of the {way} in the input, at byte {start:,}, is longer than {size:,} bytes",
+                f"one of the {way.rstrip('s')}s in the input, at byte {start:,}, is longer than {size:,} bytes",
                 "A task's input must hold at least one whole.",
             )
         found.append((start, end))
@@ -63,13 +63,19 @@ def cuts(total, read, way, size):
     return found
 
 
-def _after_newline(window):
-    return window.rfind(b"\n", 0, len(window) - 1) + 1
+# Each is given what follows a cut, a byte more than `size` where there is as much,
+# and returns how many bytes of it are the next piece; 0 if there is no such place.
 
 
-def _before_space(window):
-    """The last place in a window, but its start, with white space on one side of the cut."""
-    end = len(window) - 1
-    if window[end] in SPACE:
-        return end
-    return max(window.rfind(bytes((space,)), 0, end) for space in SPACE) + 1
+def _after_newline(window, size):
+    return window.rfind(b"\n", 0, size) + 1
+
+
+def _after_first_newline(window, size):
+    return window.find(b"\n", 0, size) + 1 or (len(window) if len(window) <= size else 0)
+
+
+def _before_space(window, size):
+    if window[size] in SPACE:
+        return size
+    return max(window.rfind(bytes((space,)), 0, size) for space in SPACE) + 1

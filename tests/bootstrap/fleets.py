@@ -128,7 +128,7 @@ class FleetHands:
         self.session = push.Session(broker)
         self.session.subscribe(fleet.topic("manifest", "+"), fleet.topic("blob", "+"))
         self.blobs, self.plans, self.answered = {}, {}, set()
-        self.closing = False
+        self.closing = self.poked = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -140,10 +140,17 @@ class FleetHands:
         self.thread.join(10)
         self.session.close()
 
+    def poke(self):
+        """Has the boxes try again what they did not answer."""
+        self.poked = True
+
     def _run(self):
         while not self.closing:
             message = self.session.receive(0.05)
             if message is None:
+                if self.poked:
+                    self.poked = False
+                    self._answer_all()
                 continue
             self.session.done(message)
             kind, name = message.topic.split("/")[2:]
@@ -153,9 +160,12 @@ class FleetHands:
                 payload = manifests.read(message.payload, self.fleet.keys)
                 self.plans[name] = payload
             # A manifest that is retained may come before its blobs.
-            for payload in self.plans.values():
-                if payload["kind"] == "workload" and not payload.get("end"):
-                    self._answer(payload)
+            self._answer_all()
+
+    def _answer_all(self):
+        for payload in self.plans.values():
+            if payload["kind"] == "workload" and not payload.get("end"):
+                self._answer(payload)
 
     def _answer(self, payload):
         plan = manifests.Manifest(payload)
@@ -168,12 +178,12 @@ class FleetHands:
                 continue
             for replica in range(payload["replicas"]):
                 hand = self.boxes[(task + replica) % len(self.boxes)]
-                if (payload["name"], task, hand.box.id) in self.answered:
+                if (payload["name"], payload["seq"], task, hand.box.id) in self.answered:
                     continue
                 made = self.work(payload, task, data, replica)
                 if made is None:
                     continue
-                self.answered.add((payload["name"], task, hand.box.id))
+                self.answered.add((payload["name"], payload["seq"], task, hand.box.id))
                 output, changes = (b"", made) if isinstance(made, dict) else (made, {})
                 topic, body = hand.result(plan, task, output, **{"bytes_in": len(data), **changes})
                 self.session._client.publish(topic, body, qos=1)

@@ -158,7 +158,7 @@ def test_a_run_settles_from_the_boxes_results(fleet, broker):
         work, session = begin(fleet, broker, plan, "sum")
         run.Collector(work, session).collect(time.monotonic() + 20)
         assert work.merged() == b"a 2\nb 2\nc 1\n"
-        run.end(fleet, "workload-count", broker, session)
+        run.finish(work, session)
         session.close()
     left = retained(broker, fleet.topic("#"))
     assert list(left) == [fleet.topic("manifest", "workload-count")]
@@ -221,9 +221,9 @@ def test_two_runs_share_blobs_until_the_last_ends(broker, tmp_path):
     fleet = make_fleet(tmp_path / "fleet", boxes=0)
     plans = [workload(fleet, 2, name=name) for name in ("first", "second")]
     sessions = [begin(fleet, broker, plan)[1] for plan in plans]
-    run.end(fleet, "workload-first", broker, sessions[0])
+    run.end(fleet, "workload-first", broker)
     assert len(retained(broker, fleet.topic("blob", "#"))) == len(plans[1].blobs)
-    run.end(fleet, "workload-second", broker, sessions[1])
+    run.end(fleet, "workload-second", broker)
     assert retained(broker, fleet.topic("blob", "#")) == {}
     for session in sessions:
         session.close()
