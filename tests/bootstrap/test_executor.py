@@ -174,10 +174,17 @@ def test_an_answer_that_only_one_box_gives_is_not_taken(fleet, broker):
 
 
 def test_two_executors_of_one_name_do_not_mind_each_other(fleet, broker):
-    with FleetHands(fleet, broker, upper):
+    more = threading.Event()
+    with FleetHands(fleet, broker, lambda _payload, _task, data, _replica: data if more.is_set() else None) as hands:
         with open_executor(fleet, broker) as one, open_executor(fleet, broker) as two:
             first, second = one.map(None, [b"a", b"b"]), two.map(None, [b"c", b"d"])
-            assert list(first) == [b"A", b"B"] and list(second) == [b"C", b"D"]
+            give_up = time.monotonic() + 20
+            while len(hands.plans) < 2 and time.monotonic() < give_up:
+                time.sleep(0.05)
+            more.set()
+            hands.poke()
+            assert list(first) == [b"a", b"b"] and list(second) == [b"c", b"d"]
+    assert sequences(fleet) == {"executor-1": 1, "executor-2": 1}
 
 
 def test_a_killed_ones_leavings_go_with_the_next(fleet, broker):

@@ -53,8 +53,14 @@ def test_the_agents_own_receipt_is_read(fleet, boxes):
     """A result made by the agent's code, field by field."""
     from backfence.agent import receipt as agent
 
+    class Keys:
+        tenants = None
+
+    class Trust:
+        keys, owner, fleet = Keys, b"owner", b""
+
     class Node:
-        id = boxes[0].box.id
+        id, trust = boxes[0].box.id, Trust
 
     class Job:
         workload, seq, task = "words", 0, 0
@@ -65,7 +71,7 @@ def test_the_agents_own_receipt_is_read(fleet, boxes):
     plan, settlement = one_task(fleet)
     Job.seq = plan.payload["seq"]
     receipts = agent.Receipts(Node)
-    receipts._key = boxes[0].key
+    receipts._keys = {Trust.owner: boxes[0].key}
     made, tag = receipts.make(Job, Outcome, 99)
     topic = fleet.topic("result", "words", "0", Node.id.hex())
     assert settlement.offer(topic, cbor.encode([made, tag, b"a 1\n"])) == "accepted"
