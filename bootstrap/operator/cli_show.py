@@ -8,7 +8,7 @@ import click
 from . import census as censuses
 from . import firmware
 from . import monitor as monitoring
-from . import picture, reshape, results, revoke
+from . import picture, push, reshape, results, revoke
 from .cli import broker_option, fleet_option, format_option, main, show
 from .errors import OperatorError
 from .settle import Settlement
@@ -63,9 +63,10 @@ def _over(payload):
 @fleet_option
 @broker_option
 @click.option("--offline", is_flag=True, help="Only the fleet's directory; ask no broker.")
+@click.option("--tasks", "each", is_flag=True, help="Of a workload: each task's state, the boxes that answered, why it failed.")
 @format_option
 @click.argument("words", metavar="[KIND] [NAME]", nargs=-1)
-def describe(fleet, broker, offline, style, words):
+def describe(fleet, broker, offline, each, style, words):
     """Show the fleet, or one slice, query, workload or firmware by its name.
 
     KIND is one of these four words, and needed only where two have one name.
@@ -76,10 +77,12 @@ def describe(fleet, broker, offline, style, words):
     if words in ((), ("fleet",)):
         return _describe_fleet(fleet, seen, offline, style)
     payload = find(fleet, seen, words)
-    {
-        "slice": _describe_slice, "query": _describe_query, "workload": _describe_workload,
-        "firmware": _describe_firmware,
-    }[payload["kind"]](fleet, seen, payload, style)
+    if payload["kind"] == "workload":
+        return _describe_workload(fleet, seen, payload, style, each)
+    if each:
+        raise click.UsageError(f"only a workload has tasks, and {payload['name']} is a {payload['kind']}")
+    {"slice": _describe_slice, "query": _describe_query, "firmware": _describe_firmware}[payload["kind"]](
+        fleet, seen, payload, style)
 
 
 def _describe_fleet(fleet, seen, offline, style):
@@ -135,7 +138,7 @@ def _describe_query(_fleet, seen, payload, style):
     show(style, value, "\n".join(lines))
 
 
-def _describe_workload(fleet, seen, payload, style):
+def _describe_workload(fleet, seen, payload, style, each):
     settlement = seen.settlements.get(payload["name"])
     if settlement is None:
         try:
@@ -146,7 +149,17 @@ def _describe_workload(fleet, seen, payload, style):
     row = _counted(seen, "workloads", payload)
     value["census"] = _aged(seen, row)
     lines = [f"{key}: {_text(inner)}" for key, inner in value.items() if key not in ("states", "census")]
-    show(style, value, "\n".join([*lines, f"states: {_states(value)}"]))
+    lines.append(f"states: {_states(value)}")
+    if each:
+        value["each"] = [
+            {"task": number, "state": task.state, "boxes": [box.hex() for box in task.votes], "reason": task.reason}
+            for number, task in enumerate(settlement.tasks)
+        ]
+        lines += [
+            " ".join([f"task {row['task']}: {row['state']}", *(box[:8] for box in row["boxes"]), push.clean(row["reason"])])
+            .rstrip() for row in value["each"]
+        ]
+    show(style, value, "\n".join(lines))
 
 
 def _describe_firmware(_fleet, _seen, payload, style):

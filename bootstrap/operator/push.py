@@ -258,7 +258,7 @@ def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, se
         refusals = fleet.topic("refused", "+")
         if own:
             session.subscribe(refusals)
-        size = session.publish(_messages(fleet, blobs, topic, signed), deadline_s)
+        size = session.publish(messages_of(fleet, blobs, topic, signed), deadline_s)
         refused = listen(session, names_of(payload, blobs), listen_s) if own else []
     finally:
         if own:
@@ -266,8 +266,8 @@ def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, se
     return Report(manifests.label(payload), payload["seq"], len(blobs) + 1, size, refused)
 
 
-def _messages(fleet, blobs, topic, signed):
-    """Yields (topic, payload), one blob in memory at a time."""
+def messages_of(fleet, blobs, topic, signed):
+    """Yields the (topic, payload) of blobs and of a signed manifest, one blob in memory at a time."""
     for digest, data in blobs.items():
         yield fleet.topic("blob", digest.hex()), data
     yield topic, signed

@@ -262,6 +262,23 @@ def test_a_person_reads_a_line_for_each_box(books):
     assert "3/3 receipts credited: 3,000 fuel, 195 byte-s" in first
 
 
+def test_each_task_is_shown_with_its_state_and_boxes(books):
+    fleet, boxes = books
+    plan, work = begin(fleet, 3)
+    work.take(*boxes[0].result(plan, 0, b"x"))
+    work.take(*boxes[1].result(plan, 2, outcome="trap", reason="unreachable"))
+    work.sync()
+    work.close()
+    asked = ["describe", "--fleet", fleet.directory, "--offline", "workload", "words", "--tasks"]
+    done = CliRunner().invoke(cli.main, asked)
+    assert done.exit_code == 0 and done.stdout.splitlines()[-3:] == [
+        f"task 0: SUCCEEDED {boxes[0].box.id.hex()[:8]}", "task 1: QUEUED",
+        f"task 2: FAILED {boxes[1].box.id.hex()[:8]} unreachable"]
+    shown = json.loads(CliRunner().invoke(cli.main, [*asked, "--format", "json"]).stdout)
+    assert shown["state"] == "IN_PROGRESS" and sum(shown["states"].values()) == 3
+    assert [row["state"] for row in shown["each"]] == ["SUCCEEDED", "QUEUED", "FAILED"]
+
+
 @pytest.mark.parametrize("arguments, said, code", [
     (["--workload", "never"], "never ran a workload 'never'", 1),
     (["--box", "ffffffffff"], "no box ffffffffff is enrolled", 1),
