@@ -85,6 +85,8 @@ class Fleet:
     manifests: id, operator, owner_public, next_sequence, receipt_key, topic.
     """
 
+    tenant, until, tag_at = "", None, 0
+
     def __init__(self, rng, count, v6_share=0.0):
         self._rng = rng
         self._secrets = {}

@@ -17,7 +17,7 @@ from ...agent import config
 from ...agent.errors import LocalError
 from . import enrol as enrolment
 from . import fleet as fleets
-from . import files, manifests, results
+from . import files, manifests, results, tenants
 from .errors import OperatorError
 
 FLEET = "fleet"
@@ -30,9 +30,12 @@ VERBS = (
     "show",
     "slice",
     "subtree",
+    "tenant",
     "trust",
     "work",
 )
+# What works from a tenant's home.
+TENANTS_VERBS = ("sign", "push", "run", "results", "cancel", "end", "describe", "receipts")
 KEY_FILE_BYTES = 1 << 27  # 2^20 public keys in hexadecimal, and room for line ends
 
 
@@ -71,7 +74,16 @@ def fleet_option(command):
     """Adds --fleet; the command gets an open Fleet as `fleet`."""
 
     def opened(_ctx, _parameter, value):
-        return None if _ctx.resilient_parsing else fleets.Fleet(value)
+        if _ctx.resilient_parsing:
+            return None
+        fleet = fleets.Fleet.open(value)
+        verb = _ctx.command.name if _ctx.parent and _ctx.parent.parent is None else ""
+        if fleet.tenant and verb not in TENANTS_VERBS:
+            raise OperatorError(
+                f"{value} is the home of the tenant {fleet.tenant!r}, who cannot do that",
+                "A tenant may: " + ", ".join(TENANTS_VERBS) + ".",
+            )
+        return fleet
 
     return click.option(
         "--fleet", envvar="BACKFENCE_FLEET", default=FLEET, show_default=True, metavar="DIR",
@@ -132,10 +144,16 @@ def _heights(_ctx, _parameter, value):
 @click.option("--moved", is_flag=True, help="DIR is a fleet that was moved here and is gone where it was.")
 @click.option("--restored", type=click.IntRange(1), metavar="N",
               help="DIR was put back from a backup, and at most N signatures were made since.")
-def init(directory, heights, width, broker, moved, restored):
+@click.option("--tenant", is_flag=True, help="Make a tenant's keys in DIR; the operator lets them in.")
+def init(directory, heights, width, broker, moved, restored, tenant):
     """Make a fleet: its signing key, owner key and state, in DIR."""
+    if tenant:
+        path = tenants.request(directory, heights, int(width))
+        click.echo(f"give {path} to the operator, for `backfence tenant add NAME {tenants.PUBLIC}`")
+        click.echo("Keep the directory secret, and sign from it alone: never from a copy or a backup.")
+        return
     if moved or restored:
-        fleet = fleets.Fleet(directory)
+        fleet = fleets.Fleet.open(directory)
         fleet.signer.adopt(restored or 0)
         click.echo(f"{directory} may sign again; {fleet.signer.remaining():,} signatures are left")
         return

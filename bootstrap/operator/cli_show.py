@@ -42,6 +42,7 @@ def find(fleet, seen, words, kinds=DESCRIBED):
     kind, name = words if len(words) == 2 else (None, words[0])
     if kind is not None and kind not in kinds:
         raise OperatorError(f"{kind!r} is not one of {', '.join(kinds)}", "Write a kind and a name, or a name alone.")
+    name = fleet.own(name)
     found = [newer(fleet, seen, f"{each}-{name}") for each in kinds if kind in (None, each)]
     found = [payload for payload in found if payload]
     if kind is None and len(found) > 1:
@@ -110,7 +111,7 @@ def _describe_fleet(fleet, seen, offline, style):
     if seen.census:
         first, *rest = monitoring.lines(seen.census)
         lines += [first, *("  " + line for line in rest)]
-    elif not offline:
+    elif not offline and not fleet.tenant:
         lines.append(". ".join(monitoring.none_yet(seen)))
     show(style, value, "\n".join(lines))
 

@@ -40,7 +40,7 @@ def publish(fleet, session, made, wait):
 def open_session(fleet, broker):
     """Returns an open push.Session that listens to doors' refusals."""
     session = push.Session(broker or fleet.broker)
-    session.subscribe(fleet.topic("refused", "+"))
+    session.subscribe(fleet.refused_topic())
     return session
 
 

@@ -54,4 +54,4 @@ def access(fleet, directory, boxes):
     has what each door adds to its agent.conf, and the operator's own password.
     """
     users = accesses.write(fleet, directory, accesses.doors(fleet, boxes))
-    click.echo(f"{len(users)} users in {directory}: {len(users) - 2} doors, {accesses.OPERATOR}, {accesses.WATCHER}")
+    click.echo(f"{len(users)} users in {directory}: {', '.join(accesses.counted(users))}")

@@ -90,7 +90,7 @@ def commands(fleet, label, out, folder):
     tell = f"mosquitto_pub -h {host} -p {port} -r -q 1"
     lines = [f"{tell} -t {fleet.topic('manifest', label)} -f {shlex.quote(out)}"]
     if folder is not None:
-        blob = f'{fleet.topic("blob")}/"${{blob##*/}}"'
+        blob = f'{fleet.topic("blob", *filter(None, [fleet.tenant]))}/"${{blob##*/}}"'
         lines = [f"for blob in {shlex.quote(folder)}/*; do", f'  {tell} -t {blob} -f "$blob"', "done", *lines]
     return lines
 
@@ -152,7 +152,7 @@ def _session(fleet, broker, settings):
     if settings["kind"] == "workload":
         return run.open_session(fleet, settings["name"], broker)
     session = push.Session(broker)
-    session.subscribe(fleet.topic("refused", "+"))
+    session.subscribe(fleet.refused_topic())
     return session
 
 
@@ -336,7 +336,7 @@ def _say_done(work, each, style, summary):
 @click.argument("name", metavar="WORKLOAD")
 def cancel(fleet, broker, name):
     """End a workload: boxes drop its tasks, open ones become CANCELED."""
-    end_label(fleet, broker, f"workload-{name}")
+    end_label(fleet, broker, f"workload-{fleet.own(name)}")
     run.forget_session(fleet, name, broker or fleet.broker)
 
 

@@ -88,7 +88,7 @@ def ledger(fleet, workload=None, slice=None, box=None, since_s=0):
     workload, slice: their names; box: its identity in hexadecimal; since_s: unix
     seconds, from when on receipts came.  None: all of them.
     """
-    names = sorted(os.listdir(fleet.path("works"))) if workload is None else [workload]
+    names = results.workloads(fleet) if workload is None else [workload]
     if workload is not None and not results.runs(fleet, workload):
         raise OperatorError(f"this fleet never ran a workload {workload!r}", "See `backfence describe`.")
     for name in names:

@@ -25,11 +25,12 @@ from ...agent.errors import RemoteError
 from ...agent.wire import cbor, cose
 from ...agent.wire import suit as wire_suit
 from ...firmware_pkg import suit
-from . import files, manifests, revoke
+from . import delegations, files, manifests, revoke
 from .errors import OperatorError
 from .signer import Signer
 
 BROKER = "127.0.0.1:1883"
+TENANTS_MARK = "operator.pub"
 FOLDERS = ("boxes", "lots", "manifests", "works")
 
 
@@ -51,13 +52,25 @@ def box_id(public):
     return hashlib.sha256(public).digest()[:16]
 
 
+def _file(label):
+    """A manifest's file: a tenant's name has a slash, and no name has a dot."""
+    return label.replace("/", ".") + ".cose"
+
+
 class Fleet:
     """An open fleet directory.
 
         fleet = create("fleet")      # or Fleet.open("fleet")
         boxes = fleet.enrol(16, 7000, doors=2)
         signed = fleet.sign(slice_manifest(fleet, "edge", 8))
+
+    tenant: "", or in a tenant's home whose it is; until: unix seconds, until when what
+    he signs counts; tag_at: which of a result's tags is ours to check.
     """
+
+    tenant = ""
+    until = None
+    tag_at = 0
 
     def __init__(self, directory):
         """Opens `directory`; OperatorError if it is not a fleet's."""
@@ -70,9 +83,8 @@ class Fleet:
         settings = files.read_json(self.path("fleet.json"))
         self.broker = settings["broker"]
         self.id = bytes.fromhex(settings["fleet"])
-        self.signer = Signer(self.path("signer"))
-        self.operator = self.signer.public
-        self.keys = trust.Keys(self.id, self.operator)
+        self.reload()
+        self.keys.tenants = delegations.Known(self)
         self._boxes = None
         self._revoked = None  # (when the list was written, its boxes)
 
@@ -91,10 +103,32 @@ class Fleet:
         """The owner's X25519 public key, 32 bytes."""
         return self._owner.public_key().public_bytes_raw()
 
-    @classmethod
-    def open(cls, directory):
-        """The same as Fleet(directory)."""
-        return cls(directory)
+    def reload(self):
+        """Takes the operator's key, with which all is signed."""
+        self.signer = Signer(self.path("signer"))
+        self.operator = self.signer.public
+        self.keys = trust.Keys(self.id, self.operator)
+
+    @staticmethod
+    def open(directory):
+        """Returns the open Fleet in `directory`, a tenants.Tenancy if it is a tenant's."""
+        if os.path.exists(os.path.join(directory, TENANTS_MARK)):
+            from . import tenants  # tenants need this module
+
+            return tenants.Tenancy(directory)
+        return Fleet(directory)
+
+    def own(self, name):
+        """Returns a name of ours as manifests have it: in a tenant's home TENANT/NAME."""
+        return manifests.own(self, name)
+
+    def blob_topic(self, digest):
+        """Returns the topic of a blob (its SHA-256) that we publish."""
+        return self.topic("blob", *filter(None, [self.tenant]), digest.hex())
+
+    def refused_topic(self):
+        """Returns the topics under which doors say what they refuse of ours."""
+        return self.topic("refused", *filter(None, [self.tenant]), "+")
 
     def path(self, *parts):
         """Returns a path inside the fleet's directory."""
@@ -158,7 +192,7 @@ class Fleet:
         """
         payload = getattr(manifest, "payload", manifest)
         data = manifests.encode(payload)
-        protected = cose.protected_map(self.operator)
+        protected = cose.protected_map(self.signer.public)
         if len(cose.encode_sign1(protected, data, b"")) > limits.MANIFEST_BYTES:
             raise OperatorError("the manifest is too large", "Shorten its predicate and arguments.")
         message = cose.to_be_signed(cbor.encode(protected), data)
@@ -169,13 +203,13 @@ class Fleet:
                 "Shorten its predicate and arguments.",
             )
         folder = "lots" if payload["kind"] == "lot" else "manifests"
-        files.write_whole(self.path(folder, manifests.label(payload) + ".cose"), signed)
+        files.write_whole(self.path(folder, _file(manifests.label(payload))), signed)
         return signed
 
     def signed(self, label):
         """Returns (signed bytes, payload) of the newest manifest KIND-NAME, expired or not."""
         try:
-            signed = files.read(self.path("manifests", label + ".cose"))
+            signed = files.read(self.path("manifests", _file(label)))
         except FileNotFoundError:
             kind, _, name = label.partition("-")
             raise OperatorError(
@@ -185,9 +219,8 @@ class Fleet:
 
     def labels(self):
         """Returns KIND-NAME of every slice, workload and seed list that was signed."""
-        return sorted(
-            name[: -len(".cose")] for name in os.listdir(self.path("manifests")) if name.endswith(".cose")
-        )
+        names = [name for name in os.listdir(self.path("manifests")) if name.endswith(".cose")]
+        return sorted(name[: -len(".cose")].replace(".", "/") for name in names)
 
     def enrol(self, count, base_port, host="127.0.0.1", doors=1, broker=None, extra=None, homes=None):
         """Makes `count` boxes with ready home directories; returns a list of Box.

@@ -28,7 +28,7 @@ QUERY_VALID_S = 30 * DAY_S
 # Attributes whose distribution boxes always count.
 BUILT_IN = ("load", "mem_free", "availability")
 # Kinds that are pushed; the others travel in files.
-PUSHED = ("slice", "query", "workload", "firmware", "revocation")
+PUSHED = ("slice", "query", "workload", "firmware", "revocation", "tenant")
 # Boxes of a lot are believed for as long as homes keep them.
 LOT_VALID_S = 3650 * DAY_S
 SEEDS_VALID_S = 365 * DAY_S
@@ -69,10 +69,20 @@ def _common(fleet, kind, name, valid_s, issued):
     if valid_s <= 0:
         raise OperatorError("a manifest must be valid for at least a second")
     issued = int(time.time()) if issued is None else issued
+    name = own(fleet, name)
     return {
         "kind": kind, "fleet": fleet.id, "name": name, "seq": fleet.next_sequence(f"{kind}-{name}"),
-        "issued": issued, "expires": issued + int(valid_s),
+        "issued": issued, "expires": _until(fleet, issued + int(valid_s)),
     }
+
+
+def own(fleet, name):
+    """Returns a name as manifests of that fleet's directory have it: of a tenant's, TENANT/NAME."""
+    return f"{fleet.tenant}/{name}" if fleet.tenant and "/" not in name else name
+
+
+def _until(fleet, expires):
+    return expires if fleet.until is None else min(expires, fleet.until)
 
 
 def _within(what, value, least, most):
@@ -150,7 +160,7 @@ def workload_manifest(
     hashes, blobs = _blobs(program, inputs)
     sizes = [len(data) for data in inputs]
     rest = {
-        "slice": slice, "program": hashlib.sha256(program).digest(), "program_size": len(program),
+        "slice": own(fleet, slice), "program": hashlib.sha256(program).digest(), "program_size": len(program),
         "index": _index(hashes, blobs), "tasks": len(inputs), "args": list(args),
         "replicas": replicas, "quorum": quorum,
         "limits": job_limits(fuel, pages, output),
@@ -215,11 +225,16 @@ def revocation_manifest(fleet, ids, valid_s=LOT_VALID_S, issued=None):
     })
 
 
+def tenant_manifest(fleet, name, key, owner, quota, valid_s, issued=None):
+    """Returns the Manifest of a delegation: a tenant's HSS and X25519 keys, and his quota, a dict (delegations.py)."""
+    return Manifest({**_common(fleet, "tenant", name, valid_s, issued), "key": key, "owner": owner, **quota})
+
+
 def end_manifest(fleet, payload, issued=None):
     """Returns the Manifest which ends a slice or a query, or cancels a workload, for good."""
     issued = int(time.time()) if issued is None else issued
     # It lives as long as what it ends could, or an old copy would come back.
-    expires = max(payload["expires"], issued + WORKLOAD_GRACE_S)
+    expires = _until(fleet, max(payload["expires"], issued + WORKLOAD_GRACE_S))
     return next_manifest(fleet, payload, issued, expires=expires, end=True)
 
 

@@ -48,8 +48,13 @@ class Picture:
 
     def topics(self, results=True):
         """Returns what to subscribe to, with or without the results of workloads."""
-        counted = [self.fleet.topic(kind, "+") for kind in ("manifest", "census", "door", "refused")]
-        return counted + ([self.fleet.topic("result", "+", "+", "+")] if results else [])
+        topic, tenant = self.fleet.topic, self.fleet.tenant
+        if tenant:
+            counted = [topic("manifest", f"{kind}-{tenant}", "+") for kind in ("slice", "workload")]
+            counted.append(self.fleet.refused_topic())
+        else:
+            counted = [topic("manifest", "#"), topic("census", "+"), topic("door", "+"), topic("refused", "#")]
+        return counted + ([topic("result", *filter(None, [tenant]), "+", "+", "+")] if results else [])
 
     def offer(self, message):
         """Takes one push.Message."""
@@ -117,7 +122,7 @@ class Picture:
         return refusal is not None
 
     def _result(self, message, parts):
-        settlement = self.settlements.get(parts[0]) if parts else None
+        settlement = self.settlements.get("/".join(parts[:-2]))
         if settlement:
             settlement.offer(message.topic, message.payload)
         return True

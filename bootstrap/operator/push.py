@@ -255,7 +255,7 @@ def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, se
     own = session is None
     session = Session(broker) if own else session
     try:
-        refusals = fleet.topic("refused", "+")
+        refusals = fleet.refused_topic()
         if own:
             session.subscribe(refusals)
         size = session.publish(messages_of(fleet, blobs, topic, signed), deadline_s)
@@ -269,7 +269,7 @@ def publish(broker, fleet, signed, blobs=None, deadline_s=60.0, listen_s=1.0, se
 def messages_of(fleet, blobs, topic, signed):
     """Yields the (topic, payload) of blobs and of a signed manifest, one blob in memory at a time."""
     for digest, data in blobs.items():
-        yield fleet.topic("blob", digest.hex()), data
+        yield fleet.blob_topic(digest), data
     yield topic, signed
 
 
@@ -287,9 +287,15 @@ def listen(session, names, listen_s):
             break
         session.done(message)
         refusal = read_refusal(message)
-        if refusal and refusal["what"].rpartition("/")[2] in names:
+        if refusal and subject(refusal) in names:
             refused.append(refusal)
     return refused
+
+
+def subject(refusal):
+    """Returns what a refusal is of, as names_of has it."""
+    head, _, rest = refusal["what"].partition("/")
+    return rest.rpartition("/")[2] if head == "blob" else rest
 
 
 def read_refusal(message):
@@ -304,4 +310,4 @@ def read_refusal(message):
 
 def withdraw(session, fleet, digests, deadline_s=60.0):
     """Takes blobs (sha256 each) back from the broker: an empty retained payload."""
-    session.publish([(fleet.topic("blob", digest.hex()), b"") for digest in digests], deadline_s)
+    session.publish([(fleet.blob_topic(digest), b"") for digest in digests], deadline_s)

@@ -29,13 +29,16 @@ STAMP_MS = 2000
 
 
 def open_result(payload):
-    """Returns (receipt bytes, tag, output) of a published result; RemoteError if it is none."""
+    """Returns (receipt bytes, tags, output) of a published result; RemoteError if it is none.
+
+    tags: 16 bytes for the operator, and 16 more for the tenant whose work it is.
+    """
     if len(payload) > RESULT_BYTES:
         raise RemoteError("result too large")
     result = cbor.decode(payload)
     if not isinstance(result, list) or len(result) != 3:
         raise RemoteError("not a result")
-    if not all(isinstance(part, bytes) for part in result) or len(result[1]) != TAG_BYTES:
+    if not all(isinstance(part, bytes) for part in result) or len(result[1]) not in (TAG_BYTES, 2 * TAG_BYTES):
         raise RemoteError("not a result")
     return result
 

@@ -48,8 +48,8 @@ class Work:
         )
         self.settlement = Settlement(self._manifest(sequences[0]), fleet, keep=False, sizes=self.plan["sizes"])
         self.name = self.settlement.name
-        # Who signed it; "" is the operator, against whose keys every manifest here was checked.
-        self.tenant = ""
+        # Who signed it; "" is the operator.
+        self.tenant = fleet.tenant
         self._load(sequences)
 
     @classmethod
@@ -59,7 +59,7 @@ class Work:
         pushed: True if somebody else publishes it, and we never learn when.
         """
         payload = manifest.payload
-        above = fleet.path("works", payload["name"])
+        above = _above(fleet, payload["name"])
         if not os.path.isdir(above):
             files.make_directory(above)
         folder = os.path.join(above, str(payload["seq"]))
@@ -188,7 +188,7 @@ class Work:
     def removable_blobs(self):
         """Returns the hashes of blobs at the broker that no other live run uses."""
         used, now_s = set(), time.time()
-        for name in os.listdir(self.fleet.path("works")):
+        for name in workloads(self.fleet):
             for folder in runs(self.fleet, name):
                 if folder != self.folder:
                     plan = files.read_json(os.path.join(folder, "plan.json"))
@@ -246,10 +246,21 @@ class Work:
         }
 
 
+def workloads(fleet):
+    """Returns the names of all workloads that were ever run from here, in order."""
+    return sorted(name.replace(".", "/") for name in os.listdir(fleet.path("works")))
+
+
+def _above(fleet, name):
+    # A tenant's name has a slash, and no name has a dot.
+    return fleet.path("works", name.replace("/", "."))
+
+
 def runs(fleet, name):
     """Returns the folders of a workload's runs, oldest first."""
-    above = fleet.path("works", name)
-    if not manifests.NAME.fullmatch(name) or not os.path.isdir(above):
+    name = fleet.own(name)
+    above = _above(fleet, name)
+    if not all(manifests.NAME.fullmatch(part) for part in name.split("/")) or not os.path.isdir(above):
         return []
     numbers = sorted(int(entry) for entry in os.listdir(above) if entry.isdigit())
     folders = [os.path.join(above, str(number)) for number in numbers]

@@ -26,7 +26,13 @@ UPLINK_BYTES_S = 50_000
 
 
 def session_id(fleet, name):
-    """Returns the MQTT client id of a workload's owner: 23 characters, the least all brokers take."""
+    """Returns the MQTT client id of a workload's owner: 23 characters, the least all brokers take.
+
+    Who connects under it takes the session over.  Nobody can tell a tenant's; the
+    operator's is the same on all machines that sign for him.
+    """
+    if fleet.tenant:
+        return "bf-" + fleet.derived(b"backfence session " + fleet.own(name).encode(), 10).hex()
     return "bf-" + hashlib.sha256(fleet.id + name.encode()).hexdigest()[:20]
 
 
@@ -34,7 +40,7 @@ def open_session(fleet, name, broker):
     """Returns a Session at which the broker keeps the workload's results."""
     session = push.Session(broker, session_id(fleet, name), clean=False)
     try:
-        session.subscribe(fleet.topic("result", name, "+", "+"), fleet.topic("refused", "+"))
+        session.subscribe(fleet.topic("result", fleet.own(name), "+", "+"), fleet.refused_topic())
     except OperatorError:
         session.close()
         raise
@@ -138,7 +144,7 @@ class Collector:
             self.work.take(message.topic, message.payload)
         elif message.topic.startswith(self._refusals):
             refusal = push.read_refusal(message)
-            named = refusal and refusal["what"].rpartition("/")[2] in self._names
+            named = refusal and push.subject(refusal) in self._names
             if named and len(self.refused) < push.REFUSALS:
                 self.refused.append(refusal)
 
@@ -185,7 +191,12 @@ class Collector:
         self._disputed_s = None
         fleet = self.work.fleet
         manifest = manifests.more_replicas(fleet, settlement.payload)
-        signed = fleet.sign(manifest)
+        try:
+            signed = fleet.sign(manifest)
+        except OperatorError:
+            if not fleet.tenant:
+                raise
+            return False  # beyond his quota: the dispute stays one
         self.work.add_manifest(manifest, signed)
         push.publish(self.session.broker, fleet, signed, session=self.session)
         return True

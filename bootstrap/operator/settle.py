@@ -80,7 +80,7 @@ class Settlement:
         settlement.outputs()     # [bytes or None, ...], in task order
 
     workload: a Manifest or its payload map; fleet: a Fleet, or anything with
-    id, boxes() and receipt_key(public).  keep: False where whoever calls keeps
+    id, boxes(), receipt_key(public) and tag_at.  keep: False where whoever calls keeps
     the outputs elsewhere.  sizes: bytes of each task's input, where they are known.
     """
 
@@ -126,7 +126,7 @@ class Settlement:
         if not topic.startswith(head):
             return OTHER
         try:
-            receipt_bytes, tag, output = receipts.open_result(payload)
+            receipt_bytes, tags, output = receipts.open_result(payload)
             receipt = receipts.read(receipt_bytes)
         except RemoteError:
             return MALFORMED
@@ -136,7 +136,8 @@ class Settlement:
         if box.id in revoked:
             return REVOKED
         wanted = hmac.new(self._key(box), receipt_bytes, hashlib.sha256).digest()[:receipts.TAG_BYTES]
-        if not hmac.compare_digest(wanted, tag):
+        at = self.fleet.tag_at
+        if not hmac.compare_digest(wanted, tags[at:at + receipts.TAG_BYTES]):
             return FORGED
         # From here on the box itself said it.
         if topic != head + f"{receipt['task']}/{box.id.hex()}":

@@ -38,8 +38,12 @@ class BoxHand:
     def __init__(self, fleet, box):
         self.fleet = fleet
         self.box = box
-        private = files.read(os.path.join(box.home, "box.key"))
-        self.key = hashes.hkdf(x25519.shared(private, fleet.owner_public), fleet.id, b"backfence receipt", 32)
+        self.private = files.read(os.path.join(box.home, "box.key"))
+        self.keys = [self.key_for(fleet.owner_public)]  # a tag for each
+
+    def key_for(self, owner):
+        """The key of this box's receipts for an owner."""
+        return hashes.hkdf(x25519.shared(self.private, owner), self.fleet.id, b"backfence receipt", 32)
 
     def receipt(self, plan, task, output=b"", **changes):
         payload = plan.payload
@@ -55,7 +59,7 @@ class BoxHand:
     def result(self, plan, task, output=b"", **changes):
         """Returns (topic, payload) of a result; changes are to the receipt."""
         receipt = cbor.encode(self.receipt(plan, task, output, **changes))
-        tag = hashes.hmac_sha256(self.key, receipt)[:16]
+        tag = b"".join(hashes.hmac_sha256(key, receipt)[:16] for key in self.keys)
         topic = self.fleet.topic("result", plan.payload["name"], str(task), self.box.id.hex())
         return topic, cbor.encode([receipt, tag, output])
 

@@ -71,7 +71,7 @@ def test_the_agents_own_receipt_is_read(fleet, boxes):
     plan, settlement = one_task(fleet)
     Job.seq = plan.payload["seq"]
     receipts = agent.Receipts(Node)
-    receipts._keys = {Trust.owner: boxes[0].key}
+    receipts._keys = {Trust.owner: boxes[0].keys[0]}
     made, tag = receipts.make(Job, Outcome, 99)
     topic = fleet.topic("result", "words", "0", Node.id.hex())
     assert settlement.offer(topic, cbor.encode([made, tag, b"a 1\n"])) == "accepted"
@@ -283,6 +283,7 @@ def test_more_boxes_than_may_vote_are_turned_away(fleet, boxes):
 
     class Crowd:
         id = fleet.id
+        tag_at = 0
 
         @staticmethod
         def boxes():

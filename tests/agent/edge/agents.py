@@ -76,7 +76,7 @@ class Home:
         for data in signed:
             fields = manifests.read(data, self.keys)
             id = manifest.manifest_id(fields["kind"], fields["name"])
-            rows[id] = [fields["seq"], fields["expires"], store.put(data)]
+            rows[id] = [fields["seq"], fields["expires"], store.put(data), b""]
         for data in blobs:
             store.put(data)
         floors.save(store, rows)
