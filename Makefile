@@ -41,6 +41,8 @@ PROCESSORS ?=
 CUTS ?= 200
 MACHINES ?= 2
 BROKEN ?=
+# The knob of `make bench-speech`: pieces, by name; empty: all.
+PIECES ?=
 # The knob of `make bench-box`: another checkout of the repository.
 TREE ?=
 # The knobs of `make bench-container`.
@@ -51,7 +53,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-container jobs-in-a-row swarm month soak conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-speech bench-container jobs-in-a-row swarm month soak conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -99,6 +101,11 @@ bench-box: $(VENV)/test.stamp ## Count an idle box's MIPS instructions, weigh bo
 	@$(BIN)/python -m backfence.sim.live.sysroots amd64 mips
 	@$(BIN)/python tests/bench_box/cost.py $(if $(TREE),--tree '$(TREE)')
 	@$(BIN)/python tests/bench_box/memory.py --minutes '$(if $(filter file,$(origin MINUTES)),60,$(MINUTES))'
+
+bench-speech: $(VENV)/test.stamp ## Count what a new peer and a datagram cost, in x86-64 instructions, by valgrind (PIECES="NAME ...")
+	@$(BIN)/python tests/setup/debian.py bench-box
+	@$(BIN)/python -m backfence.sim.live.sysroots amd64
+	@$(BIN)/python tests/bench_box/speech.py $(PIECES)
 
 jobs-in-a-row: $(VENV)/test.stamp ## Run 1,000 jobs one after the other and see that memory stays as it was (some ten minutes)
 	@MICROPYPATH=.frozen:build/import $(BIN)/micropython -X heapsize=4m tests/agent/container/jobs_in_a_row.py \

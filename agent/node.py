@@ -50,8 +50,8 @@ class Node:
     the system has it; address: our packed address as others reach it, unspecified if
     they are to take the one they see;
     controller: packed address or None; ladder(private, public, blind): the
-    X25519 computation, speech: what stands for peers.Peers; both replaced only
-    by the simulator.  running: update.Running, None if no launcher started this.
+    X25519 computation (edge/sodium.py may know a faster one), speech: what stands for
+    peers.Peers, replaced only by the simulator.  running: update.Running, None if no launcher started this.
     """
 
     def __init__(self, config, identity, trust, store, rng, now_ms, wall_s,

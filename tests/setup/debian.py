@@ -29,6 +29,7 @@ PACKAGES = {
     "lld": "their linker",
     "wasi-libc": "their C library",
     "libclang-rt-dev-wasm32": "their compiler's run-time library",
+    "libsodium23": "another X25519, through MicroPython's ffi",
     "binaryen": "random modules as compilers write them, for make fuzz",
     "debian-archive-keyring": "the signatures of the sysroots' packages",
     "gcc": "the static executable for x86-64",
@@ -70,8 +71,10 @@ QEMU = {
     "xz-utils": "unpacking their sources",
     "debian-archive-keyring": "the signatures of the sysroots' packages",
 }
-# For `make bench-box`.
+# For `make bench-box` and `make bench-speech`.
 BENCH_BOX = {
+    "valgrind": "the count of instructions of make bench-speech",
+    "libsodium23": "the ladder that is compared there",
     "qemu-user": "a processor whose instructions a plugin counts",
     "gcc": "that plugin",
     "gcc-mips-linux-gnu": "the interpreter for MIPS",
