@@ -12,6 +12,7 @@ from .compat import const
 from .errors import RemoteError
 from .limits import RING_TOLD
 from .seat import TERM_MOST, SeatEntry, pack_entries, unpack_entries
+from .sessions import placed
 from .wire.messages import ACCEPT, ANSWER, BUSY, GRANT, UNKNOWN
 
 GRANT_TRIES = const(6)
@@ -127,7 +128,7 @@ class Grants:
         elif not node.slicing.offers(slice) or seat >= node.slicing.size(slice_id):
             code = BUSY
         else:
-            entries = unpack_entries(packed, RING_TOLD, node.now_ms, peer.addr)
+            entries = unpack_entries(packed, RING_TOLD, node.now_ms, peer.seen)
             if not entries or entries[0].id != peer.id:
                 raise RemoteError("a granter tells of itself first")
             ring.take(slice.manifest, seat, term, entries)
@@ -144,7 +145,8 @@ class Grants:
         if code not in (ACCEPT, BUSY, UNKNOWN):
             raise RemoteError("answer code")
         if code == ACCEPT:
-            self._accepted(peer.addr)
+            placed(peer, grant.box)
+            self._accepted()
         else:
             self.grant = None
             node.slicing.spent(node.ring.manifest.id, peer.id)
@@ -156,17 +158,16 @@ class Grants:
         grant = self.grant
         if grant and grant.box.id == id:
             if (grant.seat, grant.term) == (seat, term):
-                self._accepted(grant.box.addr)
+                self._accepted()
             else:
                 self.grant = None
                 self._node.slicing.spent(self._node.ring.manifest.id, id)
 
-    def _accepted(self, addr):
+    def _accepted(self):
         grant, self.grant = self.grant, None
         node = self._node
         node.slicing.spent(node.ring.manifest.id, grant.box.id)
         node.counters.bump("grants_made")
-        grant.box.addr = addr
         node.ring.merge([SeatEntry(grant.seat, grant.term, grant.box, node.now_ms)])
         node.tasks.tell_progress(grant.box)
         node.on_seat()

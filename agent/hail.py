@@ -1,5 +1,7 @@
 """A greeting that we began: what is known of it so far, and what waits for its end."""
 
+from .descriptor import ADDRESS_MOST
+
 
 class Hail:
     """A greeting we began, with the messages that wait for it.
@@ -19,3 +21,8 @@ class Hail:
         self.tries = 0
         self.due = now_ms
         self.pending = []
+
+    def turn(self, addr):
+        """We are told addr meanwhile: if that is a way, and what we tried is none, it is better."""
+        if len(addr) > ADDRESS_MOST >= len(self.addr) and not self.thinking:
+            self.addr, self.hello, self.tries = addr, None, 0

@@ -139,6 +139,10 @@ CANDIDATES = const(8)
 SEATS_TOLD = const(4)
 CANDIDATES_TOLD = const(4)
 SLICES_TOLD = const(2)
+# Of which only so many bytes: as the same number with IPv6 addresses.  Entries that
+# name a porter are longer, so fewer of them are told at once.
+SEATS_BYTES = const(180)
+CANDIDATES_BYTES = const(156)
 # Predicates: deep and long enough for people, cheap enough for a box.
 PREDICATE_DEPTH = const(8)
 PREDICATE_NODES = const(32)
@@ -150,6 +154,8 @@ NEIGHBOURS = const(4)
 LONG_LINKS = const(24)
 # Seat entries in one ring exchange, the sender's own included: T-Man's c = 20.
 RING_TOLD = const(21)
+# And their bytes, so that a porter can pass the datagram on; the furthest are left out.
+ENTRIES_BYTES = const(1030)
 # Lookups begun here, and lookups passed on and not yet confirmed.  Refused, or
 # dropped: "lookups_dropped"; who asked asks again.
 LOOKUPS = const(8)

@@ -7,6 +7,7 @@ of distance, so that a lookup halves its way with every hop.
 """
 
 from .compat import const
+from .descriptor import ADDRESS_MOST
 from .limits import LONG_LINKS, NEIGHBOURS
 from .seat import CIRCLE, ahead
 
@@ -66,6 +67,10 @@ class Links:
     def all(self):
         """List of every SeatEntry."""
         return list(self.near.values()) + list(self.far.values())
+
+    def straight(self):
+        """List of the near SeatEntry that need no porter: those carry no blobs."""
+        return [entry for entry in self.near.values() if len(entry.box.addr) <= ADDRESS_MOST]
 
     def keep(self, entry, seat, stale_ms):
         """Make a SeatEntry that is not near a long link, if its place is free or stale."""

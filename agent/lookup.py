@@ -7,10 +7,11 @@ directly.
 """
 
 from .compat import const
-from .descriptor import REACHABLE, Descriptor, unpack_all
+from .descriptor import unpack_all
 from .errors import RemoteError
 from .limits import LOOKUPS, SEATS
 from .seat import apart, pack_entries, unpack_entries
+from .sessions import placed
 from .wire.messages import FIND, FOUND, PASSED
 
 PASS_MS = const(400)
@@ -72,7 +73,7 @@ class Lookup:
         asking.due_ms = node.now_ms + ANSWER_MS
         self.asking[exchange] = asking
         self.due = min(self.due, asking.due_ms)
-        message = [FIND, exchange, asking.slice_id, asking.seat, 0, node.descriptor().pack()]
+        message = [FIND, exchange, asking.slice_id, asking.seat, 0, node.located().pack()]
         if node.ring.slice_id == asking.slice_id:
             self._forward(Passing(message, 0))
             return
@@ -85,7 +86,7 @@ class Lookup:
     def on_find(self, peer, message):
         """Answer a question about a seat, or pass it on."""
         _, exchange, slice_id, seat, hops, origin = message
-        askers = unpack_all(origin, 1, peer.addr)
+        askers = unpack_all(origin, 1, peer.seen, True)
         if len(askers) != 1 or hops > HOPS_MOST or seat >= SEATS:
             raise RemoteError("find")
         origin = askers[0].pack()
@@ -111,7 +112,7 @@ class Lookup:
             if way < least and entry.id not in passing.tried and entry.misses < 2:
                 best, least = entry, way
         if best is None:
-            asker = unpack_all(origin, 1, node.address)[0]
+            asker = unpack_all(origin, 1, node.address, True)[0]
             entry = ring.own_entry(slice_id)
             if asker.id == node.id:
                 self._found(exchange, hops, entry)
@@ -133,12 +134,12 @@ class Lookup:
     def on_found(self, peer, message):
         """An answer to a question of ours."""
         _, exchange, slice_id, hops, packed = message
-        entries = unpack_entries(packed, 1, self._node.now_ms, peer.addr)
+        entries = unpack_entries(packed, 1, self._node.now_ms, peer.seen)
         if len(entries) != 1 or entries[0].id != peer.id:
             raise RemoteError("a holder answers for itself")
         asking = self.asking.get(exchange)
         if asking and asking.slice_id == slice_id:
-            entries[0].box = Descriptor(peer.id, peer.addr, 0, REACHABLE)
+            placed(peer, entries[0].box)
             self._found(exchange, hops, entries[0])
 
     def _found(self, exchange, hops, entry):

@@ -299,7 +299,7 @@ class Membership:
             if id == peer.id and asked == exchange:
                 self._node.send_packed(peer.id, peer.addr, answer)
                 return
-        theirs = unpack_all(packed, SHUFFLE, peer.addr)
+        theirs = unpack_all(packed, SHUFFLE, peer.seen)
         if not theirs or theirs[0].id != peer.id:
             raise RemoteError("a shuffle begins with its sender")
         self._hear(peer, doors, slices)
@@ -324,7 +324,7 @@ class Membership:
         question = self._questions.get(exchange)
         if question is None or question.peer.id != peer.id:
             return
-        theirs = unpack_all(packed, SHUFFLE, peer.addr)
+        theirs = unpack_all(packed, SHUFFLE, peer.seen)
         self._hear(peer, doors, slices)
         del self._questions[exchange]
         if self._lonely:
@@ -333,7 +333,7 @@ class Membership:
         replaceable = self._merge(theirs, question.sent)
         asked = question.peer.copy()
         asked.age = 0
-        asked.addr = peer.addr
+        asked.addr = peer.seen
         if question.how != PARTNER:
             self.remembered.met(asked)
             self.partners.keep(asked.copy())
@@ -344,8 +344,8 @@ class Membership:
         self._node.answered(peer)
 
     def _hear(self, peer, doors, slices):
-        doors = unpack_all(doors, 2, peer.addr)
-        self._node.slicing.hear(slices, peer.addr)
+        doors = unpack_all(doors, 2, peer.seen)
+        self._node.slicing.hear(slices, peer.seen)
         for door in doors:
             self._hear_door(door)
 

@@ -18,7 +18,8 @@ from .aggregate import Aggregate
 from .availability import Availability
 from .compat import const
 from .chunks import Chunks
-from .descriptor import DOOR, REACHABLE, Descriptor
+from .descriptor import ADDRESS_MOST, DOOR, REACHABLE, Descriptor
+from .dispatch import handlers
 from .errors import RemoteError
 from .leaving import Leaving
 from .limits import DATAGRAM_BYTES, EVENTS, UNSENT_DATAGRAMS
@@ -88,15 +89,25 @@ class Node:
         self.aggregate = Aggregate(self)
         self.availability = Availability(self)
         self.update = Update(self, running)
-        self.door = self._make_door() if config.door else None
+        self.door = self.porter = None
+        if config.door:
+            from .door import Door  # most boxes are none, and need no room for it
+
+            self.door = Door(self)
+        if not config.reachable:
+            from .porter import Porter
+
+            self.porter = Porter(self)
+        self._ways = None
         self.seeds = Seeds(self, controller)
         self._services = [
             self.wall, self.revocation, self.peers, self.membership, self.rumours, self.chunks,
             self.slicing, self.ring, self.lookup, self.tasks, self.aggregate, self.availability,
             self.update, self.seeds,
         ]
-        if self.door:
-            self._services.append(self.door)
+        for service in (self.door, self.porter):
+            if service:
+                self._services.append(service)
         # By the kinds of manifests that rumours carry.
         self._concerned = {
             "slice": (self.slicing, self.ring, self.aggregate),
@@ -106,41 +117,7 @@ class Node:
             "revocation": (self.revocation,),
             "tenant": (),
         }
-        self._handlers = self._make_handlers()
-
-    def _make_handlers(self):
-        """{kind of message: what takes it}."""
-        return {
-            messages.SHUFFLE: self.membership.on_ask,
-            messages.SHUFFLED: self.membership.on_told,
-            messages.DIGEST: self.rumours.on_digest,
-            messages.HAVE: self.rumours.on_have,
-            messages.PULL: self.chunks.on_pull,
-            messages.CHUNK: self.chunks.on_chunk,
-            messages.LACK: self.chunks.on_lack,
-            messages.PROBE: self.ring.probes.on_probe,
-            messages.ACK: self.ring.probes.on_ack,
-            messages.PING: self.ring.probes.on_ping,
-            messages.PONG: self.ring.probes.on_pong,
-            messages.SUSPECT: self.ring.probes.on_suspect,
-            messages.LIVES: self.ring.probes.on_lives,
-            messages.GRANT: self.ring.grants.on_grant,
-            messages.ANSWER: self.ring.grants.on_answer,
-            messages.LEAVE: self.ring.on_leave,
-            messages.FIND: self.lookup.on_find,
-            messages.PASSED: self.lookup.on_passed,
-            messages.FOUND: self.lookup.on_found,
-            messages.RESULT: self._on_result,
-            messages.TAKEN: self.tasks.on_taken,
-            messages.PROGRESS: self.tasks.on_progress,
-            messages.AVERAGE: self.aggregate.on_average,
-            messages.AVERAGED: self.aggregate.on_averaged,
-        }
-
-    def _make_door(self):
-        from .door import Door  # most boxes are none, and need no room for it
-
-        return Door(self)
+        self._handlers = handlers(self)
 
     # -- driven by the edge or the simulator
 
@@ -155,19 +132,28 @@ class Node:
         if data[0] == SEEDS_KIND:
             self.seeds.receive(data, addr)
             return
+        self.take(data, addr)
+
+    def take(self, data, addr, seen=None):
+        """Deal with a datagram from addr; the Peer if it was sealed and holds.  seen: as in Peer.heard."""
         try:
-            opened = self.peers.receive(data, addr)
+            opened = self.peers.receive(data, addr, seen)
         except RemoteError:
             self.counters.bump("hello_bad" if data[0] in (0x12, 0x13) else "datagrams_bad")
-            return
-        if opened:
-            peer, body = opened
-            self.tombstones.lift(peer.id)
-            try:
-                message = messages.unpack(body)
+            return None
+        if not opened:
+            return None
+        peer, body = opened
+        self.tombstones.lift(peer.id)
+        try:
+            message = messages.unpack(body)
+            if message[0] < messages.KNOCK:
                 self._handlers[message[0]](peer, message)
-            except RemoteError:
-                self.counters.bump("messages_bad")
+            else:
+                self.porters().take(peer, message)
+        except RemoteError:
+            self.counters.bump("messages_bad")
+        return peer
 
     def handle_timer(self, now_ms):
         """Let every service act whose time has come."""
@@ -252,7 +238,10 @@ class Node:
     # -- used by the services
 
     def transmit(self, data, addr):
-        """Queue one datagram."""
+        """Queue one datagram for a packed address, or hand it to the porter of a way."""
+        if len(addr) > ADDRESS_MOST:
+            self.porters().send(data, addr)
+            return
         if len(self._unsent) >= UNSENT_DATAGRAMS:
             self.counters.bump("datagrams_unsent")
             return
@@ -285,6 +274,21 @@ class Node:
         flags = (REACHABLE if self.config.reachable else 0) | (DOOR if self.is_door() else 0)
         return Descriptor(self.id, self.address, 0, flags)
 
+    def located(self):
+        """Our own Descriptor for those who are to reach us first: by our porter, if we have one."""
+        descriptor = self.descriptor()
+        if self.porter and self.porter.way:
+            descriptor.addr = self.porter.way
+        return descriptor
+
+    def porters(self):
+        """The Ways of this box."""
+        if self._ways is None:
+            from .ways import Ways  # few boxes need it
+
+            self._ways = Ways(self)
+        return self._ways
+
     def is_door(self):
         """True while this box holds a broker connection."""
         return self.door is not None and self.door.connected
@@ -310,7 +314,8 @@ class Node:
         """True for boxes whose keys must not be dropped for a stranger."""
         if self.membership.find(id) or id in self.membership.partners or id in self.ring.near:
             return True
-        return bool(self.ring.grant and self.ring.grant.box.id == id)
+        grant = self.ring.grant
+        return bool(grant and grant.box.id == id or self.porter and self.porter.id == id)
 
     def is_tombstoned(self, id):
         """True for a box found dead a short while ago, or revoked."""
@@ -373,11 +378,6 @@ class Node:
     def on_seat(self):
         """Our seat or its neighbourhood changed."""
         self.tasks.on_seat()
-
-    def _on_result(self, peer, message):
-        if self.door is None:
-            raise RemoteError("not a door")
-        self.door.on_result(peer, message)
 
     def wall_s(self):
         """Unix seconds, as far as this box knows."""

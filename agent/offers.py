@@ -1,11 +1,11 @@
 """Offers: the candidates that this box has heard of for one slice.
 
-    candidate    age in seconds 2 | descriptor 25 or 37
+    candidate    age in seconds 2 | descriptor 25 or 37, with a porter 41 or 53
 """
 
 from .descriptor import unpack_at
 from .errors import RemoteError
-from .limits import CANDIDATES, CANDIDATES_TOLD
+from .limits import CANDIDATES, CANDIDATES_BYTES, CANDIDATES_TOLD
 from .seat import rank
 
 
@@ -54,14 +54,13 @@ class Offers:
         """The least rank of all candidates, None without any."""
         return min([offer.rank for offer in self.table.values()]) if self.table else None
 
-    def freshest(self, prefer):
-        """Descriptor of the candidate heard of last, of those for which prefer(Descriptor) if any; else None."""
-        best = None
+    def freshest(self):
+        """Descriptor of the candidate heard of last, else None."""
+        last = None
         for offer in self.table.values():
-            key = (prefer(offer.box), offer.heard_ms)
-            if best is None or key > best[0]:
-                best = (key, offer.box)
-        return best[1] if best else None
+            if last is None or offer.heard_ms > last.heard_ms:
+                last = offer
+        return last.box if last else None
 
     def tell(self, node, own):
         """Bytes of some offers: `own` (Descriptors) first, the least by rank, and others by lot."""
@@ -72,7 +71,9 @@ class Offers:
         rows = [(box, node.now_ms) for box in own] + [(offer.box, offer.heard_ms) for offer in told]
         out = b""
         for box, heard_ms in rows[:CANDIDATES_TOLD]:
-            out += min(65535, (node.now_ms - heard_ms + 999) // 1000).to_bytes(2, "big") + box.pack()
+            packed = min(65535, (node.now_ms - heard_ms + 999) // 1000).to_bytes(2, "big") + box.pack()
+            if len(out) + len(packed) <= CANDIDATES_BYTES:
+                out += packed
         return out
 
 

@@ -20,11 +20,10 @@ WELCOME moves the session.
 """
 
 from .compat import const
-from .descriptor import Descriptor, V6_BYTES, pack_all, unpack_all
 from .errors import RemoteError
 from .gate import Gate
 from .hail import Hail
-from .limits import DATAGRAM_BYTES, HAILS, PATH_NODES, PENDING, REFERRED
+from .limits import DATAGRAM_BYTES, HAILS, PATH_NODES, PENDING
 from .sessions import Peer, Sessions
 from .wire import seal, x25519
 from .wire.hashes import equal, sha256
@@ -73,7 +72,7 @@ class Peers:
         """Seal body (bytes) for the box id, greeting it first if need be."""
         peer = self.table.get(id)
         if peer and peer.current:
-            self._node.transmit(peer.current.seal(body), peer.addr)
+            self._node.transmit(peer.current.seal(body), peer.best(addr, self._node.now_ms))
             peer.unanswered += 1
             if peer.may_be_at(addr, self._node.now_ms) and id not in self.hails:
                 self._begin(id, addr, True)
@@ -85,6 +84,7 @@ class Peers:
             hail = self._begin(id, addr)
             if hail is None:
                 return
+        hail.turn(addr)
         if body in hail.pending:
             return  # a question repeated while the greeting runs
         if len(hail.pending) >= PENDING:
@@ -146,15 +146,14 @@ class Peers:
 
     # -- receiving
 
-    def receive(self, data, addr):
-        """(Peer, body) of a sealed datagram that holds, else None.
+    def receive(self, data, addr, seen=None):
+        """(Peer, body) of a sealed datagram that holds, else None.  seen: as in Peer.heard.
 
-        Greetings are dealt with here.  RemoteError if the bytes are no datagram
-        of ours.
+        Greetings are dealt with here.  RemoteError if the bytes are no datagram of ours.
         """
         kind = data[0]
         if kind == seal.SEALED:
-            return self._on_sealed(data, addr)
+            return self._on_sealed(data, addr, seen)
         if kind == seal.HAIL:
             self._on_hail(data, addr)
         elif kind == seal.COOKIE:
@@ -171,7 +170,7 @@ class Peers:
             raise RemoteError("unknown kind of datagram")
         return None
 
-    def _on_sealed(self, data, addr):
+    def _on_sealed(self, data, addr, seen):
         if len(data) < seal.SEALED_OVERHEAD:
             raise RemoteError("short datagram")
         found = self._sessions.find(bytes(data[1:5]))
@@ -189,7 +188,7 @@ class Peers:
             return None
         if session is not peer.current:
             self._sessions.promote(peer, session)
-        peer.heard(addr, self._node.now_ms)
+        peer.heard(addr, self._node.now_ms, seen)
         return peer, body
 
     def _on_hail(self, data, addr):
@@ -255,20 +254,16 @@ class Peers:
             self._answering[id] = asked
 
     def _refer(self, hello, addr):
-        others = [p for p in self.table.values() if p.current and p.flags & seal.FLAG_REACHABLE and p.addr != addr]
-        count = min(REFERRED, (len(hello) - seal.REFER_HEAD) // V6_BYTES)
-        others = self._node.rng.sample(others, count)
-        if others:
-            named = pack_all([Descriptor(peer.id, peer.addr) for peer in others])
-            self._node.transmit(seal.refer(hello, named), addr)
+        from .refer import refer  # only when many join at once
+
+        refer(self._node, hello, addr)
 
     def _on_refer(self, data):
         hail = self._hail_of(data)
-        if hail is None or hail.hello is None or data[5:21] != hail.nonce:
-            return
-        others = unpack_all(data[seal.REFER_HEAD :], REFERRED)
-        if others and self._node.referred(hail.id, others):
-            del self.hails[hail.id]
+        if hail and hail.hello and data[5:21] == hail.nonce:
+            from .refer import referred
+
+            referred(self._node, hail, data)
 
     def _answer(self, party, id, hello, addr, secret):
         node = self._node

@@ -17,7 +17,7 @@ from .errors import RemoteError
 from .limits import NEIGHBOURS, RING_TOLD, SEATS
 from .links import for_partner
 from .reshape import redirect
-from .seat import TERM_JUMP, pack_entries, unpack_entries
+from .seat import TERM_JUMP, apart, pack_entries, unpack_entries
 from .wire.messages import ACK, LIVES, PING, PONG, PROBE, SUSPECT
 
 # From so many misses of one neighbour on all are asked every cycle: several may
@@ -101,7 +101,8 @@ class Probes:
         if slice and most == RING_TOLD - 1:
             fresh = ring.stale_before()
             known += [entry for entry in slice.seats.values() if entry.heard_ms >= fresh and entry.id != node.id]
-        told = for_partner(known, seat, id, most - FAR_TOLD)
+        # The nearest first: what does not fit is left out.
+        told = sorted(for_partner(known, seat, id, most - FAR_TOLD), key=lambda entry: apart(seat, entry.seat))
         far = [entry for entry in ring.links.far.values() if entry.id != id and entry not in told]
         return [ring.own_entry(ring.manifest.id)] + told + node.rng.sample(far, FAR_TOLD)
 
@@ -179,7 +180,7 @@ class Probes:
         ring = node.ring
         if ring.slice_id != slice_id or peer.id not in ring.near:
             return
-        entries = unpack_entries(packed, 1, node.now_ms, peer.addr)
+        entries = unpack_entries(packed, 1, node.now_ms, peer.seen)
         entry = ring.near.get(entries[0].id) if entries else None
         # Only what is suspected, and only lately: old news revives nobody.
         if entry and entry.misses >= SUSPECT_MISSES:
@@ -196,7 +197,7 @@ class Probes:
 
     def _entries(self, peer, seat, term, packed):
         """The entries of a holder's message: its own first, then others.  RemoteError."""
-        entries = unpack_entries(packed, RING_TOLD, self._node.now_ms, peer.addr)
+        entries = unpack_entries(packed, RING_TOLD, self._node.now_ms, peer.seen)
         first = entries[0] if entries else None
         if not first or (first.id, first.seat, first.term) != (peer.id, seat, term):
             raise RemoteError("a holder tells of itself first")
@@ -205,7 +206,7 @@ class Probes:
 
     def _hear(self, peer, entries):
         ring = self._node.ring
-        ring.hear_direct(peer, entries[0].seat, entries[0].term)
+        ring.hear_direct(peer, entries[0].seat, entries[0].term, entries[0].box)
         if ring.seat is not None:
             ring.merge(entries[1:])
 

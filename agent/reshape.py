@@ -25,15 +25,21 @@ def follow(node, manifest):
     for row in fields.get("absorbs", ()):
         if row[0] == name and node.slicing.absorber(name):
             if ring.seat < row[2]:
-                ring.move(manifest, row[1], 0, row[2])
+                _move(node, manifest, row[1], 0, row[2])
             else:
                 ring.leave()
             return True
     row = fields.get("from")
     if row and row[0] == name and 0 <= ring.seat - row[1] < fields.get("seats", SEATS):
-        ring.move(manifest, -row[1], row[1], row[1] + fields.get("seats", SEATS))
+        _move(node, manifest, -row[1], row[1], row[1] + fields.get("seats", SEATS))
         return True
     return False
+
+
+def _move(node, manifest, shift, low, high):
+    from .move import move  # it happens rarely
+
+    move(node, manifest, shift, low, high)
 
 
 def held(slicing, slice, now_ms):

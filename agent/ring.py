@@ -16,13 +16,14 @@ the terms up.
 """
 
 from .compat import const
-from .descriptor import REACHABLE, Descriptor
+from .descriptor import Descriptor
 from .grants import Grants
 from .limits import NEIGHBOURS, SEATS, TOMBSTONES
 from .links import Links
 from .probes import SUSPECT_MISSES, Probes
-from .reshape import RESHAPE_MS, follow, point
+from .reshape import RESHAPE_MS, follow
 from .seat import CIRCLE, TERM_JUMP, SeatEntry, ahead, beats
+from .sessions import placed
 from .wire.messages import LEAVE
 
 # Probes to wait after a death before its seat is granted anew.
@@ -57,7 +58,7 @@ class Ring:
         self.refill_ms = 0
         self._rival = None
         self._lame_ms = None
-        self._moved_ms = None
+        self.moved_ms = None
         self._ticks = 0
         self.due = node.now_ms + 60000
 
@@ -86,9 +87,10 @@ class Ring:
         """Our SeatEntry if we sit in that slice, else None."""
         if self.slice_id != slice_id or self.seat is None:
             return None
-        return SeatEntry(self.seat, self.term, self._node.descriptor(), self._node.now_ms)
+        return SeatEntry(self.seat, self.term, self._node.located(), self._node.now_ms)
 
-    def _sit(self, manifest, seat):
+    def sit(self, manifest, seat):
+        """Sit on a seat of that manifest's slice, knowing nobody there."""
         node = self._node
         self.manifest, self.seat = manifest, seat
         self.links.clear()
@@ -102,9 +104,9 @@ class Ring:
     def take(self, manifest, seat, term, entries):
         """Sit down; entries are the SeatEntry of those around."""
         node = self._node
-        self._sit(manifest, seat)
+        self.sit(manifest, seat)
         self.term = self.high_term = term
-        self._moved_ms = None
+        self.moved_ms = None
         self.refill_ms = node.now_ms
         self.merge(entries)
         node.counters.bump("seats_taken")
@@ -117,7 +119,7 @@ class Ring:
         if self.seat is None:
             return
         node = self._node
-        self._tell_leave(self.near.values())
+        self.tell_leave(self.near.values())
         node.counters.bump(counter)
         node.log("info", "left seat %d of %s" % (self.seat, self.manifest.name))
         self.seat, self._rival = None, None
@@ -126,7 +128,8 @@ class Ring:
         node.on_seat()
         node.slicing.on_free()
 
-    def _tell_leave(self, entries):
+    def tell_leave(self, entries):
+        """Tell the holders of these SeatEntry that we leave our seat."""
         for entry in entries:
             self._node.send(entry.id, entry.box.addr, LEAVE, self.manifest.id, self.seat, self.term)
 
@@ -155,26 +158,9 @@ class Ring:
             self.leave()
             self.manifest = None
 
-    def move(self, manifest, shift, low, high):
-        """Change to seat + shift of another slice; those of seats low..high-1 move alike."""
-        node = self._node
-        kept = [entry for entry in self.links.all() if low <= entry.seat < high]
-        for entry in self.near.values():
-            point(node, entry.id, entry.box.addr, manifest)
-        self._tell_leave([entry for entry in self.near.values() if not low <= entry.seat < high])
-        before = (self.seat, self.manifest.name, self.seat + shift, manifest.name)
-        node.log("info", "seat %d of %s is seat %d of %s now" % before)
-        self._sit(manifest, self.seat + shift)
-        self._moved_ms = node.now_ms
-        self.refill_ms = node.now_ms + RESHAPE_MS
-        self.merge([SeatEntry(entry.seat + shift, entry.term, entry.box, entry.heard_ms) for entry in kept])
-        node.counters.bump("seats_moved")
-        node.on_seat()
-        node.news()
-
     def moving(self):
         """True for a while after a move: neighbours may not have moved yet."""
-        return self._moved_ms is not None and self._node.now_ms - self._moved_ms < RESHAPE_MS
+        return self.moved_ms is not None and self._node.now_ms - self.moved_ms < RESHAPE_MS
 
     # -- neighbours
 
@@ -312,8 +298,11 @@ class Ring:
 
     # -- what holders say
 
-    def hear_direct(self, peer, seat, term):
-        """A holder of our slice says where it sits, within reach (probes.py).  May make us leave."""
+    def hear_direct(self, peer, seat, term, told=None):
+        """A holder of our slice says where it sits, within reach (probes.py).  May make us leave.
+
+        told: its own Descriptor, if it came along.
+        """
         node = self._node
         self._gone = [row for row in self._gone if row[0] != peer.id]
         self.high_term = max(self.high_term, term)
@@ -324,13 +313,13 @@ class Ring:
             return
         known = self.near.get(peer.id)
         if known and known.seat == seat:
-            known.box.addr = peer.addr
+            known.box = placed(peer, told or known.box)
             known.heard_ms = node.now_ms
             known.term = max(term, known.term)
             known.misses = 0
         else:
             self.near.pop(peer.id, None)
-            self.merge([SeatEntry(seat, term, Descriptor(peer.id, peer.addr, 0, REACHABLE), node.now_ms)])
+            self.merge([SeatEntry(seat, term, placed(peer, told or Descriptor(peer.id, peer.addr)), node.now_ms)])
         for far in self.links.far.values():
             if far.id == peer.id:
                 far.heard_ms = node.now_ms

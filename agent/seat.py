@@ -1,6 +1,6 @@
 """A seat entry: who holds which seat of a slice, under which term.
 
-    seat 2 | term 4 | age in seconds 2 | descriptor 25 or 37
+    seat 2 | term 4 | age in seconds 2 | descriptor 25 or 37, with a porter 41 or 53
 
 Of two claims to one seat the higher term stands, then the least hash: every box
 decides alike, whatever it heard first.
@@ -9,6 +9,7 @@ decides alike, whatever it heard first.
 from .compat import const
 from .descriptor import unpack_at
 from .errors import RemoteError
+from .limits import ENTRIES_BYTES
 from .wire.hashes import sha256
 
 HEAD = const(8)
@@ -83,6 +84,12 @@ def unpack_entries(data, most, now_ms, seen=None):
     return out
 
 
-def pack_entries(entries, now_ms):
-    """Seat entries one behind the other, as bytes."""
-    return b"".join([entry.pack(now_ms) for entry in entries])
+def pack_entries(entries, now_ms, most=ENTRIES_BYTES):
+    """Seat entries one behind the other, as bytes: the first ones, no more than `most` bytes."""
+    out = b""
+    for entry in entries:
+        packed = entry.pack(now_ms)
+        if len(out) + len(packed) > most:
+            break
+        out += packed
+    return out

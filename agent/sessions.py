@@ -6,7 +6,7 @@ sessions never push out proven ones.
 """
 
 from .compat import const
-from .descriptor import REACHABLE
+from .descriptor import ADDRESS_MOST
 from .limits import PEERS, SESSIONS
 from .wire.seal import FLAG_REACHABLE
 
@@ -24,10 +24,11 @@ def listens(peer, now_ms):
     return bool(peer.current and (peer.flags & FLAG_REACHABLE or now_ms - peer.heard_ms < NAT_MS))
 
 
-def answers(node, box):
-    """True unless a NAT keeps our word from a box (Descriptor)."""
-    peer = node.peers.table.get(box.id)
-    return bool(box.flags & REACHABLE or peer and listens(peer, node.now_ms))
+def placed(peer, box):
+    """The Descriptor of a Peer, put where the peer is seen, unless that is hidden: then it knows best itself."""
+    if peer.flags & FLAG_REACHABLE:
+        box.addr = peer.seen
+    return box
 
 
 class Peer:
@@ -36,7 +37,8 @@ class Peer:
     def __init__(self, id, key, addr, secret, flags, incarnation):
         self.id = id
         self.key = key
-        self.addr = addr
+        self.addr = addr  # where we send to: maybe a way
+        self.seen = addr  # where its datagrams come from
         self.secret = secret
         self.flags = flags
         self.incarnation = incarnation
@@ -46,11 +48,16 @@ class Peer:
         self.unanswered = 0  # datagrams sealed for it since it was heard
         self.greeting = None  # (hash of their HELLO, WELCOME) until they spoke under it
 
-    def heard(self, addr, now_ms):
-        """A datagram of the box itself came from addr."""
+    def heard(self, addr, now_ms, seen=None):
+        """A datagram of the box itself came from addr; if that is a way, as its porter saw it: seen."""
         self.addr = addr
+        self.seen = seen or addr
         self.heard_ms = now_ms
         self.unanswered = 0
+
+    def best(self, addr, now_ms):
+        """Where to send: where it was heard, unless its NAT has closed since and a way `addr` is told."""
+        return addr if len(addr) > ADDRESS_MOST and now_ms - self.heard_ms > NAT_MS else self.addr
 
     def may_be_at(self, addr, now_ms):
         """True if the box is silent where it was, and said to be at addr."""

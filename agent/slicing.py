@@ -20,12 +20,11 @@ bound to them stays where it is.
 from .choice import preference
 from .compat import const
 from .errors import RemoteError
-from .limits import ABSORBED, CANDIDATES_TOLD, SEAT_HINTS, SEATS_TOLD, SLICES_TOLD, VIEW
+from .limits import ABSORBED, CANDIDATES_TOLD, SEAT_HINTS, SEATS_BYTES, SEATS_TOLD, SLICES_TOLD, VIEW
 from .offers import Offers, unpack_offers
 from .predicate import holds as predicate_holds
 from .reshape import RESHAPE_MS, held
 from .seat import TERM_JUMP, SeatEntry, pack_entries, rank, unpack_entries
-from .sessions import answers
 from .sizes import Sizes
 from .wire.messages import holds
 
@@ -100,6 +99,8 @@ class Slicing:
         else:
             self.slices[manifest.id] = Slice(manifest, now_ms)
         self.due = min(self.due, now_ms + self._node.config.busy_round_ms)
+        if self._node.porter:
+            self._node.porter.due = now_ms
 
     def on_expired(self, manifest):
         """A slice manifest that has expired."""
@@ -224,11 +225,14 @@ class Slicing:
     def tell(self):
         """What a shuffle carries of slices: [[id, seats, candidates, size, version], ...]."""
         out = []
+        # Whom no grant can reach offers itself to nobody.
+        porter = self._node.porter
+        reached = porter is None or porter.way
         ids = sorted(self.slices)
         for i in range(min(SLICES_TOLD, len(ids))):
             slice = self.slices[ids[(self._turn + i) % len(ids)]]
             version, size = self.sizes.told(slice)
-            own = [self._node.descriptor()] if self.offers(slice) else []
+            own = [self._node.located()] if reached and self.offers(slice) else []
             offers = slice.offers.tell(self._node, own)
             out.append([slice.manifest.id, self._tell_seats(slice), offers, size, version])
         self._turn += SLICES_TOLD
@@ -245,7 +249,7 @@ class Slicing:
         for entry in node.rng.sample(others, SEATS_TOLD):
             if entry not in entries and len(entries) < SEATS_TOLD:
                 entries.append(entry)
-        return pack_entries(entries, node.now_ms)
+        return pack_entries(entries, node.now_ms, SEATS_BYTES)
 
     def hear(self, told, seen):
         """Take what a shuffle from the address `seen` carried; slices we do not know are passed over."""
@@ -307,9 +311,9 @@ class Slicing:
             node.counters.bump("hints_dropped")
 
     def candidate(self, slice_id):
-        """The Descriptor of the freshest candidate, one that answers if there is any; else None."""
+        """The Descriptor of the freshest candidate, else None."""
         slice = self.slices.get(slice_id)
-        return slice.offers.freshest(lambda box: answers(self._node, box)) if slice else None
+        return slice.offers.freshest() if slice else None
 
     def spent(self, slice_id, id):
         """A candidate that sits, is busy or does not answer is one no more."""

@@ -258,7 +258,7 @@ class Tasks:
             return
         sources = []
         if shared:
-            sources = [(e.id, e.box.addr) for e in node.rng.sample(list(node.ring.near.values()), 2)]
+            sources = [(e.id, e.box.addr) for e in node.rng.sample(node.ring.links.straight(), 2)]
         doors = [(d.id, d.addr) for d in node.membership.door_list()]
         node.rng.shuffle(doors)
         sources += doors

@@ -70,6 +70,10 @@ class Box:
         self.launcher = None
         self.running = None
         self._ended = None
+        # If not reachable: which NAT it shares with others (None: it has its own), and
+        # whether that gives each conversation another port.
+        self.nat = None
+        self.symmetric = False
         # For a NAT: address -> when this box last spoke to it.
         self.spoken = {}
         self.timers = 0

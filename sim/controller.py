@@ -13,6 +13,7 @@ class Controller:
     number = NUMBER
     address = ADDRESS
     reachable = True
+    nat = None
 
     def __init__(self, world, seeds):
         self.world = world

@@ -9,6 +9,9 @@ PAYLOAD_MAX = 1_200
 # home routers give 30 s).
 NAT_MS = 30_000
 
+# A symmetric NAT gives each conversation a port of its own, from this one on.
+FIRST_PORT = 10_000
+
 
 class Network:
     """Carries datagrams between boxes.  All draws come from `rng` (random.Random)."""
@@ -21,6 +24,8 @@ class Network:
         # Cut number -> (frozenset of box numbers, one_way).
         self._cuts = {}
         self._cut_count = 0
+        # (box, far address): where its symmetric NAT lets that conversation out.
+        self._mapped = {}
         self.sent = 0
         self.sent_bytes = 0
         self.lost = 0
@@ -73,9 +78,11 @@ class Network:
             self.oversize += 1
             return
         target = self._by_address.get(address)
+        seen = box.address
         if not box.reachable:
+            seen = self._outside(box, address)
             box.spoken[address] = self.world.now_ms
-        if target is None or (self._cuts and self.is_cut(box.number, target.number)):
+        if target is None or (self._cuts and self.is_cut(box.number, target.number)) or _same_nat(box, target):
             self.lost += 1
             return
         faults, rng = self.faults, self._rng
@@ -88,16 +95,32 @@ class Network:
             delay = faults.delay_ms + int(rng.random() * faults.jitter_ms)
             if faults.reorder and rng.random() < faults.reorder:
                 delay += int(rng.random() * faults.reorder_ms)
-            self.world.after(delay, self._arrive, box, target, data)
+            self.world.after(delay, self._arrive, box, target, data, seen, address)
 
-    def _arrive(self, source, target, data):
+    def _outside(self, box, address):
+        """The address under which a hidden box's datagrams to `address` leave its NAT."""
+        if not box.symmetric:
+            return box.address
+        outside = self._mapped.get((box, address))
+        if outside is None:
+            outside = box.address[:-2] + (FIRST_PORT + len(self._mapped)).to_bytes(2, "big")
+            self._mapped[box, address] = outside
+            self._by_address[outside] = box
+        return outside
+
+    def _arrive(self, source, target, data, seen, address):
         if not target.live:
             self.lost += 1
             return
         if not target.reachable:
-            last = target.spoken.get(source.address)
-            if last is None or self.world.now_ms - last > NAT_MS:
+            last = target.spoken.get(seen)
+            if last is None or self.world.now_ms - last > NAT_MS or self._outside(target, seen) != address:
                 self.lost += 1
                 return
         self.world.trace.datagram(self.world.now_ms, source.number, target.number, data)
-        target.receive(data, source.address)
+        target.receive(data, seen)
+
+
+def _same_nat(box, target):
+    """Whether one NAT is before both boxes: it does not turn datagrams round."""
+    return box.nat is not None and box.nat == target.nat

@@ -24,12 +24,13 @@ NEVER_MS = 1 << 50
 class Speaker:
     """Who speaks with us: what the services read of a sessions.Peer."""
 
-    __slots__ = ("id", "addr", "flags", "heard_ms")
-    current = True
+    __slots__ = ("id", "addr", "seen", "flags", "heard_ms", "current")
     sessions = ()
+    unanswered = 0
 
-    def __init__(self, id):
+    def __init__(self, id, speech):
         self.id = id
+        self.current = speech
 
 
 class Plain:
@@ -51,7 +52,11 @@ class Plain:
     def send(self, id, addr, body):
         """Send body (bytes) to the box id; nothing is sent to ourselves."""
         if id != self.identity.id and not self._node.is_revoked(id):
-            self._node.transmit(self._head + body, addr)
+            self._node.transmit(self.seal(body), addr)
+
+    def seal(self, body):
+        """What goes to whoever: the head and body."""
+        return self._head + body
 
     def drop(self, id):
         """A box is revoked; whoever sends as it is dropped from then on."""
@@ -60,7 +65,7 @@ class Plain:
     def tick(self, now_ms):
         """Nothing is ever due."""
 
-    def receive(self, data, addr):
+    def receive(self, data, addr, seen=None):
         """(Speaker, body) of a plain datagram; RemoteError if it is none."""
         if data[0] != PLAIN or len(data) < _OVERHEAD:
             raise RemoteError("unknown kind of datagram")
@@ -73,9 +78,10 @@ class Plain:
         if peer is None:
             if len(table) >= PEERS:
                 del table[next(iter(table))]
-            peer = Speaker(id)
+            peer = Speaker(id, self)
         table[id] = peer
         peer.addr = addr
+        peer.seen = seen or addr
         peer.flags = data[17]
         peer.heard_ms = self._node.now_ms
         return peer, data[_OVERHEAD:]

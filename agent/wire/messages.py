@@ -36,6 +36,9 @@ FIND = const(23)
 PASSED = const(24)
 FOUND = const(25)
 LIVES = const(26)
+KNOCK = const(27)
+FORWARD = const(28)
+FORWARDED = const(29)
 
 FORMS = {
     # exchange id, descriptors, digest of manifests, doors, slice gossip
@@ -75,6 +78,12 @@ FORMS = {
     SUSPECT: ("h", "h"),
     # slice, seat entry of one who was suspected and is heard
     LIVES: ("h", "b"),
+    # 1 if it is to be answered, with 0
+    KNOCK: ("u",),
+    # box, datagram for it
+    FORWARD: ("h", "b"),
+    # box, its packed address as the porter sees it, its datagram
+    FORWARDED: ("h", "b", "b"),
     # exchange id, slice, seat looked for, hops so far, who asks (descriptor)
     FIND: ("u", "h", "u", "u", "b"),
     # exchange id of a FIND that was passed on to us

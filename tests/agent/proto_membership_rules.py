@@ -249,7 +249,8 @@ class peer_like:
     current = True
 
     def __init__(self, table, box):
-        self.id, self.addr, self.flags = box.id, box.addr, box.flags
+        self.id, self.seen, self.flags = box.id, box.addr, box.flags
+        self.addr = box.addr
         table[box.id] = self
 
 

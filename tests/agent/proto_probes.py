@@ -30,7 +30,7 @@ def test_a_suspicion_and_a_sign_of_life_count_from_neighbours_only():
 
     def lives(number, packed):
         try:
-            probes.on_lives(lan.descriptor(number), [messages.LIVES, id, packed])
+            probes.on_lives(holder.peers.table[lan.nodes[number].id], [messages.LIVES, id, packed])
         except RemoteError:
             return "refused"
         return entry.misses

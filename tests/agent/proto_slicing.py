@@ -3,7 +3,6 @@
 from backfence.agent.descriptor import Descriptor
 from backfence.agent.limits import CANDIDATES, SEAT_HINTS, SEATS_TOLD, SLICES_TOLD
 from backfence.agent.seat import SeatEntry, rank, unpack_entries
-from backfence.agent.sessions import NAT_MS, Peer
 from emulated import fewer
 from lan import Lan
 from proto_node import holders
@@ -93,22 +92,6 @@ def test_what_is_told_fits_its_caps_and_is_heard():
                 assert len(entries) == SEATS_TOLD and min(slice.seats) in [e.seat for e in entries]
         node.slicing.hear(told, ADDR)
     assert len(seen) == 4
-
-
-def test_a_candidate_behind_nat_comes_last_unless_it_spoke_lately():
-    _, node, slice = world()
-    hidden, open_, slice_id = b"h" * 16, b"o" * 16, slice.manifest.id
-    node.slicing._hear_candidate(slice, Descriptor(open_, ADDR), node.now_ms - 5000)
-    node.slicing._hear_candidate(slice, Descriptor(hidden, ADDR, 0, 0), node.now_ms)
-    assert node.slicing.candidate(slice_id).id == open_, "one that no grant reaches came first"
-    peer = node.peers.table[hidden] = Peer(hidden, b"", ADDR, b"", 0, 0)
-    peer.current = True
-    for age_ms, first in ((0, hidden), (NAT_MS - 1, hidden), (NAT_MS, open_)):
-        peer.heard_ms = node.now_ms - age_ms
-        assert node.slicing.candidate(slice_id).id == first, age_ms
-    node.slicing.spent(slice_id, open_)
-    # Nobody else is there: it may answer after all.
-    assert node.slicing.candidate(slice_id).id == hidden
 
 
 def test_hints_and_slices_go_when_their_time_is_over():
