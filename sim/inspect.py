@@ -106,6 +106,8 @@ TABLES = (
     ("membership._questions", lambda node: len(node.membership._questions), limits.QUESTIONS),
     ("membership._swapped", lambda node: len(node.membership._swapped), limits.SWAPS),
     ("membership.partners", lambda node: len(node.membership.partners), limits.PARTNERS),
+    ("ways._heard", lambda node: len(node._ways._heard) if node._ways else 0, limits.PEERS),
+    ("ways._passed", lambda node: len(node._ways._passed) if node._ways else 0, limits.PEERS + 1),
     ("peers.table", lambda node: len(node.peers.table), limits.PEERS),
     ("peers.hails", lambda node: len(node.peers.hails), limits.HAILS),
     ("peers pending of one hail", lambda node: _longest(hail.pending for hail in node.peers.hails.values()), limits.PENDING),
