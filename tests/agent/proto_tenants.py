@@ -340,11 +340,13 @@ def test_strangers_manifests_fill_no_table():
         most = max(most, len([entry for entry in node.rumours.wanted if entry.strange]))
     assert most == RUMOURS_STRANGE_PER_PEER and node.counters["manifests_strange"] > 0
     assert node.rumours.manifests == kept and not node.trust.keys.tenants
+    assert node.counters["sources_shunned"] > 0
     # He is not asked for a while; what others say counts.
     lan.push(1, edge("edge", seq=2), None)
     lan.run_until(lambda: node.rumours.get("slice", "edge").seq == 2, 10000)
     lan.run(60000)
-    assert not len(node.rumours.wanted)
+    # Perhaps he meant well.
+    assert not len(node.rumours.wanted) and not node.chunks.shunned(liar.id)
 
 
 def test_two_boxes_may_put_off_no_more_than_the_cap():
