@@ -41,7 +41,7 @@ def _seeded(rng):
 
 
 @functools.lru_cache(OPERATORS)
-def _signer(number):
+def signer(number):
     """One operator's HSS key, unused: the same in every process."""
     with _seeded(random.Random("operator/%d" % number)):
         return hss.HssPrivateKey(2, hss.lms_sha256_m32_h5, hss.lmots_sha256_n32_w4)
@@ -101,7 +101,7 @@ class Fleet:
         self._owner = X25519PrivateKey.from_private_bytes(rng.randbytes(32))
         self.owner_public = self._owner.public_key().public_bytes_raw()
         # A copy: a signer counts its leaves.
-        self._signer = copy.deepcopy(_signer(rng.randrange(OPERATORS)))
+        self._signer = copy.deepcopy(signer(rng.randrange(OPERATORS)))
         self.operator = self._signer.publicKey().serialize()
         self.id = trust.fleet_id(self.operator)
         self.keys = trust.Keys(self.id, self.operator)
@@ -135,8 +135,12 @@ class Fleet:
         return suit.envelope(plan, protected, self._signature(suit.sign_structure(plan.digest, protected)))
 
     def _signature(self, message):
+        return self.draw(lambda: self._signer.sign(message))
+
+    def draw(self, made):
+        """What made() returns, its random bytes drawn from this fleet's stream."""
         with _seeded(self._rng):
-            return self._signer.sign(message)
+            return made()
 
     def trust_file(self, number):
         """The bytes of a box's trust.cbor."""

@@ -48,12 +48,12 @@ class Operator:
 
     def push_slice(self, name, seats, where=None, valid_s=VALID_S, **shape):
         """Publishes a slice manifest; returns its sequence number.  shape: absorbs or origin."""
-        return self._push(manifests.slice_manifest(
+        return self.push(manifests.slice_manifest(
             self.fleet, name, seats, where, valid_s=valid_s, issued=self.world.wall_s(), **shape))
 
     def push_query(self, name, asked, valid_s=VALID_S):
         """Publishes a standing query; asked: the text of a choice."""
-        return self._push(manifests.query_manifest(
+        return self.push(manifests.query_manifest(
             self.fleet, name, asked, valid_s=valid_s, issued=self.world.wall_s()))
 
     def push_workload(self, name, slice, tasks, program=None, input_bytes=200, inputs=None, outputs=None,
@@ -70,12 +70,12 @@ class Operator:
             self.fleet, name, slice, program, inputs, issued=self.world.wall_s(),
             valid_s=valid_s, deadline_s=valid_s - 1, **settings)
         self.works[name] = Work(plan, settle.Settlement(plan, self.fleet), inputs, outputs)
-        self._push(plan)
+        self.push(plan)
         return self.works[name]
 
     def push_revocation(self, ids):
         """Publishes the list of revoked boxes, identities of 16 bytes."""
-        return self._push(manifests.revocation_manifest(self.fleet, ids, issued=self.world.wall_s()))
+        return self.push(manifests.revocation_manifest(self.fleet, ids, issued=self.world.wall_s()))
 
     def push_firmware(self, plan, signed=None):
         """Publishes a firmware: a firmware_pkg.suit.Plan, signed here unless its envelope is given.  Its label."""
@@ -89,14 +89,14 @@ class Operator:
 
     def end(self, label):
         """Ends a slice or workload that was pushed, KIND-NAME."""
-        return self._push(manifests.end_manifest(self.fleet, self.wanted[label][1], issued=self.world.wall_s()))
+        return self.push(manifests.end_manifest(self.fleet, self.wanted[label][1], issued=self.world.wall_s()))
 
     def raise_replicas(self, workload):
         """Publishes a workload with one more replica: its tasks run again."""
         work = self.works[workload]
         plan = manifests.more_replicas(self.fleet, work.settlement.payload, issued=self.world.wall_s())
         work.settlement.accept(plan.payload)
-        return self._push(plan)
+        return self.push(plan)
 
     def push_again(self):
         """Publishes everything once more, as it was: a broker may have lost it."""
@@ -154,7 +154,8 @@ class Operator:
             if task.state != before[number] and task.state not in settle.OPEN:
                 work.events.append((number, task.output))
 
-    def _push(self, plan):
+    def push(self, plan):
+        """Signs a manifests.Manifest and publishes it with its blobs; returns its sequence number."""
         signed = self.fleet.sign(plan)
         for digest in sorted(plan.blobs):
             assert hashlib.sha256(plan.blobs[digest]).digest() == digest
