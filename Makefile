@@ -43,6 +43,8 @@ MACHINES ?= 2
 BROKEN ?=
 # The knob of `make bench-speech`: pieces, by name; empty: all.
 PIECES ?=
+# The knob of `make bench-enrol`.
+BOXES ?= 1000000
 # The knob of `make bench-box`: another checkout of the repository.
 TREE ?=
 # The knobs of `make bench-container`.
@@ -53,7 +55,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-speech bench-container jobs-in-a-row swarm month soak conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -95,6 +97,9 @@ bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python -m backfence.sim.live.sysroots amd64 i386
 	@$(BIN)/python tests/bench_container/bench.py $(if $(PROGRAMS),--programs $(PROGRAMS)) $(if $(TURNS),--turns '$(TURNS)')
+
+bench-enrol: $(VENV)/test.stamp ## Enrol a factory's list of BOXES=1000000: time, memory, one box's proof
+	@$(BIN)/python tests/bench_enrol/enrol.py '$(BOXES)'
 
 bench-box: $(VENV)/test.stamp ## Count an idle box's MIPS instructions, weigh boxes for MINUTES=60 (TREE=PATH counts another checkout too)
 	@$(BIN)/python tests/setup/debian.py bench-box

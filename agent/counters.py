@@ -102,6 +102,8 @@ NAMES = {
     "door_messages_bad": "MQTT messages this door refused",
     "seeds_asked": "questions to the controller",
     "seeds_bad": "seed lists that did not hold",
+    "proofs_asked": "questions to the controller for this box's place in a new lot",
+    "proofs_bad": "answers to them that did not hold, or that nobody asked for",
     "updates_foreign": "firmware manifests for another vendor, class or component",
     "updates_refused": "firmware manifests refused: old, failed here before, too large, or broken",
     "updates_broken": "firmware images that are not what was signed",

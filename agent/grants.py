@@ -170,4 +170,4 @@ class Grants:
         node.counters.bump("grants_made")
         node.ring.merge([SeatEntry(grant.seat, grant.term, grant.box, node.now_ms)])
         node.tasks.tell_progress(grant.box)
-        node.on_seat()
+        node.tasks.on_seat()

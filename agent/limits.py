@@ -61,7 +61,8 @@ STRANGER_INTERVAL_MS = const(250)
 # Other boxes named to a stranger for whom there is no token: one datagram, no
 # longer than his hello.
 REFERRED = const(6)
-# Enrolment lots a box believes in; 10^6 boxes in lots of 10^5 need ten.
+# Enrolment lots of a fleet, all on one signed list: 10^6 boxes in lots of 10^5 need
+# ten.  A longer list is refused: "manifests_bad".
 LOTS = const(16)
 # Merkle path of a lot of 2^20 boxes: 640 bytes, the largest part of a hello.
 PATH_NODES = const(20)

@@ -13,7 +13,9 @@ from .limits import (
     BLOB_BYTES,
     INDEX_BLOBS,
     INDEX_ENTRIES,
+    LOTS,
     MANIFEST_BYTES,
+    PATH_NODES,
     REPLICAS,
     SEATS,
     TASKS,
@@ -26,6 +28,8 @@ from .wire.hashes import sha256
 ENVELOPE = b"\xd8\x6b"
 TIME_MOST = (1 << 48) - 1
 SEQ_MOST = (1 << 53) - 1
+# All versions of the list of lots are one rumour.
+LIST_NAME = "all"
 _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 _COMMON = ("kind", "fleet", "name", "seq", "issued", "expires", "end")
@@ -36,7 +40,7 @@ _FIELDS = {
         "slice", "program", "program_size", "index", "tasks", "args",
         "replicas", "quorum", "limits", "deadline_s", "deterministic",
     ),
-    "lot": ("root", "count"),
+    "lots": ("lots",),
     "seeds": ("contacts",),
     "revocation": ("boxes",),
 }
@@ -169,9 +173,27 @@ def _check_workload(fields):
         raise RemoteError("manifest field quorum: needs deterministic")
 
 
-def _check_lot(fields):
-    _hash(fields["root"], "root")
-    uint(fields, "count", 1, 1 << 20)
+def _check_one(fields, name):
+    # One list, which only its successor ends.
+    if fields["name"] != name or "end" in fields:
+        raise RemoteError("manifest field name: there is one such list")
+
+
+def _check_lots(fields):
+    _check_one(fields, LIST_NAME)
+    check_lots(fields["lots"])
+
+
+def check_lots(rows):
+    """RemoteError unless rows are 1 to LOTS rows of a list of lots: [root, count, until]."""
+    if not isinstance(rows, list) or not 1 <= len(rows) <= LOTS:
+        raise RemoteError("manifest field lots")
+    for row in rows:
+        if not isinstance(row, list) or len(row) != 3:
+            raise RemoteError("manifest field lots")
+        _hash(row[0], "lots")
+        uint({"lots": row[1]}, "lots", 1, 1 << PATH_NODES)
+        uint({"lots": row[2]}, "lots", 0, TIME_MOST)
 
 
 def _check_seeds(fields):
@@ -192,15 +214,13 @@ def _check_seeds(fields):
 
 
 def _check_revocation(fields):
-    # One list, which only its successor ends.
-    if fields["name"] != revocation.NAME or "end" in fields:
-        raise RemoteError("manifest field name: there is one list of revoked boxes")
+    _check_one(fields, revocation.NAME)
     if not revocation.is_list(fields["boxes"]):
         raise RemoteError("manifest field boxes")
 
 
 _CHECKS = {
-    "slice": _check_slice, "query": _check_query, "workload": _check_workload, "lot": _check_lot, "seeds": _check_seeds,
+    "slice": _check_slice, "query": _check_query, "workload": _check_workload, "lots": _check_lots, "seeds": _check_seeds,
     "revocation": _check_revocation,
 }
 

@@ -18,5 +18,5 @@ def move(node, manifest, shift, low, high):
     ring.refill_ms = node.now_ms + RESHAPE_MS
     ring.merge([SeatEntry(entry.seat + shift, entry.term, entry.box, entry.heard_ms) for entry in kept])
     node.counters.bump("seats_moved")
-    node.on_seat()
+    node.tasks.on_seat()
     node.news()

@@ -29,7 +29,7 @@ from .peers import Peers
 from .revocation import Revocation
 from .ring import Ring
 from .rumour import Rumours
-from .seeds import SEEDS_KIND, Seeds
+from .seeds import FROM_CONTROLLER, Seeds
 from .slicing import Slicing
 from .status import status
 from .tasks import Tasks
@@ -49,10 +49,9 @@ class Node:
     config: config.Config; identity: peers.Identity; trust: trust.Trust;
     store: store.Store; rng: rng.Rng; now_ms: monotonic; wall_s: unix seconds as
     the system has it; address: our packed address as others reach it, unspecified if
-    they are to take the one they see;
-    controller: packed address or None; ladder(private, public, blind): the
-    X25519 computation (edge/sodium.py may know a faster one), speech: what stands for
-    peers.Peers, replaced only by the simulator.  running: update.Running, None if no launcher started this.
+    they are to take the one they see; controller: packed address or None;
+    ladder(private, public, blind): the X25519 computation (edge/sodium.py may know a faster one), speech: what
+    stands for peers.Peers, replaced only by the simulator.  running: update.Running, None if no launcher started this.
     """
 
     def __init__(self, config, identity, trust, store, rng, now_ms, wall_s,
@@ -78,6 +77,7 @@ class Node:
         self.work = Work(self.counters)
         self.wall = Wall(self, wall_s)
         self.revocation = Revocation(self)
+        self.lots = None  # lots.Lots, if the fleet's lots change
         self.peers = (speech or Peers)(self, identity, self.ladder, self.wall.incarnation)
         self.slicing = Slicing(self)
         self.rumours = Rumours(self)
@@ -102,22 +102,29 @@ class Node:
         self.seeds = Seeds(self, controller)
         self._services = [
             self.wall, self.revocation, self.peers, self.membership, self.rumours, self.chunks,
-            self.slicing, self.ring, self.lookup, self.tasks, self.aggregate, self.availability,
-            self.update, self.seeds,
+            self.slicing, self.ring, self.lookup, self.tasks, self.aggregate, self.availability, self.update, self.seeds,
         ]
         for service in (self.door, self.porter):
             if service:
                 self._services.append(service)
+        if trust.changes() or store.disk.size("state-lots") >= 0:
+            self.watch_lots()
         # By the kinds of manifests that rumours carry.
         self._concerned = {
             "slice": (self.slicing, self.ring, self.aggregate),
-            "query": (self.aggregate,),
-            "workload": (self.tasks,),
-            "firmware": (self.update,),
+            "query": (self.aggregate,), "workload": (self.tasks,), "firmware": (self.update,), "lots": (), "tenant": (),
             "revocation": (self.revocation,),
-            "tenant": (),
         }
         self._handlers = handlers(self)
+
+    def watch_lots(self):
+        """The lots.Lots of this box, from now on."""
+        if self.lots is None:
+            from .lots import Lots  # most fleets keep the lots of their first day
+
+            self.lots = Lots(self)
+            self._services.append(self.lots)
+        return self.lots
 
     # -- driven by the edge or the simulator
 
@@ -129,7 +136,7 @@ class Node:
         if not 5 < len(data) <= DATAGRAM_BYTES:
             self.counters.bump("datagrams_bad")
             return
-        if data[0] == SEEDS_KIND:
+        if data[0] in FROM_CONTROLLER:
             self.seeds.receive(data, addr)
             return
         self.take(data, addr)
@@ -187,7 +194,7 @@ class Node:
         return out
 
     def shed(self):
-        """Memory ran out: let go of what is kept only to spare others a repetition.  Takes no memory."""
+        """Memory ran out: let go of what only spares others a repetition.  Takes no memory."""
         self._unsent.clear()
         self.membership.shed()
         self.aggregate.shed()
@@ -312,10 +319,9 @@ class Node:
 
     def in_use(self, id):
         """True for boxes whose keys must not be dropped for a stranger."""
-        if self.membership.find(id) or id in self.membership.partners or id in self.ring.near:
-            return True
+        known = self.membership.find(id) or id in self.membership.partners or id in self.ring.near
         grant = self.ring.grant
-        return bool(grant and grant.box.id == id or self.porter and self.porter.id == id)
+        return bool(known or grant and grant.box.id == id or self.porter and self.porter.id == id)
 
     def is_tombstoned(self, id):
         """True for a box found dead a short while ago, or revoked."""
@@ -341,10 +347,6 @@ class Node:
         self._forget(id)
         self.membership.unreachable(id)
 
-    def referred(self, id, others):
-        """A box too busy to greet us named other Descriptors; True if we ask those instead."""
-        return self.membership.referred(id, others)
-
     def dead(self, id):
         """A ring neighbour or candidate is dead: every service forgets it."""
         self.tombstones.bury(id, self.now_ms)
@@ -366,6 +368,8 @@ class Node:
 
     def on_manifest(self, manifest):
         """A manifest was verified and taken."""
+        if manifest.kind == "lots":
+            self.watch_lots().on_manifest(manifest)
         for service in self._concerned[manifest.kind]:
             service.on_manifest(manifest)
 
@@ -374,10 +378,6 @@ class Node:
         for service in self._concerned[manifest.kind]:
             service.on_expired(manifest)
         self.store.forget(*manifest.fields.get("index", ()))  # no other workload has use for it
-
-    def on_seat(self):
-        """Our seat or its neighbourhood changed."""
-        self.tasks.on_seat()
 
     def wall_s(self):
         """Unix seconds, as far as this box knows."""

@@ -97,6 +97,10 @@ class Peers:
         self._sessions.forget(id)
         self.hails.pop(id, None)
 
+    def close(self, peer):
+        """A box's lot has ended: so do its sessions."""
+        self._sessions.close(peer)
+
     def _begin(self, id, addr, moved=False):
         node = self._node
         full = len(self.hails) >= HAILS
@@ -195,8 +199,7 @@ class Peers:
         if len(data) != seal.HAIL_BYTES or data[5:9] != self._node.trust.fleet[:4]:
             raise RemoteError("hail of another fleet")
         length = self._welcome_bytes()
-        value = self.gate.cookie(addr, data[9:25])
-        self._node.transmit(seal.cookie(bytes(data[1:5]), value, length), addr)
+        self._node.transmit(seal.cookie(bytes(data[1:5]), self.gate.cookie(addr, data[9:25]), length), addr)
 
     def _on_cookie(self, data):
         if len(data) != seal.COOKIE_BYTES:
@@ -222,8 +225,7 @@ class Peers:
             raise RemoteError("a hello shorter than its answer")
         party, _ = seal.unpack_party(data, seal.HELLO_HEAD, PATH_NODES)
         id = self._admit(party)
-        # The whole HELLO: the keys of its WELCOME are bound to every byte.
-        asked = sha256(data)
+        asked = sha256(data)  # all of it: the keys of its WELCOME are bound to every byte
         peer = self.table.get(id)
         if peer and peer.greeting and peer.greeting[0] == asked:
             self._node.transmit(peer.greeting[1], addr)
@@ -236,12 +238,10 @@ class Peers:
             return
         if not self._sessions.has_room():
             counters.bump("peers_full")
-            self._refer(hello, addr)
-            return
+            return self._refer(hello, addr)
         if not self.gate.token(self._node.now_ms):
             counters.bump("strangers_limited")
-            self._refer(hello, addr)
-            return
+            return self._refer(hello, addr)
 
         def done(ladder, error):
             self._answering.pop(id, None)
@@ -293,8 +293,7 @@ class Peers:
             raise RemoteError("another box answered")
         data = bytes(data)
         peer = self.table.get(hail.id)
-        if peer:
-            hail.secret = peer.secret
+        hail.secret = peer.secret if peer else hail.secret
         if hail.secret:
             self._finish(hail, data, addr, party, hail.secret)
             return
@@ -362,6 +361,8 @@ class Peers:
             self._node.counters.bump("hello_revoked")
             raise RemoteError("revoked")
         if not self._node.trust.enrolled(party):
+            if party.lot not in self._node.trust.lots:
+                self._node.watch_lots().doubt()
             raise RemoteError("not enrolled")
         if self._node.config.require_encryption and not party.flags & seal.FLAG_ENCRYPTS:
             self._node.counters.bump("hello_unencrypted")
@@ -369,27 +370,26 @@ class Peers:
         return id
 
     def _think(self, key, done):
-        ladder = self._ladder(self.identity.private, key, self._node.rng.bytes(32))
-        return self._node.work.add(ladder, done)
+        return self._node.work.add(self._ladder(self.identity.private, key, self._node.rng.bytes(32)), done)
 
-    def _session(self, keys, our_index, their_index, party):
-        return seal.Session(keys, our_index, their_index, bool(seal.ENCRYPTS and party.flags & seal.FLAG_ENCRYPTS))
+    def _session(self, keys, ours, theirs, party):
+        return seal.Session(keys, ours, theirs, bool(seal.ENCRYPTS and party.flags & seal.FLAG_ENCRYPTS))
 
     def _peer(self, party, id, addr, secret):
         peer = self.table.get(id)
         if peer is None:
             peer = Peer(id, party.key, addr, secret, party.flags, party.incarnation)
-            # It may have been revoked while its key was computed.
-            if self._node.is_revoked(id) or not self._sessions.add(peer):
+            # It may have been revoked, or its lot have ended, while its key was computed.
+            gone = self._node.is_revoked(id) or party.lot not in self._node.trust.lots
+            if gone or not self._sessions.add(peer):
                 return None
         peer.flags = party.flags
+        own = self._node.trust.lot
+        peer.lot = own if party.lot == own else party.lot  # one copy of what most have
         peer.incarnation = party.incarnation
         peer.heard_ms = self._node.now_ms
         return peer
 
     def _hail_of(self, data):
-        index = bytes(data[1:5])
-        for hail in self.hails.values():
-            if hail.index == index:
-                return hail
-        return None
+        found = [hail for hail in self.hails.values() if hail.index == data[1:5]]
+        return found[0] if found else None

@@ -23,5 +23,5 @@ def refer(node, hello, addr):
 def referred(node, hail, data):
     """Whom we greet (a Hail) named others: end the greeting if we ask those instead.  RemoteError."""
     others = unpack_all(data[seal.REFER_HEAD :], REFERRED)
-    if others and node.referred(hail.id, others):
+    if others and node.membership.referred(hail.id, others):
         del node.peers.hails[hail.id]

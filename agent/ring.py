@@ -111,7 +111,7 @@ class Ring:
         self.merge(entries)
         node.counters.bump("seats_taken")
         node.log("info", "took seat %d of %s, term %d" % (seat, manifest.name, term))
-        node.on_seat()
+        node.tasks.on_seat()
         node.news()
 
     def leave(self, counter="seats_left"):
@@ -125,7 +125,7 @@ class Ring:
         self.seat, self._rival = None, None
         self.links.clear()
         self.grants.clear()
-        node.on_seat()
+        node.tasks.on_seat()
         node.slicing.on_free()
 
     def tell_leave(self, entries):
@@ -281,7 +281,7 @@ class Ring:
             self.links.changed_ms = node.now_ms
             self.merge([far for far in self.links.far.values() if far.heard_ms >= self.stale_before()])
             node.slicing.forget(id)
-            node.on_seat()
+            node.tasks.on_seat()
             node.news()
 
     def dead(self, id):

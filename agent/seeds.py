@@ -1,6 +1,6 @@
 """First contacts: the signed seed list, asked of the controller in pieces.
 
-    question  1A | offset 2 | zeros to 1,200 bytes
+    question  1A | offset 2 | what 1 | zeros to 1,200 bytes
     answer    1B | offset 2 | whole size 2 | up to 1,024 bytes
 
 Asked for only while nobody is known, for ever, with growing pauses of which half is
@@ -8,6 +8,10 @@ random.  Who remembers boxes from earlier tries those first: after a blackout th
 whole fleet comes up at once, and hardly anybody needs the controller.
 Nothing in an answer counts before the operator's signature over the whole list
 holds; then the contacts are greeted like any other box.
+
+Who slept while lots were replaced is believed by nobody, nor would believe: so the
+list of lots is asked for in turn with the contacts; and alone, if somebody shows a
+proof of a lot that is not on our list, since sleepers may have found each other.
 """
 
 from .backoff import Backoff
@@ -17,6 +21,11 @@ from .limits import CHUNK_BYTES, DATAGRAM_BYTES, MANIFEST_BYTES
 
 ASK_KIND = const(0x1A)
 SEEDS_KIND = const(0x1B)
+PROOF_KIND = const(0x1D)
+FROM_CONTROLLER = (SEEDS_KIND, PROOF_KIND)
+# What a question is for.
+CONTACT_LIST = const(0)
+LOT_LIST = const(1)
 HEAD = const(5)
 # The first question of a box that remembers nobody comes within this.
 FIRST_MS = const(1000)
@@ -40,6 +49,8 @@ class Seeds:
         self._node = node
         self.controller = controller
         self._data = b""
+        self._what = LOT_LIST
+        self._doubts = 0  # how often to ask yet whether the list of lots is the newest
         self._checking = False
         self._tries = 0
         self._pauses = None  # a Backoff while alone
@@ -47,8 +58,8 @@ class Seeds:
         self.alone()
 
     def tick(self, now_ms):
-        """Ask again if still alone."""
-        if not self.controller or not self._node.membership.alone() or self._checking:
+        """Ask again if still alone, or in doubt."""
+        if not self.controller or not self._wants() or self._checking:
             if not self._checking:
                 # What came of a list before we met somebody is for nothing.
                 self._pauses, self._tries, self._data = None, 0, b""
@@ -64,12 +75,24 @@ class Seeds:
             self.due = now_ms + self._node.rng.jitter(FIRST_MS)
         else:
             self._tries, self._data = 0, b""
+            alone = self._node.membership.alone()
+            self._what = CONTACT_LIST if alone and self._what == LOT_LIST else LOT_LIST
+            self._doubts = max(0, self._doubts - 1)
             self.due = now_ms + self._pauses.next_ms()
         self._ask()
 
     def alone(self):
         """Nobody is known (any more): ask before long."""
         if self.controller and self._pauses is None:
+            self.due = min(self.due, self._node.now_ms + self._begin())
+
+    def _wants(self):
+        return self._doubts > 0 or self._node.membership.alone()
+
+    def doubt(self):
+        """Ask, a few times, whether the list of lots is the newest."""
+        self._doubts = TRIES
+        if self._pauses is None:
             self.due = min(self.due, self._node.now_ms + self._begin())
 
     def _begin(self):
@@ -80,13 +103,17 @@ class Seeds:
         return CONTACTS_MS + rng.below(CONTACTS_MS) if remembers else rng.below(FIRST_MS)
 
     def _ask(self):
-        head = bytes((ASK_KIND,)) + len(self._data).to_bytes(2, "big")
+        head = bytes((ASK_KIND,)) + len(self._data).to_bytes(2, "big") + bytes((self._what,))
         self._node.counters.bump("seeds_asked")
         self._node.transmit(head + bytes(DATAGRAM_BYTES - len(head)), self.controller)
 
     def receive(self, data, addr):
         """One piece of the list; pieces out of order are dropped."""
-        unasked = self._checking or not self._node.membership.alone()
+        if data[0] == PROOF_KIND:
+            if self._node.lots:
+                self._node.lots.receive(data, addr)
+            return
+        unasked = self._checking or not self._wants()
         if not self.controller or addr != self.controller or len(data) <= HEAD or unasked:
             self._node.counters.bump("seeds_bad")
             return
@@ -105,6 +132,10 @@ class Seeds:
             self._ask()
             return
         signed, self._data = self._data, b""
+        if self._what == LOT_LIST:
+            self._doubts = 0
+            self._node.rumours.offer(signed)
+            return
         self._checking = self._node.work.add(self._node.trust.check(signed), self._checked)
 
     def _checked(self, check, error):

@@ -42,6 +42,7 @@ class Peer:
         self.secret = secret
         self.flags = flags
         self.incarnation = incarnation
+        self.lot = None  # in which it last proved itself
         self.current = None
         self.sessions = []  # oldest first
         self.heard_ms = 0
@@ -114,8 +115,14 @@ class Sessions:
         """Drop a box's keys."""
         peer = self.table.pop(id, None)
         if peer:
-            for session in peer.sessions:
-                self._indices.pop(session.our_index, None)
+            self.close(peer)
+
+    def close(self, peer):
+        """End a box's sessions; its secret stays, should it greet anew."""
+        for session in peer.sessions:
+            self._indices.pop(session.our_index, None)
+        peer.sessions = []
+        peer.current = peer.greeting = None
 
     def attach(self, peer, session):
         """A new, unproven session; at the cap the oldest unproven one goes."""

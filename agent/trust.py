@@ -1,22 +1,23 @@
 """What a box believes before it has spoken with anybody.
 
-The operator's public keys, the fleet's enrolment lots, and this box's own place
-in its lot: the content of trust.cbor.
+The operator's public keys, the fleet's list of enrolment lots, and this box's own
+place in its lot: the content of trust.cbor.
 """
 
 from .errors import RemoteError, UnknownKey
-from .limits import LOTS, PATH_NODES
+from .limits import MANIFEST_BYTES, PATH_NODES
 from .manifest import Check
 from .wire import cbor, cose, merkle
 from .wire.hashes import sha256
+from .wire.merkle import lot_id
 from .wire.messages import holds
 
 # What a key may sign: the operator's, everything.  A tenant's authority is the kid of
 # his key (bytes): what is named TENANT/NAME, within the quota (tenants.py).
 OPERATOR = "operator"
 
-# Largest trust.cbor: LOTS signed lots with W4 signatures, and a path.
-TRUST_BYTES = LOTS * 6000 + 4096
+# Largest trust.cbor: the signed list of lots, a path and the keys.
+TRUST_BYTES = MANIFEST_BYTES + 2048
 
 
 def fleet_id(operator):
@@ -24,9 +25,9 @@ def fleet_id(operator):
     return sha256(b"backfence fleet", operator)[:16]
 
 
-def lot_id(root):
-    """The 8-byte short id of a lot, as hellos carry it."""
-    return sha256(b"backfence lot", root)[:8]
+def by_id(rows):
+    """{lot id: (root, count, until)} of the rows of a list of lots (manifest kind "lots")."""
+    return {lot_id(row[0]): tuple(row) for row in rows}
 
 
 class Keys:
@@ -55,12 +56,12 @@ class Keys:
 class Trust:
     """Anchors of a box.
 
-    keys: Keys; owner: the operator's X25519 key for
-    receipts, 32 bytes; lots: {lot id: (root, count)}; lot, leaf, path: this
-    box's own proof.
+    keys: Keys; owner: the operator's X25519 key for receipts, 32 bytes; lots:
+    {lot id: (root, count, until)}, until in Unix seconds or 0; lot, leaf, path: this
+    box's own proof; seq: of the list of lots.
     """
 
-    def __init__(self, keys, owner, lots, lot, leaf, path):
+    def __init__(self, keys, owner, lots, lot, leaf, path, seq=0):
         self.keys = keys
         self.fleet = keys.fleet
         self.owner = owner
@@ -68,6 +69,11 @@ class Trust:
         self.lot = lot
         self.leaf = leaf
         self.path = path
+        self.seq = seq
+
+    def changes(self):
+        """True if a lot on the list will end."""
+        return any([lot[2] for lot in self.lots.values()])
 
     def enrolled(self, party):
         """True if a party's Merkle proof holds against a lot of this fleet."""
@@ -80,9 +86,9 @@ class Trust:
 
 
 def load(data):
-    """Trust from the bytes of trust.cbor, its lots' signatures verified.
+    """Trust from the bytes of trust.cbor, its list's signature verified.
 
-    RemoteError if anything in it does not hold.  Takes some 50 ms a lot.
+    RemoteError if anything in it does not hold.  Takes some 50 ms.
     """
     fields = cbor.decode(data, 4, 64 + PATH_NODES)
     wanted = ("fleet", "index", "lot", "lots", "operator", "owner", "path")
@@ -96,24 +102,19 @@ def load(data):
         raise RemoteError("trust file: keys")
     if fields["fleet"] != fleet_id(operator):
         raise RemoteError("trust file: fleet id is not that of the operator's key")
-    if not holds(("u",), [fields["index"]]) or not isinstance(path, list) or len(path) > PATH_NODES:
+    if not holds(("8", "u", "l"), [fields["lot"], fields["index"], path]) or len(path) > PATH_NODES:
         raise RemoteError("trust file: path")
     if not holds(("s",) * len(path), path):
         raise RemoteError("trust file: path")
-    if not isinstance(fields["lots"], list) or len(fields["lots"]) >= LOTS:
+    if not isinstance(fields["lots"], bytes):
         raise RemoteError("trust file: lots")
     keys = Keys(fields["fleet"], operator)
-    lots = {}
-    own = None
-    for signed in [fields["lot"]] + fields["lots"]:
-        if not isinstance(signed, bytes):
-            raise RemoteError("trust file: lots")
-        check = Check(signed, keys)
-        while not check.step():
-            pass
-        if check.manifest.kind != "lot":
-            raise RemoteError("trust file: a lot is something else")
-        root = check.manifest.fields["root"]
-        lots[lot_id(root)] = (root, check.manifest.fields["count"])
-        own = own or lot_id(root)
-    return Trust(keys, owner, lots, own, fields["index"], path)
+    check = Check(fields["lots"], keys)
+    while not check.step():
+        pass
+    if check.manifest.kind != "lots":
+        raise RemoteError("trust file: lots")
+    lots = by_id(check.manifest.fields["lots"])
+    if fields["lot"] not in lots:
+        raise RemoteError("trust file: lot")
+    return Trust(keys, owner, lots, fields["lot"], fields["index"], path, check.manifest.seq)

@@ -65,6 +65,17 @@ def address_of(number, v6=False):
     return b"\x0a" + number.to_bytes(3, "big") + PORT.to_bytes(2, "big")
 
 
+def _tree(leaves):
+    """(root, [path of each leaf]) of the Merkle tree over `leaves`; wire/merkle.py hashes it anew for each path."""
+    if len(leaves) == 1:
+        return leaves[0], [[]]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    left, left_paths = _tree(leaves[:split])
+    right, right_paths = _tree(leaves[split:])
+    paths = [path + [right] for path in left_paths] + [path + [left] for path in right_paths]
+    return hashes.sha256(b"\x01", left, right), paths
+
+
 class _Done:
     """A ladder that has run already; the same shape as x25519.Ladder."""
 
@@ -106,8 +117,9 @@ class Fleet:
         self.id = trust.fleet_id(self.operator)
         self.keys = trust.Keys(self.id, self.operator)
         leaves = [merkle.leaf(member.public) for member in self.members]
-        root, self._paths = enrol.tree(leaves)
-        self._lot = self.sign(manifests.lot_manifest(self, "all", root, count, issued=WALL_START_S))
+        root, self._paths = _tree(leaves)
+        self._root = root
+        self._list = self.sign(manifests.lots_manifest(self, [[root, count, 0]], issued=WALL_START_S))
         self._trust = None
 
     def boxes(self):
@@ -144,17 +156,16 @@ class Fleet:
 
     def trust_file(self, number):
         """The bytes of a box's trust.cbor."""
-        return cbor.encode({
-            "fleet": self.id, "operator": self.operator, "owner": self.owner_public, "lot": self._lot,
-            "index": number, "path": self._paths[number], "lots": [],
-        })
+        return enrol.trust_file(self, self._list, self._root, number, self._paths[number])
 
     def trust(self, number):
-        """A box's Trust.  The lot is verified once for all boxes: it is the same bytes."""
+        """A box's Trust.  The list of lots is verified once for all boxes: it is the same bytes."""
         if self._trust is None:
             self._trust = trust.load(self.trust_file(0))
         first = self._trust
-        return trust.Trust(trust.Keys(self.id, self.operator), first.owner, dict(first.lots), first.lot, number, self._paths[number])
+        return trust.Trust(
+            trust.Keys(self.id, self.operator), first.owner, dict(first.lots), first.lot, number, self._paths[number],
+            first.seq)
 
     def identity(self, number):
         """A box's Identity."""

@@ -27,6 +27,7 @@ class Speaker:
     __slots__ = ("id", "addr", "seen", "flags", "heard_ms", "current")
     sessions = ()
     unanswered = 0
+    lot = None
 
     def __init__(self, id, speech):
         self.id = id
@@ -61,6 +62,9 @@ class Plain:
     def drop(self, id):
         """A box is revoked; whoever sends as it is dropped from then on."""
         self.table.pop(id, None)
+
+    def close(self, peer):
+        """A lot has ended; who is enrolled is not asked here."""
 
     def tick(self, now_ms):
         """Nothing is ever due."""

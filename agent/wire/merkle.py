@@ -20,6 +20,11 @@ def leaf(data):
     return sha256(_LEAF, data)
 
 
+def lot_id(root):
+    """The 8-byte short id of the lot under a root, as hellos carry it."""
+    return sha256(b"backfence lot", root)[:8]
+
+
 def root(leaves):
     """Return the 32-byte root over a list of leaf hashes (MTH, section 2.1.1)."""
     if not leaves:

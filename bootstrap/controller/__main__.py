@@ -6,18 +6,21 @@ import signal
 import click
 
 from ...agent.errors import LocalError
+from .places import Places
 from .server import SeedList, Server
 
 
 @click.command(name="backfence-controller")
 @click.option("--listen", default="127.0.0.1:6999", show_default=True, help="UDP address, host:port or [v6]:port.")
 @click.option("--seeds", required=True, type=click.Path(), help="File made by `backfence seeds`.")
-def main(listen, seeds):
-    """Hands boxes their first contacts.  A changed file is taken up by itself."""
+@click.option("--lots", type=click.Path(), help="The fleet's lots/, or a copy: for boxes whose lot was replaced.")
+def main(listen, seeds, lots):
+    """Hands boxes their first contacts, and their places in new lots.  Changed files are taken up by themselves."""
     try:
-        server = Server(listen, SeedList(seeds))
+        server = Server(listen, SeedList(seeds), Places(lots) if lots else None)
     except LocalError as error:
-        raise click.ClickException(f"{error}\nHint: make the list with `backfence seeds`.") from None
+        hint = "Make the list with `backfence seeds`; --lots is the folder lots/ that `backfence enrol` writes."
+        raise click.ClickException(f"{error}\nHint: {hint}") from None
     reading, writing = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os.write(writing, b"."))

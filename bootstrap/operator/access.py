@@ -114,4 +114,4 @@ def doors(fleet, texts):
         if not found:
             raise OperatorError("no box is enrolled that is not revoked", "Begin with `backfence enrol`.")
         return found
-    return sorted({revoke.find(list(fleet.boxes()), text, "enrolled") for text in texts})
+    return sorted({revoke.find(fleet.boxes(), text, "enrolled") for text in texts})

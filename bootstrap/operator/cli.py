@@ -4,7 +4,8 @@ Exit codes: 0 done, 1 not done, 2 the command was written wrongly.  Errors go
 to stderr as "Error: ...", with a hint.  The verbs for who writes jobs are in
 cli_job.py, those that push work in cli_work.py and cli_map.py, those that look in cli_show.py,
 those of slices and queries in cli_slice.py, those of firmware in cli_firmware.py,
-those of whom to believe in cli_trust.py, those of measured service in cli_credit.py.
+those of whom to believe in cli_trust.py, those of lots in cli_lot.py, those of
+measured service in cli_credit.py.
 """
 
 import importlib
@@ -26,6 +27,7 @@ VERBS = (
     "credit",
     "firmware",
     "job",
+    "lot",
     "map",
     "show",
     "slice",
@@ -36,7 +38,6 @@ VERBS = (
 )
 # What works from a tenant's home.
 TENANTS_VERBS = ("sign", "push", "run", "results", "cancel", "end", "describe", "receipts")
-KEY_FILE_BYTES = 1 << 27  # 2^20 public keys in hexadecimal, and room for line ends
 
 
 class Commands(click.Group):
@@ -169,26 +170,6 @@ def _settings(_ctx, _parameter, values):
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def read_keys(path):
-    """Returns the public keys (32 bytes each) in a file: one in hexadecimal a line."""
-    if os.path.getsize(path) > KEY_FILE_BYTES:
-        raise OperatorError(f"{path} is too large for one lot")
-    publics = []
-    for number, line in enumerate(files.read(path).decode("ascii", "replace").splitlines(), 1):
-        line = line.partition("#")[0].strip()
-        if not line:
-            continue
-        try:
-            publics.append(bytes.fromhex(line))
-            if len(publics[-1]) != 32:
-                raise ValueError
-        except ValueError:
-            raise OperatorError(
-                f"{path}, line {number}: not a public key", "Each line has 64 hexadecimal digits, an X25519 public key."
-            ) from None
-    return publics
-
-
 @main.command()
 @fleet_option
 @broker_option
@@ -198,25 +179,30 @@ def read_keys(path):
 @click.option("--doors", type=int, default=1, show_default=True, help="How many of the N are doors to the broker.")
 @click.option("--homes", metavar="DIR", help="Where the homes go.  [default: homes/ in the fleet's directory]")
 @click.option("--keys", type=click.Path(exists=True, dir_okay=False),
-              help="Enrol boxes that made their own keys: a file of public keys, one a line.")
-@click.option("--out", metavar="DIR", help="With --keys: where each box's trust.cbor and agent.conf go.")
+              help="Enrol boxes that made their own keys: CSV of public_key and, if you like, serial.")
+@click.option("--out", metavar="DIR", help="With --keys: write each box's trust.cbor and agent.conf there, in DIR/ID/.")
 @click.option("--set", "extra", multiple=True, callback=_settings, metavar="KEY=VALUE",
               help="A further line of every agent.conf.")
 @format_option
 def enrol(fleet, broker, count, base_port, host, doors, homes, keys, out, extra, style):
-    """Make boxes part of the fleet: one signed lot, and trust.cbor and agent.conf for each."""
+    """Make boxes part of the fleet, as one lot: up to 1,048,576 at once.
+
+    With --keys and without --out nothing is written for single boxes: get it later,
+    when a box asks for it, with `backfence proof`.
+    """
     if (count is None) == (keys is None):
         raise click.UsageError("give either --make N or --keys FILE")
-    if keys and not out:
-        raise click.UsageError("--keys needs --out DIR")
-    if keys:
-        boxes = enrolment.take(fleet, read_keys(keys), out, extra, broker)
-    else:
-        boxes = fleet.enrol(count, base_port, host, doors, broker, extra, homes)
+    if out and not keys:
+        raise click.UsageError("--out goes with --keys")
+    made = fleet.enrol(count, base_port, host, doors, broker, extra, homes) if count is not None else []
+    lot = fleet.lots()[made[0].lot] if made else enrolment.take(fleet, keys, out, extra, broker)
     warn(fleet)
-    rows = [{"id": box.id.hex(), "address": box.address, "home": box.home, "lot": box.lot} for box in boxes]
+    rows = [{"id": box.id.hex(), "address": box.address, "home": box.home} for box in made]
     lines = [f"{row['id']}  {row['address'] or '-':21}  {row['home']}" for row in rows]
-    show(style, rows, "\n".join([*lines, f"{len(rows)} boxes enrolled in {boxes[0].lot}"]))
+    value = {"lot": lot.name, "count": lot.count, "made": rows}
+    show(style, value, "\n".join([*lines, f"{lot.count:,} boxes enrolled in {lot.name}"]))
+    if len(fleet.lots()) > 1:
+        click.echo("Boxes of earlier lots believe these after `backfence lot push`.", err=True)
 
 
 @main.command()
@@ -230,8 +216,7 @@ def seeds(fleet, contacts, valid_days, out):
     if contacts:
         pairs = [_contact(fleet, text) for text in contacts]
     else:
-        known = [box for box in fleet.boxes().values() if box.address]
-        pairs = [(box.id, enrolment.pack_address(box.address)) for box in known[:8]]
+        pairs = [(box.id, enrolment.pack_address(box.address)) for box in fleet.boxes().with_address(8)]
     if not pairs:
         raise OperatorError("no enrolled box has a known address", "Name some with --contact ID@HOST:PORT.")
     manifest = manifests.seeds_manifest(fleet, pairs, valid_s=valid_days * manifests.DAY_S)

@@ -1,8 +1,9 @@
 """Enrolment: lots of boxes, and the files that make a box one of the fleet.
 
-The public keys of a lot are the leaves of a Merkle tree (RFC 9162) whose root
-the operator signs, so that each box proves itself with a path of at most 640
-bytes, and enrolling a million boxes costs one signature.
+The public keys of a lot are the leaves of a Merkle tree (RFC 9162), in the order of
+the boxes' identities; the operator signs the list of all lots' roots.  So each box
+proves itself with a path of at most 640 bytes, and enrolling a million boxes costs
+one signature.
 
 A box that makes its own key sends in the public half; its trust.cbor and
 agent.conf go back to it.  For a lab, whole homes are made here.
@@ -14,12 +15,12 @@ import socket
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from ...agent import config, limits
+from ...agent import config, trust
 from ...agent.errors import LocalError
-from ...agent.wire import cbor, hashes, merkle
-from . import files, manifests
+from ...agent.wire import cbor
+from . import factory, files, lots
 from .errors import OperatorError
-from .fleet import Box, box_id
+from .register import Box, box_id
 
 PORTS = 65536
 
@@ -40,7 +41,7 @@ def make(fleet, count, base_port, host="127.0.0.1", doors=1, broker=None, extra=
         home = os.path.join(homes, f"box-{base_port + number}")
         if os.path.exists(home):
             raise OperatorError(f"{home} exists already", "Choose other ports, or another --homes.")
-        boxes.append(Box(box_id(public), public, join_address(host, base_port + number), home, "", number))
+        boxes.append(Box(box_id(public), public, address=join_address(host, base_port + number), home=home))
         private.append(key.private_bytes_raw())
     texts = [
         conf(box.address, broker or fleet.broker if number < doors else None, extra)
@@ -52,104 +53,82 @@ def make(fleet, count, base_port, host="127.0.0.1", doors=1, broker=None, extra=
             os.mkdir(os.path.join(box.home, name), 0o700)
         files.write_whole(os.path.join(box.home, "box.key"), key, files.SECRET)
         files.write_whole(os.path.join(box.home, "agent.conf"), text.encode(), files.SECRET)
-    enrol(fleet, boxes)
-    return boxes
-
-
-def take(fleet, publics, out, extra=None, broker=None):
-    """Enrols boxes that made their own keys; returns a list of Box.
-
-    publics: 32-byte public keys.  For each box, out/ID/ gets trust.cbor and
-    agent.conf, to be carried to it.
-    """
+    lots.enrol(fleet, enumerate(boxes, 1), factory.Problems("the boxes made here"))
+    write_at_hand(fleet)
     known = fleet.boxes()
-    boxes = []
-    for public in publics:
-        box = Box(box_id(public), public, "", os.path.abspath(os.path.join(out, box_id(public).hex())), "", 0)
-        if len(public) != 32:
-            raise OperatorError("a public key has 32 bytes, or 64 hexadecimal digits")
-        if box.id in known or any(box.id == other.id for other in boxes):
-            raise OperatorError(f"the box {box.id.hex()} is enrolled already", "Remove its key from the list.")
-        boxes.append(box)
-    text = conf("", broker, extra)
-    for box in boxes:
-        os.makedirs(box.home, 0o700, exist_ok=True)
-        files.write_whole(os.path.join(box.home, "agent.conf"), text.encode(), files.SECRET)
-    enrol(fleet, boxes)
-    return boxes
+    return [known[box.id] for box in boxes]
 
 
-def enrol(fleet, boxes):
-    """Signs one lot for `boxes`, records them and writes their trust.cbor.
+def take(fleet, path, out=None, extra=None, broker=None):
+    """Enrols boxes that made their own keys, from a factory's list (factory.py); returns their Lot.
 
-    A box's proof names every lot signed so far.  Boxes enrolled before learn
-    of the new lot where their homes are at hand.
+    out: a directory in which each box gets ID/ with trust.cbor and agent.conf, to be
+    carried to it.  OperatorError names the rows that are wrong; nobody is enrolled then.
     """
-    if not boxes:
-        raise OperatorError("there are no boxes to enrol")
-    if len(fleet.lots()) >= limits.LOTS:
-        raise OperatorError(
-            f"a box believes in {limits.LOTS} lots and this fleet has as many",
-            "Enrol more boxes at once, in fewer lots.",
-        )
-    root, _ = tree([merkle.leaf(box.public) for box in boxes])
-    name = f"{len(fleet.lots()) + 1}"
-    manifest = manifests.lot_manifest(fleet, name, root, len(boxes))
-    for index, box in enumerate(boxes):
-        box.lot, box.index = manifest.label, index
-    rows = [
-        {"public": box.public.hex(), "address": box.address, "home": box.home, "index": box.index}
-        for box in boxes
-    ]
-    # The record comes first: a signed lot whose boxes nobody knows is worse
-    # than a record whose lot was never signed.
-    files.write_json(fleet.path("boxes", manifest.label + ".json"), rows)
-    fleet.sign(manifest)
-    fleet.forget_cache()
-    write_trust(fleet)
+    text = conf("", broker, extra)
+    problems = factory.Problems(path)
+    rows = ((row, Box(box_id(public), public, serial=serial)) for row, public, serial in factory.read(path, problems))
+    lot = lots.enrol(fleet, rows, problems)
+    write_at_hand(fleet)
+    if out:
+        carry(fleet, fleet.boxes().of_lot(lot), out, text)
+    return fleet.lots()[lot]
 
 
-def write_trust(fleet):
-    """Writes trust.cbor of every box whose home is at hand; returns how many."""
-    lots = fleet.lots()
-    members = {}
-    for box in fleet.boxes().values():
-        members.setdefault(box.lot, []).append(box)
+def carry(fleet, boxes, out, text=None):
+    """Writes out/ID/trust.cbor for each Box, and agent.conf with `text`; returns how many boxes."""
     written = 0
-    for lot, boxes in members.items():
-        if lot not in lots:
-            continue
-        boxes.sort(key=lambda box: box.index)
-        _, paths = tree([merkle.leaf(box.public) for box in boxes])
+    with Proofs(fleet) as proofs:
         for box in boxes:
-            if box.home and os.path.isdir(box.home):
-                data = trust(fleet, box, lots, paths[box.index])
-                files.write_whole(os.path.join(box.home, "trust.cbor"), data)
-                written += 1
+            home = os.path.join(out, box.id.hex())
+            os.makedirs(home, 0o700, exist_ok=True)
+            if text is not None:
+                files.write_whole(os.path.join(home, "agent.conf"), text.encode(), files.SECRET)
+            files.write_whole(os.path.join(home, "trust.cbor"), proofs.trust(box))
+            written += 1
     return written
 
 
-def tree(leaves):
-    """Returns (root, [path of each leaf]) of the Merkle tree over `leaves`.
-
-    The same root and paths as wire.merkle, whose `path` hashes the whole lot
-    for one leaf: this hashes it once for all of them.
-    """
-    if len(leaves) == 1:
-        return leaves[0], [[]]
-    split = 1 << (len(leaves) - 1).bit_length() - 1
-    left, left_paths = tree(leaves[:split])
-    right, right_paths = tree(leaves[split:])
-    paths = [path + [right] for path in left_paths] + [path + [left] for path in right_paths]
-    return hashes.sha256(b"\x01", left, right), paths
+def write_at_hand(fleet):
+    """Writes trust.cbor of every box whose home is at hand; returns how many."""
+    written = 0
+    with Proofs(fleet) as proofs:
+        for box in fleet.boxes().at_hand():
+            files.write_whole(os.path.join(box.home, "trust.cbor"), proofs.trust(box))
+            written += 1
+    return written
 
 
-def trust(fleet, box, lots, path):
-    """Returns the bytes of a box's trust.cbor."""
+class Proofs:
+    """Boxes' trust.cbor, one after the other: `with Proofs(fleet) as proofs: proofs.trust(box)`."""
+
+    def __init__(self, fleet):
+        self._fleet = fleet
+        self._signed = fleet.register.signed_list()
+        self._trees = {}
+
+    def trust(self, box):
+        """Returns the bytes of a Box's trust.cbor."""
+        if box.lot not in self._trees:
+            self._trees[box.lot] = self._fleet.register.tree(box.lot)
+        tree = self._trees[box.lot]
+        if box.place >= tree.count or tree.key(box.place) != box.public:
+            raise OperatorError(f"the tree of {box.lot} is another one's", "Restore lots/ and boxes.db from one backup.")
+        return trust_file(self._fleet, self._signed, tree.root, box.place, tree.path(box.place))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for tree in self._trees.values():
+            tree.close()
+
+
+def trust_file(fleet, signed_list, root, place, path):
+    """Returns the bytes of a trust.cbor; root: of the box's lot."""
     return cbor.encode({
-        "fleet": fleet.id, "operator": fleet.operator, "owner": fleet.owner_public,
-        "lot": lots[box.lot], "index": box.index, "path": path,
-        "lots": [signed for name, signed in lots.items() if name != box.lot],
+        "fleet": fleet.id, "operator": fleet.operator, "owner": fleet.owner_public, "lots": signed_list,
+        "lot": trust.lot_id(root), "index": place, "path": path,
     })
 
 

@@ -4,16 +4,14 @@
     signer/         the operator's HSS key and its state (signer.py)
     owner.key       the owner's X25519 private key, 32 bytes, mode 0600
     sequence.json   the last sequence number of every name; they only rise
-    boxes/LOT.json  the boxes of each lot
-    lots/LOT.cose   each lot's signed manifest
+    boxes.db        the boxes and their lots (register.py)
+    lots/           the signed list of lots, and each lot's tree: for the controller
     manifests/      the newest signed manifest of each slice, workload and seed list
     works/NAME/     results that came, one file each
     lock            held while anything above changes
 """
 
-import dataclasses
 import functools
-import hashlib
 import os
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -25,31 +23,14 @@ from ...agent.errors import RemoteError
 from ...agent.wire import cbor, cose
 from ...agent.wire import suit as wire_suit
 from ...firmware_pkg import suit
-from . import delegations, files, manifests, revoke
+from . import delegations, files, manifests, register, revoke
 from .errors import OperatorError
 from .signer import Signer
 
 BROKER = "127.0.0.1:1883"
 TENANTS_MARK = "operator.pub"
-FOLDERS = ("boxes", "lots", "manifests", "works")
+FOLDERS = ("lots", "manifests", "works")
 
-
-@dataclasses.dataclass
-class Box:
-    """id: 16 bytes; public: X25519 public key; address: host:port or "";
-    home: its home directory or "" when only the box itself has it."""
-
-    id: bytes
-    public: bytes
-    address: str
-    home: str
-    lot: str
-    index: int
-
-
-def box_id(public):
-    """Returns a box's identity: the first 16 bytes of its key's SHA-256."""
-    return hashlib.sha256(public).digest()[:16]
 
 
 def _file(label):
@@ -85,7 +66,6 @@ class Fleet:
         self.id = bytes.fromhex(settings["fleet"])
         self.reload()
         self.keys.tenants = delegations.Known(self)
-        self._boxes = None
         self._revoked = None  # (when the list was written, its boxes)
 
     @functools.cached_property
@@ -187,7 +167,7 @@ class Fleet:
     def sign(self, manifest):
         """Returns the COSE_Sign1 (bytes) of a Manifest or payload map.
 
-        Keeps a copy under manifests/ (lots: lots/).  One leaf of the signer
+        Keeps a copy under manifests/ (of the list of lots: in the register).  One leaf of the signer
         is used each time.  OperatorError if it would not fit a box.
         """
         payload = getattr(manifest, "payload", manifest)
@@ -202,8 +182,10 @@ class Fleet:
                 f"the signed manifest has {len(signed):,} bytes; a box takes {limits.MANIFEST_BYTES:,}",
                 "Shorten its predicate and arguments.",
             )
-        folder = "lots" if payload["kind"] == "lot" else "manifests"
-        files.write_whole(self.path(folder, _file(manifests.label(payload))), signed)
+        if payload["kind"] == "lots":
+            self.register.keep_list(signed)
+        else:
+            files.write_whole(self.path("manifests", _file(manifests.label(payload))), signed)
         return signed
 
     def signed(self, label):
@@ -234,24 +216,14 @@ class Fleet:
 
         return enrol.make(self, count, base_port, host, doors, broker, extra, homes)
 
+    @functools.cached_property
+    def register(self):
+        """The record of boxes and lots."""
+        return register.Register(self.directory)
+
     def boxes(self):
-        """Returns {id: Box} of every enrolled box."""
-        if self._boxes is None:
-            self._boxes = {}
-            for name in sorted(os.listdir(self.path("boxes"))):
-                if name.endswith(".json"):
-                    self._load(name[: -len(".json")])
-        return self._boxes
-
-    def _load(self, lot):
-        for row in files.read_json(self.path("boxes", lot + ".json")):
-            public = bytes.fromhex(row["public"])
-            box = Box(box_id(public), public, row["address"], row["home"], lot, row["index"])
-            self._boxes[box.id] = box
-
-    def forget_cache(self):
-        """Reads the boxes again at the next question; for who changed the files."""
-        self._boxes = None
+        """Returns {id: Box} of every enrolled box, which reads each from the disk (register.Boxes)."""
+        return register.Boxes(self.register)
 
     def revoked(self):
         """Returns the set of the identities of revoked boxes; reads the list again when it has changed."""
@@ -264,9 +236,8 @@ class Fleet:
         return self._revoked[1]
 
     def lots(self):
-        """Returns {name: signed manifest} of every lot."""
-        names = sorted(name for name in os.listdir(self.path("lots")) if name.endswith(".cose"))
-        return {name[: -len(".cose")]: files.read(self.path("lots", name)) for name in names}
+        """Returns {name: register.Lot} of every lot on the list."""
+        return self.register.lots()
 
     def receipt_key(self, public):
         """Returns the 32-byte HMAC key shared with the box whose public key this is."""

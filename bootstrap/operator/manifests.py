@@ -28,7 +28,7 @@ QUERY_VALID_S = 30 * DAY_S
 # Attributes whose distribution boxes always count.
 BUILT_IN = ("load", "mem_free", "availability")
 # Kinds that are pushed; the others travel in files.
-PUSHED = ("slice", "query", "workload", "firmware", "revocation", "tenant")
+PUSHED = ("slice", "query", "workload", "firmware", "revocation", "tenant", "lots")
 # Boxes of a lot are believed for as long as homes keep them.
 LOT_VALID_S = 3650 * DAY_S
 SEEDS_VALID_S = 365 * DAY_S
@@ -205,10 +205,12 @@ def _index(hashes, blobs):
     ]
 
 
-def lot_manifest(fleet, name, root, count, valid_s=LOT_VALID_S, issued=None):
-    """Returns the Manifest of a lot: `count` boxes under the Merkle root `root`."""
-    rest = {"root": root, "count": _within("the number of boxes", count, 1, 1 << limits.PATH_NODES)}
-    return Manifest({**_common(fleet, "lot", name, valid_s, issued), **rest})
+def lots_manifest(fleet, rows, valid_s=LOT_VALID_S, issued=None):
+    """Returns the Manifest of the list of lots: rows of [root, count, until], at most limits.LOTS.
+
+    until: Unix seconds at which a lot ends, 0 for one that stays.
+    """
+    return Manifest({**_common(fleet, "lots", manifest.LIST_NAME, valid_s, issued), "lots": [list(row) for row in rows]})
 
 
 def seeds_manifest(fleet, contacts, name="seeds", valid_s=SEEDS_VALID_S, issued=None):

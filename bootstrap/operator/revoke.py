@@ -24,8 +24,9 @@ def changed(fleet, texts, undo=False):
     OperatorError for a box that is not enrolled, is on the list (undo: is not),
     or has no room.
     """
-    before = listed(fleet)
-    known = before if undo else list(fleet.boxes())
+    # Whose lot has ended is silent by that.
+    before = [id for id in listed(fleet) if id in fleet.boxes()]
+    known = before if undo else fleet.boxes()
     ids = {find(known, text, "on the list" if undo else "enrolled") for text in texts}
     twice = sorted(ids.intersection(before))
     if twice and not undo:
@@ -34,19 +35,26 @@ def changed(fleet, texts, undo=False):
     if len(after) > limits.REVOKED:
         raise OperatorError(
             f"{len(after)} boxes would be revoked; a fleet's list has room for {limits.REVOKED}",
-            "Take boxes off that are back in your hands or destroyed, with --undo.",
+            "Replace the lots that they are in, then end those: `backfence lot replace`.",
         )
     return manifests.revocation_manifest(fleet, after)
 
 
 def find(known, text, what):
-    """Returns the one identity (bytes) of `known` that begins with some hexadecimal digits; OperatorError."""
+    """Returns the one identity (bytes) that begins with some hexadecimal digits, or has a serial; OperatorError.
+
+    known: a list of identities, or register.Boxes, which know serials too.
+    """
     digits = text.lower()
     # A slip of a finger in fewer digits might name another box.
-    found = [id for id in known if id.hex().startswith(digits)] if len(digits) >= DIGITS else []
+    found = []
+    if len(digits) >= DIGITS:
+        found = known.beginning(digits) if hasattr(known, "beginning") else [id for id in known if id.hex().startswith(digits)]
+    if not found and hasattr(known, "with_serial"):
+        found = [box.id for box in (known.with_serial(text),) if box]
     if len(found) == 1:
         return found[0]
     if found:
-        raise OperatorError(f"{len(found)} boxes that are {what} begin with {text}", "Write more of its digits.")
+        raise OperatorError(f"several boxes that are {what} begin with {text}", "Write more of its digits.")
     raise OperatorError(
         f"no box {text} is {what}", f"Write its ID: 32 hexadecimal digits, or at least the first {DIGITS}.")

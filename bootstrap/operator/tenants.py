@@ -9,6 +9,7 @@ fleet's directory like the operator's own, in which every name is TENANT/NAME.
                 "operator": HSS key, "fleet": id, "boxes": 32 bytes a box, "revoked": signed or null}
 """
 
+import functools
 import os
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -17,10 +18,13 @@ from ...agent import manifest, tenancy, trust
 from ...agent import tenants as agent_tenants
 from ...agent.errors import RemoteError
 from ...agent.wire import cbor
-from . import delegations, files, manifests, receipt, revoke
+from . import delegations, files, manifests, receipt, register, revoke
 from .errors import OperatorError
-from .fleet import FOLDERS, TENANTS_MARK, Box, Fleet, box_id
+from .fleet import FOLDERS, TENANTS_MARK, Fleet
 from .signer import Signer
+
+# The public keys of the boxes that a pass names.
+KEYS = "boxes.keys"
 
 HSS_BYTES = 60
 KEYS_BYTES = HSS_BYTES + 32
@@ -105,7 +109,7 @@ def join(directory, data):
     if not os.path.exists(os.path.join(directory, "sequence.json")):
         files.write_json(os.path.join(directory, "sequence.json"), {})
     files.write_whole(os.path.join(directory, TENANTS_MARK), found["operator"])
-    files.write_whole(os.path.join(directory, "boxes", "keys"), found["boxes"])
+    files.write_whole(os.path.join(directory, KEYS), found["boxes"])
     files.write_whole(os.path.join(directory, "manifests", f"tenant-{payload['name']}.cose"), found["delegation"])
     if found["revoked"]:
         files.write_whole(os.path.join(directory, "manifests", revoke.LABEL + ".cose"), found["revoked"])
@@ -168,8 +172,14 @@ class Tenancy(Fleet):
 
     def boxes(self):
         """Returns {id: Box} of the boxes that were enrolled when the pass was made."""
-        if self._boxes is None:
-            keys = files.read(self.path("boxes", "keys"))
-            publics = [keys[at:at + 32] for at in range(0, len(keys), 32)]
-            self._boxes = {box_id(public): Box(box_id(public), public, "", "", "", 0) for public in publics}
         return self._boxes
+
+    @functools.cached_property
+    def _boxes(self):
+        keys = files.read(self.path(KEYS))
+        publics = [keys[at:at + 32] for at in range(0, len(keys), 32)]
+        return {register.box_id(public): register.Box(register.box_id(public), public) for public in publics}
+
+    def lots(self):
+        """Returns {}: the pass says which boxes there are, not their lots."""
+        return {}

@@ -156,7 +156,7 @@ class Lan:
         self.publics = [sha256(private) for private in privates]
         leaves = [merkle.leaf(public) for public in self.publics]
         root = merkle.root(leaves)
-        self.lots = {lot_id(root): (root, count)}
+        self.lots = {lot_id(root): (root, count, 0)}
         for i in range(count):
             trust = LanTrust(Keys(fleet_id(bytes(60)), bytes(60)), bytes(32), self.lots, lot_id(root), i, merkle.path(leaves, i))
             config = Config()

@@ -57,10 +57,8 @@ def main():
             "expires": WALL_S + 86400, "seats": 12, "where": [">=", "mem_free", 1 << 25]}
     leaves = [merkle.leaf(bytes((i,)) * 32) for i in range(5)]
 
-    def lot(count):
-        return sign({"kind": "lot", "fleet": fleet, "name": "lot-%d" % count, "seq": 1, "issued": WALL_S,
-                     "expires": WALL_S + 86400, "root": merkle.root(leaves[:count]), "count": count})
-
+    lots = {"kind": "lots", "fleet": fleet, "name": "all", "seq": 4, "issued": WALL_S, "expires": WALL_S + 86400,
+            "lots": [[merkle.root(leaves[:count]), count, until] for count, until in ((5, 0), (3, WALL_S + 60))]}
     seeds = {"kind": "seeds", "fleet": fleet, "name": "seeds", "seq": 1, "issued": WALL_S,
              "expires": WALL_S + 86400, "contacts": [[b"i" * 16, bytes((10, 0, 0, 1, 27, 88))]]}
     other, sign_other, _ = operator(b"another operator")
@@ -75,8 +73,7 @@ def main():
         "EXPIRED": sign(dict(edge, issued=WALL_S - 100, expires=WALL_S)),
         "OTHER_FLEET": sign(dict(edge, fleet=fleet_id(other))),
         "UNKNOWN_FIELD": sign(dict(edge, extra=1)),
-        "LOT_5": lot(5),
-        "LOT_3": lot(3),
+        "LOTS": sign(lots),
         "SEEDS": sign(seeds),
         "OTHER_OPERATOR": sign_other(edge),
         "FIRMWARE": sign_firmware(firmware),

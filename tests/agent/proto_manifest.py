@@ -1,6 +1,7 @@
 """Signed manifests: real signatures, every damage to them, and every field's range."""
 
 from backfence.agent.errors import RemoteError
+from backfence.agent.limits import LOTS as LOTS_MOST
 from backfence.agent.limits import MANIFEST_BYTES
 from backfence.agent.manifest import Check, is_name, manifest_id, parse
 from backfence.agent.trust import OPERATOR as FULL, Keys, fleet_id
@@ -128,8 +129,8 @@ WORKLOAD = {
     "args": ["a"], "replicas": 3, "quorum": 2, "limits": {"fuel": 1, "pages": 0, "output": 0},
     "deadline_s": 9, "deterministic": True,
 }
-LOT = {"kind": "lot", "fleet": bytes(16), "name": "lot", "seq": 1, "issued": 5, "expires": 6,
-       "root": bytes(32), "count": 9}
+LOTS = {"kind": "lots", "fleet": bytes(16), "name": "all", "seq": 1, "issued": 5, "expires": 6,
+        "lots": [[bytes(32), 9, 0]]}
 SEEDS = {"kind": "seeds", "fleet": bytes(16), "name": "seeds", "seq": 1, "issued": 5, "expires": 6,
          "contacts": [[bytes(16), b"123456"]]}
 
@@ -146,7 +147,7 @@ def refused(fields):
 
 
 def test_each_field_is_needed_and_has_its_type():
-    for good in (SLICE, WORKLOAD, LOT, SEEDS):
+    for good in (SLICE, WORKLOAD, LOTS, SEEDS):
         assert parse(cbor.encode(good)) == good
         for key in good:
             without = dict(good)
@@ -156,14 +157,15 @@ def test_each_field_is_needed_and_has_its_type():
                 if type(wrong) is not type(good[key]) or key in ("fleet", "index", "limits", "contacts"):
                     if not (key == "index" and wrong == good[key]):
                         assert refused(dict(good, **{key: wrong})), (key, wrong)
-        assert refused(dict(good, **{"other": 1})) and refused(dict(good, end=False)) and not refused(dict(good, end=True))
+        assert refused(dict(good, **{"other": 1})) and refused(dict(good, end=False))
+        assert refused(dict(good, end=True)) == (good is LOTS)
 
 
 def test_each_number_has_its_range():
     table = (
         (SLICE, "seats", 1, 16384), (SLICE, "seq", 1, (1 << 53) - 1), (SLICE, "expires", 5, (1 << 48) - 1),
         (WORKLOAD, "program_size", 8, 32768), (WORKLOAD, "quorum", 1, 3), (WORKLOAD, "replicas", 2, 8),
-        (WORKLOAD, "deadline_s", 1, (1 << 48) - 1), (WORKLOAD, "tasks", 1, 1024), (LOT, "count", 1, 1 << 20),
+        (WORKLOAD, "deadline_s", 1, (1 << 48) - 1), (WORKLOAD, "tasks", 1, 1024),
     )
     for fields, key, least, most in table:
         for value in (least, most):
@@ -174,6 +176,19 @@ def test_each_number_has_its_range():
         for value, wrong in ((least, False), (most, False), (least - 1, True), (most + 1, True), (True, True)):
             limits = dict(WORKLOAD["limits"], **{key: value})
             assert refused(dict(WORKLOAD, limits=limits)) == wrong, (key, value)
+
+
+def test_a_list_of_lots_has_a_cap_and_rows_of_three():
+    row = [bytes(32), 9, 0]
+    assert not refused(dict(LOTS, lots=[row] * LOTS_MOST)) and refused(dict(LOTS, lots=[row] * (LOTS_MOST + 1)))
+    assert refused(dict(LOTS, name="some")) and refused(dict(LOTS, lots=[row + [0]]))
+    for column, least, most in ((1, 1, 1 << 20), (2, 0, (1 << 48) - 1)):
+        for value, wrong in ((least, False), (most, False), (least - 1, True), (most + 1, True)):
+            changed = list(row)
+            changed[column] = value
+            assert refused(dict(LOTS, lots=[row, changed])) == wrong, (column, value)
+    for wrong in (bytes(31), "x", None):
+        assert refused(dict(LOTS, lots=[[wrong, 9, 0]]))
 
 
 def test_the_caps_of_lists():

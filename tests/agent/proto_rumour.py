@@ -99,8 +99,8 @@ def test_other_signers_fleets_and_kinds():
     lan = Lan(1)
     assert "does not hold" in refused(lan, b"?" * 32 + sign(edge(1))[32:])
     assert "another fleet" in push(lan, edge(1, fleet=bytes(16)))
-    lot = {"kind": "lot", "name": "x", "root": bytes(32), "count": 4}
-    assert "not spread" in push(lan, lot)
+    seeds = {"kind": "seeds", "name": "x", "contacts": [[bytes(16), b"123456"]]}
+    assert "not spread" in push(lan, seeds)
     assert lan.nodes[0].counters["manifests_bad"] == 3 and not blobs(lan) and not lan.nodes[0].rumours.floors
 
 

@@ -34,12 +34,13 @@ def piece(data, offset, count=300, size=None):
 
 
 def questions(node):
-    """Offsets that the node asks the controller for."""
+    """Offsets of the list of contacts that the node asks the controller for."""
     asked = []
     for data, addr in node.datagrams():
         if addr == CONTROLLER:
-            assert len(data) == DATAGRAM_BYTES and data[0] == 0x1A
-            asked.append(data[1] << 8 | data[2])
+            assert len(data) == DATAGRAM_BYTES and data[0] == 0x1A and data[3] <= 1
+            if data[3] == 0:
+                asked.append(data[1] << 8 | data[2])
     return asked
 
 

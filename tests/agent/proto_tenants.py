@@ -94,7 +94,7 @@ ATTACKS = [
     ("the list of revoked boxes", {"kind": "revocation", "name": "boxes", "boxes": b"v" * 16}, "may not sign"),
     ("a delegation", delegation("evil", key=OTHER_KEY), "may not sign"),
     ("his own delegation with more", delegation(seq=9, seats=16000), "may not sign"),
-    ("a lot", {"kind": "lot", "name": "x", "root": bytes(32), "count": 4}, "may not sign"),
+    ("lots", {"kind": "lots", "name": "all", "lots": [[bytes(32), 4, 0]]}, "may not sign"),
     ("first contacts", {"kind": "seeds", "name": "x", "contacts": [[bytes(16), b"123456"]]}, "may not sign"),
     ("more seats than he has", edge(seats=9), REFUSED_QUOTA),
     ("more tasks than he has", words(tasks=101), REFUSED_QUOTA),

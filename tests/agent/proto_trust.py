@@ -1,12 +1,13 @@
 """The trust file: what a box believes before it has spoken with anybody."""
 
 from backfence.agent.errors import RemoteError
-from backfence.agent.limits import LOTS, PATH_NODES
+from backfence.agent.limits import PATH_NODES
 from backfence.agent.peers import identity_of
 from backfence.agent.trust import fleet_id, load, lot_id
 from backfence.agent.wire import cbor, merkle
 from backfence.agent.wire.seal import Party
-from vectors import EDGE, LOT_3, LOT_5, OPERATOR, OTHER_OPERATOR
+from lan import WALL_S
+from vectors import EDGE, LOTS, OPERATOR, OTHER_OPERATOR
 
 KEYS = [bytes((i,)) * 32 for i in range(5)]
 LEAVES = [merkle.leaf(key) for key in KEYS]
@@ -15,8 +16,8 @@ LEAVES = [merkle.leaf(key) for key in KEYS]
 def trust_fields():
     """What the operator writes for box 3 of the lot of 5."""
     return {
-        "fleet": fleet_id(OPERATOR), "operator": OPERATOR, "owner": b"o" * 32, "lot": LOT_5,
-        "index": 3, "path": merkle.path(LEAVES, 3), "lots": [LOT_3],
+        "fleet": fleet_id(OPERATOR), "operator": OPERATOR, "owner": b"o" * 32, "lots": LOTS,
+        "lot": lot_id(merkle.root(LEAVES)), "index": 3, "path": merkle.path(LEAVES, 3),
     }
 
 
@@ -32,8 +33,8 @@ def refused(fields):
 def test_a_good_file_gives_the_lots_and_our_place():
     trust = load(cbor.encode(trust_fields()))
     root, root_3 = merkle.root(LEAVES), merkle.root(LEAVES[:3])
-    assert trust.lots == {lot_id(root): (root, 5), lot_id(root_3): (root_3, 3)}
-    assert (trust.lot, trust.leaf, trust.fleet) == (lot_id(root), 3, fleet_id(OPERATOR))
+    assert trust.lots == {lot_id(root): (root, 5, 0), lot_id(root_3): (root_3, 3, WALL_S + 60)}
+    assert (trust.lot, trust.leaf, trust.fleet, trust.seq) == (lot_id(root), 3, fleet_id(OPERATOR), 4)
     assert len(identity_of(KEYS[0])) == 16 and len(trust.lot) == 8
     own = Party(KEYS[3], 0, 0, trust.lot, trust.leaf, trust.path)
     assert trust.enrolled(own)
@@ -59,12 +60,12 @@ def test_forms_that_are_refused_before_any_signature():
     mixed[1] = []
     assert refused(mixed)
     assert refused(dict(good, path=[bytes(32)] * (PATH_NODES + 1)))
-    assert refused(dict(good, lots=[LOT_3] * LOTS))
 
 
-def test_lots_that_are_no_lots_of_this_fleet():
+def test_lists_that_are_no_lists_of_this_fleets_lots():
     good = trust_fields()
-    for wrong in (EDGE, OTHER_OPERATOR, LOT_5[:-1], bytes(100)):
-        assert refused(dict(good, lot=wrong))
-    damaged = LOT_3[:200] + bytes((LOT_3[200] ^ 1,)) + LOT_3[201:]
-    assert refused(dict(good, lots=[damaged]))
+    for wrong in (EDGE, OTHER_OPERATOR, LOTS[:-1], bytes(100)):
+        assert refused(dict(good, lots=wrong))
+    damaged = LOTS[:200] + bytes((LOTS[200] ^ 1,)) + LOTS[201:]
+    assert refused(dict(good, lots=damaged))
+    assert refused(dict(good, lot=lot_id(merkle.root(LEAVES[:4]))))

@@ -142,7 +142,7 @@ def test_sealed_garbage_is_counted_and_nothing_else(world, body):
 @SLOW
 @given(fields=st.dictionaries(st.one_of(
     st.sampled_from(["kind", "fleet", "name", "seq", "issued", "expires", "seats", "where", "limits", "index", "args"]),
-    st.integers(0, 9)), TREE, max_size=12), base=st.sampled_from(["slice", "workload", "lot", "seeds", ""]),
+    st.integers(0, 9)), TREE, max_size=12), base=st.sampled_from(["slice", "workload", "lots", "seeds", ""]),
     key=st.one_of(st.integers(0, 3), st.sampled_from(["fuel", "pages", "output", "x"])), value=TREE)
 def test_signed_nonsense_is_refused_with_a_reason(fields, base, key, value):
     good = {
@@ -150,11 +150,13 @@ def test_signed_nonsense_is_refused_with_a_reason(fields, base, key, value):
         "workload": {"slice": "edge", "program": bytes(32), "program_size": 100, "index": [bytes(32)], "tasks": 5,
                      "args": [], "replicas": 1, "quorum": 1, "limits": {"fuel": 1, "pages": 1, "output": 1},
                      "deadline_s": 5, "deterministic": True},
-        "lot": {"root": bytes(32), "count": 3}, "seeds": {"contacts": [[bytes(16), b"123456"]]}, "": {},
+        "lots": {"lots": [[bytes(32), 3, 0]]}, "seeds": {"contacts": [[bytes(16), b"123456"]]}, "": {},
     }[base]
     lan = Lan(1)
     whole = {"kind": base, "fleet": lan.fleet(), "name": "n", "seq": 1, "issued": WALL_S, "expires": WALL_S + 9}
     whole.update(good)
+    if base == "lots":
+        whole["name"] = "all"
     if base == "workload":
         whole["limits"] = dict(whole["limits"], **{str(key): 1}) if isinstance(key, str) else {key: 1, "fuel": 1, "pages": value}
     whole.update(fields)

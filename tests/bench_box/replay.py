@@ -155,7 +155,8 @@ def make_node(head, home):
     config = Config()
     identity = Identity(head["private"], head["public"])
     lot = lot_id(head["root"])
-    trust = LanTrust(Keys(fleet_id(bytes(60)), bytes(60)), OWNER, {lot: (head["root"], head["nodes"])}, lot, head["number"], head["path"])
+    keys = Keys(fleet_id(bytes(60)), bytes(60))
+    trust = LanTrust(keys, OWNER, {lot: (head["root"], head["nodes"], 0)}, lot, head["number"], head["path"])
     directories = [home + "/" + name for name in ("state", "store", "slots")]
     for directory in directories:
         disk.make_directory(directory)

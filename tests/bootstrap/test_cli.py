@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import backfence
 from backfence.agent.wire import x25519
-from backfence.bootstrap.operator import cli, fleet as fleets, files, manifests, push
+from backfence.bootstrap.operator import cli, fleet as fleets, files, manifests, push, register
 
 from fleets import FleetHands, count_words, free_port, make_fleet, mosquitto
 
@@ -59,7 +59,7 @@ def test_the_whole_way_by_hand(tmp_path, sources, broker):
     made = call("init", home, "--width", "4", "--broker", broker)
     assert made.exit_code == 0 and "1,024 signatures" in made.output
     enrolled = call("enrol", "--fleet", home, "--make", 3, "--base-port", 7400, "--format", "json")
-    addresses = [row["address"] for row in json.loads(enrolled.output)]
+    addresses = [row["address"] for row in json.loads(enrolled.output)["made"]]
     assert addresses == [f"127.0.0.1:{port}" for port in (7400, 7401, 7402)]
     signed = call("seeds", "--fleet", home, "-o", tmp_path / "seeds.cose")
     assert signed.exit_code == 0 and "3 first contacts" in signed.output
@@ -152,10 +152,10 @@ def test_watch_prints_lines_where_there_is_no_terminal(home, broker):
 
 def test_boxes_own_keys_are_imported(home, tmp_path):
     publics = [x25519.public(bytes([number]) * 32) for number in (7, 8)]
-    (tmp_path / "keys").write_text("# two boxes\n" + "\n".join(key.hex() for key in publics) + "\n")
+    (tmp_path / "keys").write_text("# two boxes\npublic_key\n" + "\n".join(key.hex() for key in publics) + "\n")
     done = call("enrol", "--fleet", home, "--keys", tmp_path / "keys", "--out", tmp_path / "out")
     assert done.exit_code == 0 and "2 boxes enrolled" in done.output
-    assert sorted(os.listdir(tmp_path / "out")) == sorted(fleets.box_id(key).hex() for key in publics)
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(register.box_id(key).hex() for key in publics)
 
 
 def test_the_nearing_end_of_the_key_is_said(tmp_path, sources):
@@ -174,8 +174,10 @@ def test_the_nearing_end_of_the_key_is_said(tmp_path, sources):
     (["init", "new", "--heights", "a,b"], 2, "two numbers", ""),
     (["init", "new", "--width", "16"], 2, "'16' is not one of", ""),
     (["enrol"], 2, "either --make N or --keys FILE", ""),
-    (["enrol", "--keys", "text.txt"], 2, "needs --out", ""),
-    (["enrol", "--keys", "text.txt", "--out", "o"], 1, "line 1: not a public key", "64 hexadecimal"),
+    (["enrol", "--make", "2", "--out", "o"], 2, "--out goes with --keys", ""),
+    (["enrol", "--keys", "text.txt"], 1, "text.txt: row 1: not a public key: 64 hexadecimal digits", "Nobody was enrolled"),
+    (["proof", "--out", "o"], 2, "name boxes, or give --all", ""),
+    (["proof", "HB2-4711", "--out", "o"], 1, "no box HB2-4711 is enrolled", "32 hexadecimal"),
     (["enrol", "--make", "2", "--base-port", "7000"], 1, "exists already", "other ports"),
     (["enrol", "--make", "2", "--base-port", "7500", "--set", "colour"], 2, "KEY=VALUE", ""),
     (["enrol", "--make", "2", "--base-port", "7500", "--set", "colour=red"], 1, "unknown key 'colour'", ""),

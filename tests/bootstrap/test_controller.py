@@ -172,5 +172,6 @@ def test_the_controller_knows_nothing_of_work():
         "backfence", "backfence.agent", "backfence.agent.compat", "backfence.agent.config", "backfence.agent.errors",
         "backfence.agent.limits", "backfence.agent.wire", "backfence.agent.wire.cbor", "backfence.agent.wire.cose",
         "backfence.agent.wire.hashes", "backfence.bootstrap", "backfence.bootstrap.controller",
-        "backfence.bootstrap.controller.__main__", "backfence.bootstrap.controller.server",
+        "backfence.bootstrap.controller.__main__", "backfence.bootstrap.controller.server", "backfence.agent.wire.merkle",
+        "backfence.bootstrap.controller.places", "backfence.bootstrap.tree",
     }

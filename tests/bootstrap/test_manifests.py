@@ -32,7 +32,7 @@ def test_a_box_takes_each_kind(fleet):
     plans = [
         manifests.slice_manifest(fleet, "edge", 8, 'arch == "mipsel" and not (door == 1 or mem_free < 1 MiB)'),
         workload(fleet, 4, args=["-n", "3"], replicas=3, quorum=2),
-        manifests.lot_manifest(fleet, "9", bytes(32), 4),
+        manifests.lots_manifest(fleet, [[bytes(32), 4, 0]]),
         manifests.seeds_manifest(fleet, [(boxes[0].id, b"\x7f\0\0\1\x1b\x58"), (boxes[1].id, bytes(16) + b"\0\7")]),
     ]
     for plan in plans:

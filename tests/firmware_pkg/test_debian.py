@@ -7,10 +7,10 @@ import shutil
 import subprocess
 
 import pytest
-from backfence.bootstrap.operator import enrol, fleet
+from backfence.bootstrap.operator import fleet
 from backfence.firmware_pkg import build, debian, openwrt
 from openwrt import Root, as_root, chroot
-from test_installed import free_port, wait_for_status
+from test_installed import enrol_key, free_port, wait_for_status
 
 EPOCH = 1_700_000_000
 HOME = "var/lib/backfence"
@@ -109,10 +109,10 @@ def test_dpkg_installs_upgrades_removes_and_purges(packages, tmp_path, name):
         process.terminate()
         assert process.wait(60) == 0
         operator = fleet.create(str(tmp_path / "fleet"), width=4)
-        [taken] = enrol.take(operator, [bytes.fromhex(key[1])], str(tmp_path / "enrolled"))
-        shutil.copy(f"{taken.home}/trust.cbor", root.folder / HOME / "trust.cbor")
+        name, proof = enrol_key(operator, key[1], tmp_path)
+        shutil.copy(proof, root.folder / HOME / "trust.cbor")
         process = started(root)
-        assert taken.id.hex() in wait_for_status(root, HOME)
+        assert name in wait_for_status(root, HOME)
         process.terminate()
         assert process.wait(60) == 0
     finally:

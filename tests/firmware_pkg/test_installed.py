@@ -7,7 +7,7 @@ import time
 
 import opkg
 import pytest
-from backfence.bootstrap.operator import enrol, fleet
+from backfence.bootstrap.operator import enrol, fleet, register
 from backfence.firmware_pkg import build, openwrt as package
 from backfence.sim.live import interpreters
 from openwrt import Root
@@ -34,6 +34,14 @@ def packages(tmp_path_factory):
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory):
     return fleet.create(str(tmp_path_factory.mktemp("fleet") / "fleet"), width=4)
+
+
+def enrol_key(operator, key, folder):
+    """Enrols the box with a public key in hexadecimal; its identity in hexadecimal, and where its trust.cbor lies."""
+    (folder / "keys.csv").write_text(key + "\n")
+    enrol.take(operator, str(folder / "keys.csv"), str(folder / "enrolled"))
+    name = register.box_id(bytes.fromhex(key)).hex()
+    return name, folder / "enrolled" / name / "trust.cbor"
 
 
 def free_port():
@@ -70,15 +78,15 @@ def test_a_box_is_installed_enrolled_upgraded_and_cleared(packages, operator, tm
     assert not (root.folder / "tmp/procd.pid").exists()
 
     # Enrolled and configured: the agent runs under the launcher.
-    [taken] = enrol.take(operator, [bytes.fromhex(key[1])], str(tmp_path / "enrolled"))
-    shutil.copy(f"{taken.home}/trust.cbor", root.folder / "etc/backfence/trust.cbor")
+    name, proof = enrol_key(operator, key[1], tmp_path)
+    shutil.copy(proof, root.folder / "etc/backfence/trust.cbor")
     own = root.read("etc/config/backfence") + f"option listen '127.0.0.1:{free_port()}'\noption status_ms '200'\n"
     root.write("etc/config/backfence", own, 0o600)
     root.write("tmp/procd.run", "")
     _, run = root.service("start")
     assert run.returncode == 0, run.stdout
     try:
-        assert taken.id.hex() in wait_for_status(root)
+        assert name in wait_for_status(root)
 
         # Upgraded: stopped in good order, all that was kept is the same, and it runs again.
         seen = {}
@@ -95,7 +103,7 @@ def test_a_box_is_installed_enrolled_upgraded_and_cleared(packages, operator, tm
         opkg.upgrade(root, older, newer, between)
         assert kept.items() <= seen.items() and any("state" in path for path in seen)
         if name in RESTARTED:
-            assert taken.id.hex() in wait_for_status(root)
+            assert name in wait_for_status(root)
         assert opkg.digest(root, KEPT[:2]) == kept
         assert (root.folder / "etc/config/backfence-opkg").exists()
         assert root.read(f"{opkg.INFO}/backfence.control").splitlines()[1] == "Version: 0.1.0-2"

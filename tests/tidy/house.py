@@ -27,7 +27,7 @@ EDGE_MODULES = CORE_MODULES | {"errno", "json", "os", "select", "socket", "time"
 # The controller seeds and enrols; it must go on without the cloud, and the cloud without it.
 CONTROLLER_MAY_LOAD = re.compile(
     r"backfence(\.agent(\.(compat|config|counters|errors|limits|seeds|trust|wire(\..*)?))?"
-    r"|\.bootstrap(\.controller(\..*)?)?)?$"
+    r"|\.bootstrap(\.tree|\.controller(\..*)?)?)?$"
 )
 
 # In parts, so that this file passes its own check.
