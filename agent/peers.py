@@ -50,7 +50,7 @@ class Peers:
     """Greetings, and sealed speech with whom we have greeted.
 
     node gives rng, counters, work, trust, transmit(datagram, addr), in_use(id),
-    is_revoked(id), unreachable(id) and referred(id, others).  ladder(private, public, blind) gives a computation
+    is_revoked(id), unreachable(id) and membership.  ladder(private, public, blind) gives a computation
     with step() and result.
     """
 

@@ -77,4 +77,4 @@ class Sizes:
             slice.size = size
             if self._node.ring.slice_id == slice.manifest.id:
                 self._node.news()
-                self._node.on_seat()
+                self._node.tasks.on_seat()
