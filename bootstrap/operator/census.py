@@ -8,7 +8,7 @@ import time
 
 from ...agent import limits
 from ...agent.errors import RemoteError
-from ...agent.manifest import is_name
+from ...agent.tenancy import tenant_of
 from ...agent.wire import cbor
 from . import push
 from .manifests import BUILT_IN
@@ -52,8 +52,9 @@ def _row(value, shape):
 
 
 def _rows(value, shape):
-    if not all(is_name(name) or name in BUILT_IN for name in value):
-        raise ValueError
+    for name in value:
+        if name not in BUILT_IN:
+            tenant_of(name)  # RemoteError unless it is NAME or TENANT/NAME
     return {name: _row(row, shape) for name, row in sorted(value.items())}
 
 

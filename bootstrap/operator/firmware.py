@@ -163,7 +163,7 @@ def publish(session, fleet, signed, blobs, wait_s, deadline_s):
             doors[message.topic.rpartition("/")[2]] = message.payload == b"online"
         else:
             refusal = push.read_refusal(message)
-            if refusal and refusal["what"].rpartition("/")[2] in names and len(report.refused) < push.REFUSALS:
+            if refusal and push.subject(refusal) in names and len(report.refused) < push.REFUSALS:
                 report.refused.append(refusal)
                 if {each["box"] for each in report.refused} >= {box for box, online in doors.items() if online}:
                     break

@@ -35,6 +35,13 @@ def test_it_is_read_as_it_was_written():
     assert read_["size"] == 8 and read_["left_out"] == []
 
 
+def test_what_is_a_tenants_is_named_after_him():
+    edge, words = census_of(BOX)["slices"]["edge"], {"seq": 1, "tasks": 2, "slice": "acme/edge"}
+    read_ = read(slices={"edge": edge, "acme/edge": edge}, workloads={"acme/words": words})
+    assert sorted(read_["slices"]) == ["acme/edge", "edge"] and read_["workloads"]["acme/words"]["slice"] == "acme/edge"
+    assert read(slices={"acme/edge/more": edge}) is None and read(slices={"/edge": edge}) is None
+
+
 WRONG = [
     ("door", None), ("door", 7), ("wall_s", "x"), ("epoch", "1"), ("epoch", True), ("quick", 1), ("size", b""), ("slices", []),
     ("slices", {"Edge!": {}}), ("slices", {"edge": {}}), ("slices", {"edge": 1}), ("slices", {1: {}}),
