@@ -18,6 +18,7 @@ class Controller:
     def __init__(self, world, seeds):
         self.world = world
         self.seeds = seeds
+        self.places = None  # a places.Places, once a lot was replaced
         self.live = True
         # When it was asked.
         self.asked_ms = []
@@ -30,7 +31,7 @@ class Controller:
 
     def receive(self, data, address):
         """The real controller's answer."""
-        reply = answer(self.seeds, data)
+        reply = answer(self.seeds, data, self.places)
         if reply is not None:
             self.asked_ms.append(self.world.now_ms)
             self.world.network.send(self, address, reply)

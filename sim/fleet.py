@@ -9,7 +9,9 @@ values that the ladder gives, so that a real settlement fits as well.
 import contextlib
 import copy
 import functools
+import os
 import random
+import tempfile
 
 import pyhsslms.pyhsslms as hss
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -18,6 +20,8 @@ from ..agent import trust
 from ..agent.errors import RemoteError
 from ..agent.peers import Identity, identity_of
 from ..agent.wire import cbor, cose, hashes, merkle
+from ..bootstrap import tree
+from ..bootstrap.controller import places
 from ..bootstrap.operator import enrol, manifests
 from ..firmware_pkg import suit
 from .world import WALL_START_S
@@ -121,6 +125,22 @@ class Fleet:
         self._root = root
         self._list = self.sign(manifests.lots_manifest(self, [[root, count, 0]], issued=WALL_START_S))
         self._trust = None
+        self.rows = [[root, count, 0]]  # of the list of lots
+        self.places = None  # the controller's Places, once a lot was replaced
+
+    def replace(self, members, until):
+        """The first lot's honest members in a lot of their own; (old lot's id, new lot's id).  The old one ends at `until`."""
+        members = sorted(members, key=lambda member: member.id)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "new" + tree.SUFFIX)
+            with open(path, "wb") as file:
+                file.writelines(tree.chunks((member.public for member in members), len(members)))
+            with tree.Tree(path) as made:
+                self.rows = [[self._root, len(self.members), until], [made.root, made.count, 0]]
+            with open(os.path.join(folder, places.LIST), "wb") as file:
+                file.write(self.sign(manifests.lots_manifest(self, self.rows, issued=WALL_START_S)))
+            self.places = places.Places(folder)
+        return tuple(merkle.lot_id(root) for root, _, _ in self.rows)
 
     def boxes(self):
         """{id: Member} of every enrolled box."""

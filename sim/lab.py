@@ -9,6 +9,7 @@ from ..agent.counting import Counters
 from ..agent.descriptor import Descriptor
 from ..agent.node import Node
 from ..agent.store import Store
+from ..agent.wire import merkle
 from ..bootstrap.operator import manifests
 from . import checkers, faults, jobs, liar
 from .broker import Broker, Client
@@ -139,6 +140,17 @@ class Lab(Run):
 
     def _own_address(self, box):
         return bytes(len(box.address) - 2) + box.address[-2:] if self.wildcard else box.address
+
+    def replace_lot(self, boxes, overlap_s):
+        """Enrols these boxes anew in a lot beside the first, which ends then; (old lot's id, new lot's id)."""
+        lots = self.fleet.replace([self.fleet.members[box.number] for box in boxes], self.world.wall_s() + overlap_s)
+        self.controller.places = self.fleet.places
+        self.operator.push_lots(self.fleet.rows)
+        return lots
+
+    def end_lot(self, id):
+        """Takes a lot off the list."""
+        self.operator.push_lots([row for row in self.fleet.rows if merkle.lot_id(row[0]) != id])
 
     # -- chaos and healing
 

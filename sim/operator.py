@@ -77,6 +77,10 @@ class Operator:
         """Publishes the list of revoked boxes, identities of 16 bytes."""
         return self.push(manifests.revocation_manifest(self.fleet, ids, issued=self.world.wall_s()))
 
+    def push_lots(self, rows):
+        """Publishes the list of lots: [root, count, until] each."""
+        return self.push(manifests.lots_manifest(self.fleet, rows, issued=self.world.wall_s()))
+
     def push_firmware(self, plan, signed=None):
         """Publishes a firmware: a firmware_pkg.suit.Plan, signed here unless its envelope is given.  Its label."""
         for digest in sorted(plan.blobs):
