@@ -26,7 +26,7 @@ def _prepare():
 
     prepared = prepare(sys.argv[1:])
     pages.give_back(arena.untouched())
-    for name in ("main", "address", "pages", "sodium"):
+    for name in ("main", "address", "pages"):
         del sys.modules[edge.__name__ + "." + name]
         delattr(edge, name)
     return prepared

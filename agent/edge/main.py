@@ -19,7 +19,7 @@ from ..node import Node
 from ..rng import Rng
 from ..store import Store
 from ..wire import seal
-from . import disk, sodium, started, system, udp
+from . import disk, started, system, udp
 from .address import Wait
 from .clock import Clock
 from .loop import Loop
@@ -216,7 +216,7 @@ def make_loop(home):
     if settings.controller:
         controller = _look_up("controller", lambda: udp.resolve(settings.controller))
     node = Node(settings, identity, anchors, store, rng, clock.now(), clock.wall(), address, controller,
-                sodium.ladder(), running=started.running())
+                running=started.running())
     node.attributes.update(system.attributes(settings))
     link = make_link(home, settings, anchors, identity, Rng(system.entropy(32)), counters, poller, clock.now())
     return Loop(settings, node, clock, poller, socket, link, stop, home, beat)

@@ -29,7 +29,6 @@ PACKAGES = {
     "lld": "their linker",
     "wasi-libc": "their C library",
     "libclang-rt-dev-wasm32": "their compiler's run-time library",
-    "libsodium23": "another X25519, through MicroPython's ffi",
     "binaryen": "random modules as compilers write them, for make fuzz",
     "debian-archive-keyring": "the signatures of the sysroots' packages",
     "gcc": "the static executable for x86-64",
