@@ -50,7 +50,7 @@ class Node:
     store: store.Store; rng: rng.Rng; now_ms: monotonic; wall_s: unix seconds as
     the system has it; address: our packed address as others reach it, unspecified if
     they are to take the one they see; controller: packed address or None;
-    ladder(private, public, blind): the X25519 computation (edge/sodium.py may know a faster one), speech: what
+    ladder(private, public, blind): the X25519 computation, speech: what
     stands for peers.Peers, replaced only by the simulator.  running: update.Running, None if no launcher started this.
     """
 
