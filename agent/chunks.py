@@ -59,6 +59,7 @@ class Fetch:
         self.window = FETCH_WINDOW
         self.come = 0  # chunks since the window last grew
         self.tries = 0
+        self.later = False  # the source has answered that it will have it
         self.changes = 0  # of the source
         self.timed = None  # (offset, when asked): the chunk whose round trip is measured
         self.wait_ms = WAIT_MS
@@ -297,7 +298,10 @@ class Chunks:
         self._anew(fetch)
 
     def on_lack(self, peer, message):
-        """The source lacks the blob: wait a little if it says so, or change."""
+        """The source lacks the blob: wait a little if it says so, or change.
+
+        Who fetches it for us is asked again, not another, who would fetch it too.
+        """
         _, digest, later = message
         fetch = self.fetches.get(digest)
         if not fetch or not fetch.sources or fetch.sources[0][0] != peer.id:
@@ -309,8 +313,7 @@ class Chunks:
                 self._end(fetch, False)
                 return
             self._anew(fetch)
-        elif len(fetch.sources) > 1:
-            self._change(fetch)
+        fetch.later = bool(later)
         fetch.retry_ms = self._node.now_ms + LATER_MS
         fetch.tries = 0
         self.due = min(self.due, fetch.retry_ms)
@@ -330,9 +333,10 @@ class Chunks:
         if now_ms - fetch.progress_ms > PATIENCE_MS or now_ms - fetch.begun_ms > FETCH_MS:
             self._end(fetch, False)
             return
-        if fetch.asked or fetch.have is None:
+        if not fetch.later and (fetch.asked or fetch.have is None):
             self._node.counters.bump("chunks_asked_again")
             fetch.unanswered()
+        fetch.later = False
         fetch.unask()
         if fetch.silent(now_ms) or fetch.slow(now_ms):
             self._change(fetch)
