@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from backfence.agent.wire import cbor, hashes
 from backfence.bootstrap.operator import settle
-from backfence.bootstrap.operator.fleet import Box, box_id
+from backfence.bootstrap.operator.register import Box, box_id
 from backfence.bootstrap.operator.settle import Settlement
 
 from fleets import BoxHand, hands, make_fleet, workload
