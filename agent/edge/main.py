@@ -87,21 +87,21 @@ def load_config(home):
         raise LocalError(home + "/agent.conf: " + str(problem))
 
 
-def load_key(home):
-    """The box's private key (32 bytes), made at the first start.  LocalError."""
-    path = home + "/box.key"
+def load_key(home, name="box.key"):
+    """A private key of the box (32 bytes), made if there is none.  LocalError."""
+    path = home + "/" + name
     try:
         os.stat(path)
     except OSError:
-        _make_key(home)
-    key = _read(home, "box.key", _KEY_BYTES, "")
+        _make_key(home, name)
+    key = _read(home, name, _KEY_BYTES, "")
     if len(key) != _KEY_BYTES:
         raise LocalError(path + " is not a key of 32 bytes; remove it and enrol this box anew")
     return key
 
 
-def _make_key(home):
-    path = home + "/box.key"
+def _make_key(home, name):
+    path = home + "/" + name
     private = True
     try:
         # The temporary file is made first, empty, for its owner alone.
@@ -110,7 +110,7 @@ def _make_key(home):
         else:
             quoted = path.replace("'", "'\\''")
             private = not os.system("{ umask 077 && : > '" + quoted + ".tmp'; } 2>/dev/null")
-        disk.replace_file(home, "box.key", system.entropy(_KEY_BYTES))
+        disk.replace_file(home, name, system.entropy(_KEY_BYTES))
     except OSError as problem:
         raise LocalError("cannot write %s: %s" % (path, disk.reason(problem)))
     if not private:
@@ -128,6 +128,23 @@ def load_trust(home, identity):
     if not anchors.enrolled(seal.Party(identity.public, 0, 0, anchors.lot, anchors.leaf, anchors.path)):
         raise LocalError(home + "/trust.cbor is another box's" + hint)
     return anchors
+
+
+def load_identity(home):
+    """(peers.Identity, trust.Trust) of the home: of its key, or of the one that renews it.  LocalError."""
+    identity = peers.Identity(load_key(home))
+    try:
+        return identity, load_trust(home, identity)
+    except LocalError:
+        try:
+            os.stat(home + "/next.key")
+        except OSError:
+            pass
+        else:
+            from . import renew  # a key is rarely renewed
+
+            return renew.take(home)
+        raise
 
 
 def store_directory(home, settings):
@@ -198,8 +215,7 @@ def make_loop(home):
     if not disk.is_directory(home):
         raise LocalError("no directory " + home)
     settings = load_config(home)
-    identity = peers.Identity(load_key(home))
-    anchors = load_trust(home, identity)
+    identity, anchors = load_identity(home)
     box_disk = open_disk(home, settings)
     clock = Clock()
     poller = select.poll()

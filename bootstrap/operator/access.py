@@ -83,6 +83,11 @@ def password_line(user, secret):
     return f"{user}:$7${ROUNDS}${words[0]}${words[1]}\n"
 
 
+def door_lines(fleet, user):
+    """Returns the two lines of agent.conf with which a door names itself to the broker."""
+    return f"broker_user = {user}\nbroker_password = {password(fleet, user)}\n"
+
+
 def write(fleet, directory, boxes):
     """Writes acl, passwords and secrets/USER below a new or existing directory; returns the users.
 
@@ -100,7 +105,7 @@ def write(fleet, directory, boxes):
     for user in users:
         secret = password(fleet, user)
         lines.append(password_line(user, secret))
-        text = f"{secret}\n" if user in alone else f"broker_user = {user}\nbroker_password = {secret}\n"
+        text = f"{secret}\n" if user in alone else door_lines(fleet, user)
         files.write_whole(os.path.join(secrets, user), text.encode(), files.SECRET)
     files.write_whole(os.path.join(directory, "passwords"), "".join(lines).encode(), files.SECRET)
     files.write_whole(os.path.join(directory, "acl"), rules(fleet).encode())

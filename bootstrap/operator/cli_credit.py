@@ -41,7 +41,7 @@ def receipts(fleet, workload, slice, box, since, by, style):
     As text, and with --by, totals.  Asks no broker: of what `run`, `map` and `results` collected.
     """
     if box is not None:
-        box = revoke.find(list(fleet.boxes()), box, "enrolled").hex()
+        box = revoke.find(fleet.boxes(), box, "enrolled").hex()
     entries = credit.ledger(fleet, workload, slice, box, since)
     columns = credit.COLUMNS
     if by or style == "text":

@@ -1,10 +1,11 @@
-"""The verbs of lots, and of single boxes' proofs: lot, proof."""
+"""The verbs of lots, and of single boxes' proofs and keys: lot, proof, renew."""
 
+import os
 import time
 
 import click
 
-from . import enrol, lots, push, revoke
+from . import access, enrol, files, lots, push, renew, revoke
 from .cli import broker_option, fleet_option, format_option, main, show, warn
 from .cli_slice import open_session, publish, wait_option
 from .errors import OperatorError
@@ -121,3 +122,29 @@ def end(fleet, broker, wait, name):
         revoked = [id for id in revoke.listed(fleet) if id not in fleet.boxes()]
         if over and revoked:
             publish(fleet, session, [revoke.changed(fleet, ())], wait)
+
+
+@main.command("renew")
+@fleet_option
+@broker_option
+@wait_option
+@click.option("--out", metavar="DIR", help="Each new trust.cbor goes to DIR/ID/, with a door's new lines for agent.conf.")
+@click.argument("requests", metavar="REQUEST...", nargs=-1, required=True)
+def renew_keys(fleet, broker, wait, out, requests):
+    """Enrol boxes' new keys in place of their old ones, which are silenced.
+
+    REQUEST is what a box prints for `-m backfence.agent.edge.renew --home DIR`.  What
+    the fleet knows of the box goes over to the new key; both count as one box.
+    """
+    with open_session(fleet, broker) as session:
+        pairs = renew.renew(fleet, requests)
+        enrol.write_at_hand(fleet)
+        if out:
+            enrol.carry(fleet, [fleet.boxes()[new] for _, new in pairs], out)
+            for _, new in pairs:
+                text = access.door_lines(fleet, new.hex())
+                files.write_whole(os.path.join(out, new.hex(), "broker"), text.encode(), files.SECRET)
+        for old, new in pairs:
+            click.echo(f"{old.hex()} is {new.hex()} now")
+        _publish(fleet, session, wait)
+        publish(fleet, session, [renew.silence(fleet, pairs)], wait)

@@ -225,6 +225,10 @@ class Fleet:
         """Returns {id: Box} of every enrolled box, which reads each from the disk (register.Boxes)."""
         return register.Boxes(self.register)
 
+    def first_id(self, id):
+        """Returns the identity that a box had at first: renewed keys are one box."""
+        return self.register.first_id(id)
+
     def revoked(self):
         """Returns the set of the identities of revoked boxes; reads the list again when it has changed."""
         try:

@@ -44,6 +44,7 @@ def enrol(fleet, numbered, problems):
         _stage(db, numbered)
         _check(fleet, db, problems)
         lot = fleet.register.next_lot()
+        _succeed(db)
         db.execute(
             "INSERT OR REPLACE INTO boxes SELECT id, public, ?, ROW_NUMBER() OVER (ORDER BY id) - 1, "
             "serial, address, home, before FROM temp.staged ORDER BY id", (lot,))
@@ -59,6 +60,15 @@ def _stage(db, numbered):
         "INSERT INTO temp.staged VALUES (?, ?, ?, ?, ?, ?, ?)",
         ((box.id, box.public, box.serial, box.address, box.home, box.before, line) for line, box in counted))
     db.execute("CREATE INDEX temp.staged_id ON staged (id)")
+
+
+def _succeed(db):
+    """What the operator knows of a box whose key is renewed goes over to the new one."""
+    olds = "SELECT before FROM temp.staged WHERE before IS NOT NULL"
+    db.execute(
+        "UPDATE temp.staged AS new SET (serial, address, home) = "
+        "(SELECT serial, address, home FROM boxes WHERE boxes.id = new.before) WHERE before IS NOT NULL")
+    db.execute(f"UPDATE boxes SET serial = NULL, address = '', home = '' WHERE id IN ({olds})")
 
 
 def _check(fleet, db, problems):

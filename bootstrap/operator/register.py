@@ -140,6 +140,19 @@ class Register:
         names = {root: name for name, root in self.db.execute("SELECT name, root FROM lots")}
         return {names[root]: Lot(names[root], root, count, until) for root, count, until in rows}
 
+    def first_id(self, id):
+        """Returns the identity that a box had at first, before its keys were renewed."""
+        while True:
+            row = self._one("SELECT before FROM boxes WHERE id = ?", id)
+            if row is None or row[0] is None:
+                return id
+            id = row[0]
+
+    def successor(self, id):
+        """Returns the identity that took a box's place when its key was renewed, or None."""
+        row = self._one("SELECT id FROM boxes WHERE before = ?", id)
+        return row and row[0]
+
     def next_lot(self):
         """Returns a name that no lot had yet."""
         return f"lot-{self._one('SELECT COUNT(*) FROM lots')[0] + 1}"

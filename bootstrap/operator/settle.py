@@ -59,7 +59,7 @@ VERDICTS = (
 
 @dataclasses.dataclass
 class Task:
-    """votes: {box id: receipt map}, in the order in which they came; winner: the first
+    """votes: {first id of a box: receipt map}, in the order in which they came; winner: the first
     box that voted for what was decided; output: bytes once SUCCEEDED, if kept here."""
 
     state: str = QUEUED
@@ -153,7 +153,7 @@ class Settlement:
         size_in = self._sizes[receipt["task"]] if self._sizes else None
         if receipts.inflated(receipt, self.payload["limits"], size_in, int((now_s - self._issued_s) * 1000)):
             return INFLATED
-        return self._vote(receipt["task"], box.id, receipt, output)
+        return self._vote(receipt["task"], self.fleet.first_id(box.id), receipt, output)
 
     def fleet_prefix(self):
         """Returns the topic prefix of this workload's results."""
@@ -278,8 +278,8 @@ class Settlement:
         """Returns one row a box: {"box", "tasks", "fuel", "ms", "byte_s", "bytes_in", "bytes_out"}."""
         rows = {}
         for receipt in self.receipts:
-            row = rows.setdefault(receipt["box"], {
-                "box": receipt["box"].hex(), "tasks": 0, "fuel": 0, "ms": 0, "byte_s": 0,
+            row = rows.setdefault(self.fleet.first_id(receipt["box"]), {
+                "box": self.fleet.first_id(receipt["box"]).hex(), "tasks": 0, "fuel": 0, "ms": 0, "byte_s": 0,
                 "bytes_in": 0, "bytes_out": 0,
             })
             row["tasks"] += 1

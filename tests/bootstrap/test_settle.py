@@ -279,7 +279,7 @@ def test_more_boxes_than_may_vote_are_turned_away(fleet, boxes):
     crowd = {}
     for number in range(settle.VOTES + 1):
         public = number.to_bytes(32, "big")
-        crowd[box_id(public)] = Box(box_id(public), public, "", "", "lot-1", number)
+        crowd[box_id(public)] = Box(box_id(public), public, "lot-1", number)
 
     class Crowd:
         id = fleet.id
@@ -288,6 +288,10 @@ def test_more_boxes_than_may_vote_are_turned_away(fleet, boxes):
         @staticmethod
         def boxes():
             return crowd
+
+        @staticmethod
+        def first_id(id):
+            return id
 
         @staticmethod
         def receipt_key(public):

@@ -41,7 +41,7 @@ class Home:
     """A copy of a box's home, with a configuration of its own."""
 
     def __init__(self, fleet, number, directory):
-        self.box = list(fleet.boxes().values())[number]
+        self.box = sorted(fleet.boxes().values(), key=lambda box: box.home)[number]
         self.keys = fleet.keys
         self.path = pathlib.Path(directory) / f"box{number}"
         shutil.copytree(self.box.home, self.path)
