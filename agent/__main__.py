@@ -16,20 +16,31 @@ if hasattr(gc, "threshold"):  # MicroPython
 
 
 def _prepare():
-    """What main.prepare() gives; what only it needs is forgotten, to take no heap for weeks."""
+    """What main.prepare() gives; what only it needs is forgotten."""
     from .container import arena
 
     arena.set_aside()
-    from . import edge
     from .edge import pages
     from .edge.main import prepare
 
     prepared = prepare(sys.argv[1:])
     pages.give_back(arena.untouched())
-    for name in ("main", "address", "pages"):
-        del sys.modules[edge.__name__ + "." + name]
-        delattr(edge, name)
+    forget()
     return prepared
+
+
+def forget():
+    """Let go of the modules that only the start needs, to take no heap for weeks; who asks again loads them again.
+
+    The caps are small integers: whoever took one has it.
+    """
+    from . import edge
+
+    package = sys.modules[edge.__name__[:-5]]
+    for above, names in ((edge, ("main", "address", "pages")), (package, ("config", "limits"))):
+        for name in names:
+            if sys.modules.pop(above.__name__ + "." + name, None):
+                delattr(above, name)
 
 
 def collect_less():

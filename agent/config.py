@@ -96,8 +96,9 @@ class Config:
 
 
 def parse(text):
-    """Config from the text of agent.conf.
+    """The settings of agent.conf's text: an object with the attributes of a Config.
 
+    It is none, though: whoever holds a Config holds this module, and a box needs it once.
     LocalError with the line number if a line is not `key = value`, its key is
     unknown or its value out of range.
     """
@@ -117,4 +118,15 @@ def parse(text):
             raise LocalError("line %d: %s" % (number, problem))
     if config.door and not config.broker:
         raise LocalError("door = 1 needs broker = host:port")
-    return config
+    return _settings(config)
+
+
+class Settings:
+    """One attribute per key of KEYS, nothing else."""
+
+
+def _settings(config):
+    settings = Settings()
+    for key in config.__dict__:
+        setattr(settings, key, getattr(config, key))
+    return settings

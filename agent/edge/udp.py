@@ -12,7 +12,6 @@ import socket
 import sys
 
 from ..compat import const
-from ..config import check_address
 from ..errors import LocalError
 from ..limits import DATAGRAM_BYTES
 
@@ -77,6 +76,8 @@ def resolve(text):
     A name is looked up, which may block for as long as the resolver waits: for
     the start of the agent only.  NotYet if it cannot be resolved.
     """
+    from ..config import check_address  # a box that stands resolves nothing
+
     host, port = check_address(text)
     packed = pack(host, port)
     if packed:

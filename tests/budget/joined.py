@@ -15,13 +15,12 @@ import gc
 import select
 import sys
 
-from backfence.agent.config import parse
 from backfence.agent.counting import Counters
 from backfence.agent.edge import disk, started, udp
 from backfence.agent.edge.clock import Clock
 from backfence.agent.edge.loop import Loop
 from backfence.agent.edge.stop import Stop
-from backfence.agent.limits import VIEW
+from backfence.agent.membership import VIEW
 from backfence.agent.rng import Rng
 from backfence.agent.store import Store
 from backfence.agent.trust import Trust
@@ -56,6 +55,8 @@ class World(Lan):
     def _node(self, config, identity, trust, memory, number):
         if number:
             return Lan._node(self, config, identity, trust, memory, number)
+        from backfence.agent.config import parse
+
         config = parse(CONF + (DOOR if self.door else ""))
         for name in ("state", "store", "slots"):
             disk.make_directory(self.folder + "/" + name)
@@ -96,10 +97,7 @@ def forget():
 
     global edge
     edge = usage.edge = None
-    package = sys.modules["backfence.agent.edge"]
-    for name in ("main", "address"):
-        del sys.modules[package.__name__ + "." + name]
-        delattr(package, name)
+    usage.start.forget()
 
 
 def take_own(box):

@@ -3,7 +3,7 @@
 import gc
 import sys
 
-import backfence.agent.__main__  # as the agent starts: it sets when to collect
+import backfence.agent.__main__ as start  # as the agent starts: it sets when to collect
 from backfence.agent.container.arena import set_aside
 
 if sys.argv[1] == "fit":
