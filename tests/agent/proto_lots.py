@@ -144,6 +144,17 @@ def test_an_older_list_and_one_of_too_many_lots_change_nothing():
     assert list(lan.nodes[0].trust.lots) == [lot.id] and len(friends(lan, 0)) == 1
 
 
+def test_a_rumour_older_than_the_list_of_the_trust_file_changes_nothing():
+    lan = joined(2)
+    lot = Lot(lan, 0, 1)
+    for node in lan.nodes:
+        node.trust.seq = 7
+    lan.push(0, listing([bytes(32), 9, 0], seq=5))
+    lan.run(3000)
+    assert lan.nodes[0].rumours.get("lots", "all").seq == 5
+    assert list(lan.nodes[0].trust.lots) == [lot.id] and len(friends(lan, 0)) == 1
+
+
 def test_the_list_counts_while_the_disk_refuses_it_and_is_written_later():
     lan = joined(2)
     lot, disk = Lot(lan, 0, 1), lan.nodes[0].store.disk
