@@ -109,17 +109,34 @@ def unpack_party(data, start, most_nodes):
 
 
 class Keys:
-    """The four keys of a session, seen from one end."""
+    """The four keys of a session, seen from one end: in one string, as each of its own takes as much heap again."""
 
     def __init__(self, secret, hello, welcome_untagged, initiator):
         """secret: X25519 output; hello, welcome_untagged: the handshake's bytes."""
         salt = hello[9:25] + welcome_untagged[9:25]
         info = b"backfence session 1" + sha256(hello, welcome_untagged)
         okm = hkdf(secret, salt, info, 96)
-        ours, theirs = (okm[0:32], okm[32:64]) if initiator else (okm[32:64], okm[0:32])
-        self.mac_out, self.mac_in = ours, theirs
-        ours, theirs = (okm[64:80], okm[80:96]) if initiator else (okm[80:96], okm[64:80])
-        self.cipher_out, self.cipher_in = ours, theirs
+        self._ours = okm if initiator else okm[32:64] + okm[:32] + okm[80:] + okm[64:80]
+
+    @property
+    def mac_out(self):
+        """32 bytes, of the tags that this end makes."""
+        return self._ours[:32]
+
+    @property
+    def mac_in(self):
+        """32 bytes, of the other end's tags."""
+        return self._ours[32:64]
+
+    @property
+    def cipher_out(self):
+        """16 bytes, for AES."""
+        return self._ours[64:80]
+
+    @property
+    def cipher_in(self):
+        """16 bytes, of the other end."""
+        return self._ours[80:]
 
 
 def welcome_tag(keys, welcome_untagged, sending):
