@@ -59,7 +59,7 @@ class Fetch:
         self.window = FETCH_WINDOW
         self.come = 0  # chunks since the window last grew
         self.tries = 0
-        self.later = False  # the source has answered that it will have it
+        self.later = False  # a source will have it: nothing is asked until then
         self.changes = 0  # of the source
         self.timed = None  # (offset, when asked): the chunk whose round trip is measured
         self.wait_ms = WAIT_MS
@@ -300,7 +300,7 @@ class Chunks:
     def on_lack(self, peer, message):
         """The source lacks the blob: wait a little if it says so, or change.
 
-        Who fetches it for us is asked again, not another, who would fetch it too.
+        A door that fetches it for us is asked again, not another door, which would fetch it too.
         """
         _, digest, later = message
         fetch = self.fetches.get(digest)
@@ -313,10 +313,15 @@ class Chunks:
                 self._end(fetch, False)
                 return
             self._anew(fetch)
+        elif len(fetch.sources) > 1 and not self._is_door(fetch.sources[1][0]):
+            self._change(fetch)
         fetch.later = bool(later)
         fetch.retry_ms = self._node.now_ms + LATER_MS
         fetch.tries = 0
         self.due = min(self.due, fetch.retry_ms)
+
+    def _is_door(self, id):
+        return any(door.id == id for door in self._node.membership.door_list())
 
     def tick(self, now_ms):
         """Ask again for what did not come; change silent sources."""

@@ -301,6 +301,8 @@ def results_command(fleet, broker, name, each, out, wait, offline, style):
     Takes what the broker kept since `push`.  Exit 0 only if every task SUCCEEDED.
     """
     work = results.Work.newest(fleet, name)
+    if not work.plan["pushed"]:
+        click.echo(f"Warning: {name} was not pushed whole, and boxes may not know it: push it again.", err=True)
     if not offline and not work.settlement.settled:
         with run.open_session(fleet, name, broker or fleet.broker) as session:
             collector = run.Collector(work, session)

@@ -4,6 +4,11 @@ from backfence.agent.wire import messages
 from proto_chunks import BLOB, DIGEST, fetch, on_disk, world
 
 
+class Door:
+    def __init__(self, id):
+        self.id = id
+
+
 def doors(lan, numbers, comes_ms):
     """Makes nodes doors, as far as chunks see it: who is asked has the blob so many ms later, by its number; never if None.
 
@@ -28,6 +33,8 @@ def doors(lan, numbers, comes_ms):
         return pull
 
     came = {}
+    known = [Door(lan.nodes[i].id) for i in numbers]
+    lan.nodes[0].membership.door_list = lambda: known
     for i in numbers:
         lan.nodes[i]._handlers[messages.PULL] = door(i)
     return asked
@@ -48,3 +55,11 @@ def test_who_says_later_for_too_long_makes_way():
     fetch(lan, ended, [1, 2])
     lan.run(4000)
     assert ended == [True] and on_disk(lan) == BLOB and set(asked) == {1, 2}
+
+
+def test_meanwhile_boxes_that_are_no_doors_are_asked():
+    lan, ended = world(3, [2])
+    asked = doors(lan, (1,), {1: None})
+    fetch(lan, ended, [1, 2])
+    lan.run(1000)
+    assert ended == [True] and on_disk(lan) == BLOB and asked == [1]

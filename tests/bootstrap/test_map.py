@@ -154,6 +154,8 @@ def test_killed_before_it_was_pushed_the_same_command_pushes(fleet, broker, file
     manifest = manifests.workload_manifest(
         fleet, "early", "edge", open(WORDS, "rb").read(), cli_map.pieces([str(path) for path in files], "whole", 1)[0])
     results.Work.create(fleet, manifest, fleet.sign(manifest)).close()
+    said = CliRunner().invoke(cli.main, ["results", "--fleet", fleet.directory, "--offline", "early"])
+    assert said.exit_code == 1 and "Warning: early was not pushed whole" in said.stderr
     with FleetHands(fleet, broker, upper):
         done = call(fleet, broker, *files, "--name", "early")
     assert done.exit_code == 0 and "going on where it was" in done.stderr
