@@ -37,7 +37,7 @@ def forget():
     from . import edge
 
     package = sys.modules[edge.__name__[:-5]]
-    for above, names in ((edge, ("main", "address", "pages")), (package, ("config", "limits"))):
+    for above, names in ((edge, ("main", "address", "files", "pages")), (package, ("config", "limits", "trust_file", "root"))):
         for name in names:
             if sys.modules.pop(above.__name__ + "." + name, None):
                 delattr(above, name)

@@ -9,7 +9,7 @@ was refused.  A door decides nothing and keeps nothing for long.
 from .census import Census
 from .compat import const
 from .errors import RemoteError
-from .limits import DOOR_HELD, DOOR_PUBLISHED, DOOR_RESULTS, DOOR_RESULTS_PER_PEER, DOOR_WANTS, MANIFEST_BYTES
+from .limits import BLOB_BYTES, DOOR_HELD, DOOR_PUBLISHED, DOOR_RESULTS, DOOR_RESULTS_PER_PEER, DOOR_WANTS, MANIFEST_BYTES
 from .manifest import is_name, manifest_id
 from .wire import cbor
 from .wire.hashes import sha256
@@ -104,8 +104,9 @@ class Door:
     def _on_manifest(self, what, payload, retained):
         if not payload:
             return  # a retained manifest was cleared
-        if len(payload) > MANIFEST_BYTES:
-            self._refused(what, "longer than %d bytes" % MANIFEST_BYTES)
+        most = BLOB_BYTES if what == "manifest/root-root" else MANIFEST_BYTES
+        if len(payload) > most:
+            self._refused(what, "longer than %d bytes" % most)
             return
         digest = sha256(payload)
         for manifest in self._node.rumours.manifests.values():

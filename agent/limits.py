@@ -64,6 +64,15 @@ REFERRED = const(6)
 # Enrolment lots of a fleet, all on one signed list: 10^6 boxes in lots of 10^5 need
 # ten.  A longer list is refused: "manifests_bad".
 LOTS = const(16)
+# Root keys of a fleet: three of five in five safes is as far as people go.
+ROOT_KEYS = const(5)
+# Roots that a box keeps for those who slept, the newest ones, as far as one blob holds them:
+# 8 KiB in the worst case, 2 KiB with one root key.  The oldest goes; who slept through more needs a
+# new trust.cbor.
+ROOTS = const(8)
+# What a replaced operator's key signed and still counts, by one root: 16 lots, 32 live manifests,
+# the list of revoked boxes and some lists of first contacts.
+KEPT = const(64)
 # Merkle path of a lot of 2^20 boxes: 640 bytes, the largest part of a hello.
 PATH_NODES = const(20)
 

@@ -75,10 +75,13 @@ class Lots:
 
     def on_manifest(self, manifest):
         """Take a verified list in place of the last."""
+        if manifest.seq > self._node.trust.seq:
+            self.replace(manifest.seq, by_id(manifest.fields["lots"]))
+
+    def replace(self, seq, lots):
+        """Take the list with that sequence number, {lot id: (root, count, until)}, in place of the last."""
         trust = self._node.trust
-        if manifest.seq <= trust.seq:
-            return
-        trust.seq, trust.lots = manifest.seq, by_id(manifest.fields["lots"])
+        trust.seq, trust.lots = seq, lots
         self._listed = trust.lots
         # The operator's word counts from now on, whether or not the disk takes it.
         self._saved = False

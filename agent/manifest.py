@@ -300,6 +300,7 @@ class Check:
     def __init__(self, data, keys):
         """data: signed bytes; keys: trust.Keys, which know a signature's key by its id."""
         self._data = data
+        self._digest = sha256(data)
         self._keys = keys
         self._kid = None
         self._signature = None
@@ -309,7 +310,9 @@ class Check:
     def step(self):
         """One slice of the work; True when done."""
         if self._signature is None:
-            sign1, key = self._read()
+            sign1, key, authority = self._read()
+            if key is None:
+                return self._holds(authority)
             self._kid = sign1.kid
             self._signature = lms.Verification(key, sign1.to_be_signed(), sign1.signature)
             return False
@@ -318,12 +321,17 @@ class Check:
         if not self._signature.valid:
             raise RemoteError("signature does not hold")
         # Asked again: the key may have lost its authority between two steps.
-        authority = self._keys.authority(self._kid)[1]
-        self.manifest = Manifest(self._fields, sha256(self._data), len(self._data), authority)
+        return self._holds(self._keys.authority(self._kid, self._digest)[1])
+
+    def _holds(self, authority):
+        self.manifest = Manifest(self._fields, self._digest, len(self._data), authority)
         return True
 
     def _read(self):
-        """The cose.Sign1, all but its signature checked, and its key; sets the fields."""
+        """The cose.Sign1, all but its signature checked, its key and authority; sets the fields.
+
+        The key is None for what the root keeps (trust.Keys.authority).
+        """
         firmware = None
         if bytes(self._data[:2]) == ENVELOPE:
             from .wire import suit  # firmware is rare
@@ -331,7 +339,7 @@ class Check:
             sign1, firmware = suit.decode(self._data, MANIFEST_BYTES)
         else:
             sign1 = cose.decode_sign1(self._data, MANIFEST_BYTES)
-        key, authority = self._keys.authority(sign1.kid)
+        key, authority = self._keys.authority(sign1.kid, self._digest)
         if firmware:
             # Which fleet is meant says the key alone.
             self._fields = _firmware(firmware)
@@ -340,4 +348,4 @@ class Check:
             if self._fields["fleet"] != self._keys.fleet:
                 raise RemoteError("manifest of another fleet")
         check_reach(authority, self._fields)
-        return sign1, key
+        return sign1, key, authority

@@ -112,10 +112,11 @@ class Node:
         # By the kinds of manifests that rumours carry.
         self._concerned = {
             "slice": (self.slicing, self.ring, self.aggregate),
-            "query": (self.aggregate,), "workload": (self.tasks,), "firmware": (self.update,), "lots": (), "tenant": (),
+            "query": (self.aggregate,), "workload": (self.tasks,), "firmware": (self.update,), "lots": (), "tenant": (), "root": (),
             "revocation": (self.revocation,),
         }
         self._handlers = handlers(self)
+        trust.resume(self)
 
     def watch_lots(self):
         """The lots.Lots of this box, from now on."""

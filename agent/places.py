@@ -13,11 +13,11 @@ from .trust import OPERATOR
 
 def _sort(manifest):
     # What says who may do what comes on top: no number of workloads keeps it out.
-    return manifest.kind if manifest.kind in ("revocation", "lots", "tenant") else ""
+    return manifest.kind if manifest.kind in ("revocation", "lots", "root", "tenant") else ""
 
 
 def _most(manifest):
-    return {"revocation": 1, "lots": 1, "tenant": TENANTS}.get(_sort(manifest), MANIFESTS)
+    return {"revocation": 1, "lots": 1, "root": 1, "tenant": TENANTS}.get(_sort(manifest), MANIFESTS)
 
 
 def _rank(manifest):

@@ -64,7 +64,10 @@ class Revocation:
 
     def on_manifest(self, manifest):
         """Take a verified list in place of the last."""
-        packed = manifest.fields["boxes"]
+        self.replace(manifest.fields["boxes"])
+
+    def replace(self, packed):
+        """Take a list, packed, in place of the last."""
         if packed == self.packed:
             return
         self.packed = packed

@@ -17,9 +17,9 @@ displaces a verified manifest; wanted.py shares the fetch slots fairly.
 from . import floors, ranges, telling
 from .compat import const
 from .errors import RemoteError, UnknownKey
-from .limits import MANIFEST_BYTES, MESSAGE_BYTES, RUMOUR_ASKED, RUMOURS_REFUSED, TENANTS
+from .limits import BLOB_BYTES, MANIFEST_BYTES, MESSAGE_BYTES, RUMOUR_ASKED, RUMOURS_REFUSED, TENANTS
 from .tombstones import drop_past
-from .trust import OPERATOR
+from .trust import OPERATOR, ROOT_ID
 from .wanted import Entry, Wanted
 from .wire.hashes import sha256
 from .wire.messages import DIGEST, HAVE, holds
@@ -40,7 +40,7 @@ ASKED_MS = const(5000)
 HAVE_ENTRIES = (MESSAGE_BYTES - 32) // 72
 
 # The kinds of manifests that rumours carry.
-SPREAD = ("slice", "workload", "query", "firmware", "revocation", "tenant", "lots")
+SPREAD = ("slice", "workload", "query", "firmware", "revocation", "tenant", "lots", "root")
 
 REFUSED_OLD = "an older or equal sequence number; push with a higher one"
 REFUSED_EXPIRED = "it has expired"
@@ -116,12 +116,13 @@ class Rumours:
         if manifest.kind not in SPREAD:
             node.counters.bump("manifests_bad")
             return "a " + manifest.kind + " manifest is not spread by rumour"
-        if manifest.expires <= node.wall_s():
+        if manifest.expires <= (node.wall.system_s() if manifest.kind == "root" else node.wall_s()):
             node.counters.bump("manifests_expired")
             return REFUSED_EXPIRED
         known = self.manifests.get(manifest.id)
         floor = self.floors.get(manifest.id)
-        if floor and floors.above(floor, manifest.seq, manifest.authority):
+        old = id == ROOT_ID and seq <= self._node.trust.keys.root.version
+        if old or floor and floors.above(floor, manifest.seq, manifest.authority):
             node.counters.bump("manifests_old")
             return REFUSED_OLD
         # After a restart the floor is known and the manifest is not.
@@ -142,6 +143,10 @@ class Rumours:
         known = self.manifests.get(manifest.id)
         if known and known.digest == manifest.digest:
             return None
+        if manifest.kind == "root":
+            signed = self._node.trust.take(self._node, manifest, signed)
+            if signed is None:
+                return None
         if self._node.store.put(signed, True) is None:
             return "the store has no room"
         if known:
@@ -151,7 +156,7 @@ class Rumours:
         self.manifests[manifest.id] = manifest
         self._digest = None
         if floors.raise_to(self.floors, manifest):
-            self._unsaved = not floors.save(self._node.store, self.floors)
+            self.save_floors()
         self._sweep_ms = min(self._sweep_ms, self._next_sweep())
         self.due = min(self.due, self._sweep_ms)
         self._node.counters.bump("manifests_accepted")
@@ -207,7 +212,12 @@ class Rumours:
         drop_past(self._node.now_ms, self._asked, self._refused)
         # The floors stay: an older version may live longer than its successor.
         if self._unsaved:
-            self._unsaved = not floors.save(self._node.store, self.floors)
+            self.save_floors()
+        self._node.trust.save(self._node.store)
+
+    def save_floors(self):
+        """Write the floors to flash; what the disk refuses is tried again by and by."""
+        self._unsaved = not floors.save(self._node.store, self.floors)
 
     def _drop(self, manifest):
         if self.manifests.get(manifest.id) is not manifest:
@@ -221,7 +231,7 @@ class Rumours:
             self._change(manifest)
 
     def drop(self, manifest, again):
-        """A tenant's manifest counts no more; again: an older one, within the quota, may."""
+        """A manifest counts no more; again: an older one may."""
         if again:
             self.floors.pop(manifest.id, None)
             self._unsaved = True
@@ -255,7 +265,8 @@ class Rumours:
         """Fetch what is newer than ours, from who told us."""
         entries = message[1]
         for entry in entries:
-            if not holds(("h", "U", "s", "u"), entry) or not 0 < entry[3] <= MANIFEST_BYTES:
+            most = BLOB_BYTES if entry and entry[0] == ROOT_ID else MANIFEST_BYTES
+            if not holds(("h", "U", "s", "u"), entry) or not 0 < entry[3] <= most:
                 raise RemoteError("rumour form")
         if self._node.chunks.shunned(peer.id):
             self._node.counters.bump("rumours_shunned", len(entries))

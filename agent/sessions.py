@@ -34,6 +34,8 @@ def placed(peer, box):
 class Peer:
     """A box we have spoken with: its key, address, secret and sessions."""
 
+    lot = b""  # short id of the lot that it has shown itself to be of
+
     def __init__(self, id, key, addr, secret, flags, incarnation):
         self.id = id
         self.key = key

@@ -196,7 +196,7 @@ class Update:
             if self._save(record):
                 self._disk_failures = 0
                 self._node.counters.bump("updates_installed")
-                self._end(ANEW, "firmware %d is tried from %s" % (row.sequence, NAMES[slot]))
+                self.end(ANEW, "firmware %d is tried from %s" % (row.sequence, NAMES[slot]))
                 return
             why, text = DISK, "the disk refused the record"
         self._node.counters.bump(why)
@@ -210,7 +210,8 @@ class Update:
             self._disk_failures += 1
             self.due = min(self.due, self._again_ms)
 
-    def _end(self, code, reason):
+    def end(self, code, reason):
+        """Have the edge end the agent, to be started anew."""
         self._ending = ("restart", code, reason)
         self.due = self._node.now_ms
 
@@ -267,7 +268,7 @@ class Update:
                 self.due = now_ms + self._healthy_ms()
         elif self._age_ms() >= self._node.config.trial_s * 1000:
             heard = "%d boxes answered" % len(self._answered)
-            self._end(UNPROVEN, "the trial has not proved itself: " + heard)
+            self.end(UNPROVEN, "the trial has not proved itself: " + heard)
 
     def _settle(self, now_ms):
         """What is confirmed, or packaged, has run for a while."""
@@ -284,7 +285,7 @@ class Update:
             if left_ms > 0:
                 self.due = min(self.due, now_ms + left_ms)
             elif self._save(self._copy()):
-                self._end(ANEW, "the image in %s waits for its trial" % NAMES[self.record.trial])
+                self.end(ANEW, "the image in %s waits for its trial" % NAMES[self.record.trial])
 
     # -- for people
 

@@ -41,6 +41,15 @@ class Wall:
         if wall_s > self._since(self._floor):
             self._floor = (wall_s, self._node.now_ms)
 
+    def rewind(self, wall_s):
+        """The root says that signed time stamps before it may have lied: it is wall_s or later."""
+        self._floor = (wall_s, self._node.now_ms)
+        self.save()
+
+    def system_s(self):
+        """Unix seconds by the system's clock, which no signed word moves: not even that of a thief of the operator's key."""
+        return self._since(self._system)
+
     def _load(self):
         data = self._node.store.load_state("clock")
         if data is None:

@@ -16,7 +16,7 @@ import tempfile
 import pyhsslms.pyhsslms as hss
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from ..agent import trust
+from ..agent import trust, trust_file
 from ..agent.errors import RemoteError
 from ..agent.peers import Identity, identity_of
 from ..agent.wire import cbor, cose, hashes, merkle
@@ -49,6 +49,13 @@ def signer(number):
     """One operator's HSS key, unused: the same in every process."""
     with _seeded(random.Random("operator/%d" % number)):
         return hss.HssPrivateKey(2, hss.lms_sha256_m32_h5, hss.lmots_sha256_n32_w4)
+
+
+@functools.lru_cache(1)
+def _root_key():
+    """The root key of every fleet, unused: the same in every process."""
+    with _seeded(random.Random("root")):
+        return hss.HssPrivateKey(1, hss.lms_sha256_m32_h5, hss.lmots_sha256_n32_w8)
 
 
 class Member:
@@ -118,8 +125,11 @@ class Fleet:
         # A copy: a signer counts its leaves.
         self._signer = copy.deepcopy(signer(rng.randrange(OPERATORS)))
         self.operator = self._signer.publicKey().serialize()
-        self.id = trust.fleet_id(self.operator)
-        self.keys = trust.Keys(self.id, self.operator)
+        self.id = trust_file.fleet_id(self.operator)
+        self._root_key = copy.deepcopy(_root_key())
+        self.root = trust.Root(1, [self._root_key.publicKey().serialize()], 1, self.operator, digest=bytes(32))
+        self.chain = []  # the signed roots after the first
+        self.keys = trust.Keys(self.id, self.root)
         leaves = [merkle.leaf(member.public) for member in self.members]
         root, self._paths = _tree(leaves)
         self._root = root
@@ -178,6 +188,10 @@ class Fleet:
         with _seeded(self._rng):
             return made()
 
+    def root_state(self):
+        """The root in force as trust.cbor has it (bytes)."""
+        return trust_file.encode(self.root, self.id, b"")
+
     def trust_file(self, number):
         """The bytes of a box's trust.cbor."""
         return enrol.trust_file(self, self._list, self._root, number, self._paths[number])
@@ -185,10 +199,10 @@ class Fleet:
     def trust(self, number):
         """A box's Trust.  The list of lots is verified once for all boxes: it is the same bytes."""
         if self._trust is None:
-            self._trust = trust.load(self.trust_file(0))
+            self._trust = trust_file.load(self.trust_file(0))
         first = self._trust
         return trust.Trust(
-            trust.Keys(self.id, self.operator), first.owner, dict(first.lots), first.lot, number, self._paths[number],
+            trust.Keys(self.id, first.keys.root), first.owner, dict(first.lots), first.lot, number, self._paths[number],
             first.seq)
 
     def identity(self, number):

@@ -7,18 +7,16 @@ DIR holds agent.conf, box.key (made at the first start), trust.cbor (from the
 operator's enrolment), state/, store/ and slots/.
 """
 
-import os
 import select
 import sys
 
-from .. import __version__, config, peers, trust
+from .. import __version__, config
 from ..compat import const
 from ..counting import Counters
-from ..errors import LocalError, RemoteError
+from ..errors import LocalError
 from ..node import Node
 from ..rng import Rng
 from ..store import Store
-from ..wire import seal
 from . import disk, started, system, udp
 from .address import Wait
 from .clock import Clock
@@ -26,8 +24,6 @@ from .loop import Loop
 from .stop import Stop
 
 USAGE = "usage: backfence.agent --home DIR"
-_CONF_BYTES = const(8192)
-_KEY_BYTES = const(32)
 # The broker's authority, or the few that follow one another when it is renewed.
 _CA_BYTES = const(16384)
 
@@ -61,110 +57,6 @@ def arguments(argv):
     if not home:
         raise Usage("--home DIR is missing")
     return home
-
-
-def _read(home, name, most, hint):
-    path = home + "/" + name
-    try:
-        data = disk.read_file(path, most + 1)
-    except OSError:
-        raise LocalError("cannot read " + path + hint)
-    if len(data) > most:
-        raise LocalError("%s is longer than %d bytes" % (path, most))
-    return data
-
-
-def load_config(home):
-    """config.Config of the home's agent.conf.  LocalError."""
-    data = _read(home, "agent.conf", _CONF_BYTES, "; the operator's `enrol` writes one")
-    try:
-        text = data.decode()
-    except ValueError:
-        raise LocalError(home + "/agent.conf is not text")
-    try:
-        return config.parse(text)
-    except LocalError as problem:
-        raise LocalError(home + "/agent.conf: " + str(problem))
-
-
-def load_key(home, name="box.key"):
-    """A private key of the box (32 bytes), made if there is none.  LocalError."""
-    path = home + "/" + name
-    try:
-        os.stat(path)
-    except OSError:
-        _make_key(home, name)
-    key = _read(home, name, _KEY_BYTES, "")
-    if len(key) != _KEY_BYTES:
-        raise LocalError(path + " is not a key of 32 bytes; remove it and enrol this box anew")
-    return key
-
-
-def _make_key(home, name):
-    path = home + "/" + name
-    private = True
-    try:
-        # The temporary file is made first, empty, for its owner alone.
-        if hasattr(os, "open"):
-            os.close(os.open(path + ".tmp", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        else:
-            quoted = path.replace("'", "'\\''")
-            private = not os.system("{ umask 077 && : > '" + quoted + ".tmp'; } 2>/dev/null")
-        disk.replace_file(home, name, system.entropy(_KEY_BYTES))
-    except OSError as problem:
-        raise LocalError("cannot write %s: %s" % (path, disk.reason(problem)))
-    if not private:
-        _say("warning: no shell to make %s private; check its mode" % path)
-
-
-def load_trust(home, identity):
-    """trust.Trust of the home's trust.cbor, which must be this box's.  LocalError."""
-    hint = "; enrol this box, whose public key is " + identity.public.hex()
-    data = _read(home, "trust.cbor", trust.TRUST_BYTES, hint)
-    try:
-        anchors = trust.load(data)
-    except RemoteError as problem:
-        raise LocalError(home + "/trust.cbor does not hold: " + str(problem))
-    if not anchors.enrolled(seal.Party(identity.public, 0, 0, anchors.lot, anchors.leaf, anchors.path)):
-        raise LocalError(home + "/trust.cbor is another box's" + hint)
-    return anchors
-
-
-def load_identity(home):
-    """(peers.Identity, trust.Trust) of the home: of its key, or of the one that renews it.  LocalError."""
-    identity = peers.Identity(load_key(home))
-    try:
-        return identity, load_trust(home, identity)
-    except LocalError:
-        try:
-            os.stat(home + "/next.key")
-        except OSError:
-            pass
-        else:
-            from . import renew  # a key is rarely renewed
-
-            return renew.take(home)
-        raise
-
-
-def store_directory(home, settings):
-    """Where blobs and the beat are."""
-    return settings.store_dir or home + "/store"
-
-
-def open_disk(home, settings):
-    """disk.Disk of the home, its directories made if there is room.  LocalError."""
-    state, store, slots = home + "/state", store_directory(home, settings), home + "/slots"
-    for directory in (state, store, slots):
-        try:
-            disk.make_directory(directory)
-        except OSError as problem:
-            if not disk.has_no_room(problem):
-                raise LocalError("cannot make %s: %s" % (directory, disk.reason(problem)))
-    try:
-        return disk.Disk(state, store, slots)
-    except OSError as problem:
-        raise LocalError("cannot read %s, %s and %s: %s" % (state, slots, store, disk.reason(problem)))
 
 
 def make_link(home, settings, anchors, identity, rng, counters, poller, now_ms):
@@ -214,15 +106,17 @@ def make_loop(home):
     """All parts of the agent whose home directory is given; None if it is stopped before it began.  LocalError."""
     if not disk.is_directory(home):
         raise LocalError("no directory " + home)
-    settings = load_config(home)
-    identity, anchors = load_identity(home)
-    box_disk = open_disk(home, settings)
+    from . import files  # forgotten with this
+
+    settings = files.load_config(home)
+    identity, anchors = files.load_identity(home)
+    box_disk = files.open_disk(home, settings)
     clock = Clock()
     poller = select.poll()
     counters = Counters()
     rng = Rng(system.entropy(32))
     stop = Stop(home + "/stop", poller, started.launched())
-    beat = started.Beat(store_directory(home, settings) + "/beat")
+    beat = started.Beat(files.store_directory(home, settings) + "/beat")
     found = Wait(settings, rng, clock, poller, stop, beat, _say).open(counters)
     if found is None:
         return None

@@ -16,7 +16,7 @@ from .. import peers, receipt
 from ..errors import LocalError
 from ..wire import x25519
 from ..wire.hashes import hmac_sha256
-from . import disk, main, system
+from . import disk, files, system
 
 NEXT = "next.key"
 DOMAIN = b"backfence renewal"
@@ -30,9 +30,9 @@ def tag(secret, fleet, old, new):
 
 def request(home):
     """What asks for the renewal of a home's key, 96 bytes; makes next.key if there is none.  LocalError."""
-    old = peers.Identity(main.load_key(home))
-    anchors = main.load_trust(home, old)
-    new = peers.Identity(main.load_key(home, NEXT))
+    old = peers.Identity(files.load_key(home))
+    anchors = files.load_trust(home, old)
+    new = peers.Identity(files.load_key(home, NEXT))
     out = old.public + new.public
     for identity in (old, new):
         secret = x25519.shared(identity.private, anchors.owner, system.entropy(32))
@@ -42,8 +42,8 @@ def request(home):
 
 def take(home):
     """(peers.Identity, trust.Trust) of next.key, in whose place trust.cbor is; it is box.key from now on.  LocalError."""
-    identity = peers.Identity(main.load_key(home, NEXT))
-    anchors = main.load_trust(home, identity)
+    identity = peers.Identity(files.load_key(home, NEXT))
+    anchors = files.load_trust(home, identity)
     try:
         os.rename(home + "/" + NEXT, home + "/box.key")
         disk.sync_directory(home)
@@ -54,6 +54,8 @@ def take(home):
 
 def start(argv):
     """Print the request; the exit code."""
+    from . import main  # which takes us in at the start of an agent
+
     try:
         home = main.arguments(argv)
         if home:

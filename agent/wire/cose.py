@@ -47,6 +47,17 @@ def to_be_signed(protected_bytes, payload):
     return cbor.encode(["Signature1", protected_bytes, b"", payload])
 
 
+def key_id_of(protected):
+    """Return the kid of a protected header's bytes.  RemoteError for anything but the one form."""
+    header = cbor.decode(protected, 1, _HEADER_ITEMS)
+    if not isinstance(header, dict) or len(header) != 2 or header.get(_ALG) != ALG_HSS_LMS:
+        raise RemoteError("cose: the algorithm is not HSS-LMS")
+    kid = header.get(_KID)
+    if not isinstance(kid, bytes) or len(kid) != KID_BYTES:
+        raise RemoteError("cose: the key id is not 16 bytes")
+    return kid
+
+
 def decode_sign1(data, max_bytes, detached=None):
     """Return the Sign1 that `data` encodes.  The signature is not checked here.
 
@@ -69,13 +80,7 @@ def decode_sign1(data, max_bytes, detached=None):
     for member in (protected, payload, signature):
         if not isinstance(member, bytes):
             raise RemoteError("cose: header, payload and signature must be byte strings")
-    header = cbor.decode(protected, 1, _HEADER_ITEMS)
-    if not isinstance(header, dict) or len(header) != 2 or header.get(_ALG) != ALG_HSS_LMS:
-        raise RemoteError("cose: the algorithm is not HSS-LMS")
-    kid = header.get(_KID)
-    if not isinstance(kid, bytes) or len(kid) != KID_BYTES:
-        raise RemoteError("cose: the key id is not 16 bytes")
-    return Sign1(protected, kid, payload, signature)
+    return Sign1(protected, key_id_of(protected), payload, signature)
 
 
 class Sign1:

@@ -4,8 +4,8 @@ Exit codes: 0 done, 1 not done, 2 the command was written wrongly.  Errors go
 to stderr as "Error: ...", with a hint.  The verbs for who writes jobs are in
 cli_job.py, those that push work in cli_work.py and cli_map.py, those that look in cli_show.py,
 those of slices and queries in cli_slice.py, those of firmware in cli_firmware.py,
-those of whom to believe in cli_trust.py, those of lots in cli_lot.py, those of
-measured service in cli_credit.py.
+those of whom to believe in cli_trust.py, those of the keys themselves in cli_root.py,
+those of lots in cli_lot.py, those of measured service in cli_credit.py.
 """
 
 import importlib
@@ -29,6 +29,7 @@ VERBS = (
     "job",
     "lot",
     "map",
+    "root",
     "show",
     "slice",
     "subtree",
@@ -142,12 +143,13 @@ def _heights(_ctx, _parameter, value):
 @click.option("--width", type=click.Choice(["4", "8"]), default="8", show_default=True,
               help="8: small signatures. 4: eight times faster to verify, twice as large.")
 @click.option("--broker", default=fleets.BROKER, show_default=True, help="The fleet's usual MQTT broker.")
+@click.option("--root", "root_key", metavar="DIR", help="Where to make the root key.  [default: root-key in DIR]")
 @click.option("--moved", is_flag=True, help="DIR is a fleet that was moved here and is gone where it was.")
 @click.option("--restored", type=click.IntRange(1), metavar="N",
               help="DIR was put back from a backup, and at most N signatures were made since.")
 @click.option("--tenant", is_flag=True, help="Make a tenant's keys in DIR; the operator lets them in.")
-def init(directory, heights, width, broker, moved, restored, tenant):
-    """Make a fleet: its signing key, owner key and state, in DIR."""
+def init(directory, heights, width, broker, root_key, moved, restored, tenant):
+    """Make a fleet: its root key, signing key, owner key and state, in DIR."""
     if tenant:
         path = tenants.request(directory, heights, int(width))
         click.echo(f"give {path} to the operator, for `backfence tenant add NAME {tenants.PUBLIC}`")
@@ -158,9 +160,11 @@ def init(directory, heights, width, broker, moved, restored, tenant):
         fleet.signer.adopt(restored or 0)
         click.echo(f"{directory} may sign again; {fleet.signer.remaining():,} signatures are left")
         return
-    fleet = fleets.create(directory, heights, int(width), broker)
+    fleet = fleets.create(directory, heights, int(width), broker, root_key)
     click.echo(f"fleet {fleet.id.hex()} in {directory}, {fleet.signer.capacity():,} signatures")
     click.echo("Keep the directory secret, and sign from it alone: never from a copy or a backup.")
+    key = root_key or fleet.path("root-key")
+    click.echo(f"The root key is {key}. Move it to a medium that lies in a safe: only it can replace a stolen signing key.")
 
 
 def _settings(_ctx, _parameter, values):

@@ -127,7 +127,7 @@ class Proofs:
 def trust_file(fleet, signed_list, root, place, path):
     """Returns the bytes of a trust.cbor; root: of the box's lot."""
     return cbor.encode({
-        "fleet": fleet.id, "operator": fleet.operator, "owner": fleet.owner_public, "lots": signed_list,
+        "root": fleet.root_state(), "owner": fleet.owner_public, "lots": signed_list,
         "lot": trust.lot_id(root), "index": place, "path": path,
     })
 

@@ -2,6 +2,7 @@
 
     fleet.json      id, version, default broker; written last: it makes the fleet
     signer/         the operator's HSS key and its state (signer.py)
+    roots/          which keys count (root.py);  root-key/, signer-N/  the keys
     owner.key       the owner's X25519 private key, 32 bytes, mode 0600
     sequence.json   the last sequence number of every name; they only rise
     boxes.db        the boxes and their lots (register.py)
@@ -18,18 +19,19 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ...agent import limits, trust
+from ...agent import limits, trust, trust_file
 from ...agent.errors import RemoteError
+from ...agent.root import Document
 from ...agent.wire import cbor, cose
 from ...agent.wire import suit as wire_suit
 from ...firmware_pkg import suit
-from . import delegations, files, manifests, register, revoke
+from . import delegations, files, manifests, register, revoke, root
 from .errors import OperatorError
 from .signer import Signer
 
 BROKER = "127.0.0.1:1883"
-TENANTS_MARK = "operator.pub"
-FOLDERS = ("lots", "manifests", "works")
+TENANTS_MARK = "root.cbor"
+FOLDERS = ("lots", "manifests", "roots", "works")
 
 
 
@@ -65,7 +67,6 @@ class Fleet:
         self.broker = settings["broker"]
         self.id = bytes.fromhex(settings["fleet"])
         self.reload()
-        self.keys.tenants = delegations.Known(self)
         self._revoked = None  # (when the list was written, its boxes)
 
     @functools.cached_property
@@ -84,10 +85,21 @@ class Fleet:
         return self._owner.public_key().public_bytes_raw()
 
     def reload(self):
-        """Takes the operator's key, with which all is signed."""
-        self.signer = Signer(self.path("signer"))
-        self.operator = self.signer.public
-        self.keys = trust.Keys(self.id, self.operator)
+        """Takes the newest root as the one in force, and the operator's key that it names."""
+        self.root = Document(self.signed_roots()[-1]).root
+        self.operator = self.root.operator
+        self.signer = root.signer_of(self.directory, self.operator)
+        self.keys = trust.Keys(self.id, self.root)
+        self.every_key = root.EveryKey(self.id, self.signed_roots())
+        self.keys.tenants = self.every_key.tenants = delegations.Known(self)
+
+    def signed_roots(self):
+        """Returns every signed root (bytes), oldest first."""
+        return root.documents(self.path("roots"))
+
+    def root_state(self):
+        """Returns the root in force as trust.cbor has it (bytes)."""
+        return trust_file.encode(self.root, self.id, root.chain(self.signed_roots()))
 
     @staticmethod
     def open(directory):
@@ -197,7 +209,7 @@ class Fleet:
             raise OperatorError(
                 f"this fleet never signed a {kind} {name!r}", "See `backfence describe`."
             ) from None
-        return signed, manifests.read(signed, self.keys, now_s=0)
+        return signed, manifests.read(signed, self.every_key, now_s=0)
 
     def labels(self):
         """Returns KIND-NAME of every slice, workload and seed list that was signed."""
@@ -253,10 +265,11 @@ class Fleet:
         return HKDF(SHA256(), length, salt=self.id, info=info).derive(self._owner.private_bytes_raw())
 
 
-def create(directory, heights=(5, 5), width=8, broker=BROKER):
+def create(directory, heights=(5, 5), width=8, broker=BROKER, root_key=None):
     """Makes a fleet in a new or empty directory; returns the open Fleet.
 
-    heights, width: the signer's trees (signer.Signer.create).
+    heights, width: the signer's trees (signer.Signer.create); root_key: the directory
+    to make the root key in, by default one in the fleet's.
     """
     if os.path.exists(os.path.join(directory, "fleet.json")):
         raise OperatorError(f"{directory} holds a fleet already", "Choose another directory.")
@@ -274,6 +287,7 @@ def create(directory, heights=(5, 5), width=8, broker=BROKER):
     owner = X25519PrivateKey.generate().private_bytes_raw()
     files.write_whole(path("owner.key"), owner, files.SECRET)
     files.write_json(path("sequence.json"), {})
-    settings = {"version": 1, "fleet": trust.fleet_id(signer.public).hex(), "broker": broker}
+    fleet = root.create(path("roots"), root.create_key(root_key or path("root-key")), signer.public)
+    settings = {"version": 1, "fleet": fleet.hex(), "broker": broker}
     files.write_json(path("fleet.json"), settings)
     return Fleet(directory)

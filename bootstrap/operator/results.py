@@ -85,7 +85,7 @@ class Work:
         return os.path.join(self.folder, name)
 
     def _manifest(self, sequence):
-        return manifests.read(files.read(self._path(f"manifest-{sequence}.cose")), self.fleet.keys, now_s=0)
+        return manifests.read(files.read(self._path(f"manifest-{sequence}.cose")), self.fleet.every_key, now_s=0)
 
     def _load(self, sequences):
         accepted = {sequences[0]}

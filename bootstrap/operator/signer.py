@@ -1,7 +1,7 @@
 """Signing with HSS/LMS (RFC 8554) without ever using a one-time key twice.
 
 Two levels of trees.  A leaf of the upper tree signs the public key of a lower
-tree; a leaf of the lower tree signs a message.  Each leaf may sign once: two
+tree; a leaf of the lower tree signs a message.  (A root key has one level: root.py.)  Each leaf may sign once: two
 signatures by one leaf give away enough to forge a third.  So the state on the
 disk is what this file is about:
 
@@ -17,6 +17,8 @@ disk is what this file is about:
    no copy and no restored backup keeps; elsewhere it is refused until a person
    says that the original is gone, and how much it may have signed (`adopt`).
    A state that is behind what this machine has seen (witness.py) is refused too.
+   A key of one level is told by its caller which leaves were used (`above`),
+   wherever it lies.
 5. Every signature is verified before it is handed out.
 
 pyhsslms makes the one-time signatures and verifies.  Its own serialised
@@ -173,7 +175,7 @@ class Tree:
 
 
 class Signer:
-    """An HSS key of two levels in a directory of its own.
+    """An HSS key of two levels, or of one, in a directory of its own.
 
         signer = Signer.create("fleet/signer")     # once
         signature = Signer("fleet/signer").sign(b"message")
@@ -189,14 +191,14 @@ class Signer:
         self._trees = {}
 
     @classmethod
-    def create(cls, directory, heights=(5, 5), width=8):
-        """Makes the keys: `heights` of the upper and lower trees (5, 10 or 15), `width` 4 or 8.
+    def create(cls, directory, heights=(5, 5), width=8, levels=2):
+        """Makes the keys: `heights` of the upper and lower trees (5, 10 or 15), or of the one, `width` 4 or 8.
 
         The number of signatures is 2 to the sum of the heights.  Width 8 has
         signatures of about 3 KB and 8,600 hashes to verify, width 4 of about
         5 KB and 1,000 hashes.
         """
-        if len(heights) != 2 or any(height not in LMS_TYPES for height in heights):
+        if len(heights) != levels or any(height not in LMS_TYPES for height in heights):
             raise OperatorError(f"tree heights {heights} are not offered", "Use two of 5, 10 and 15.")
         if width not in LMOTS_TYPES:
             raise OperatorError(f"width {width} is not offered", "Use 4 or 8.")
@@ -211,32 +213,42 @@ class Signer:
             }
             files.write_json(os.path.join(directory, "state.json"), state, files.SECRET)
             # The public key comes last: a directory without it is not a signer.
-            files.write_whole(os.path.join(directory, "public"), struct.pack(">I", 2) + root.public())
+            files.write_whole(os.path.join(directory, "public"), struct.pack(">I", len(heights)) + root.public())
         return cls(directory)
 
-    def sign(self, message):
+    def sign(self, message, above=-1):
         """Returns the HSS signature of `message` (bytes).
 
-        OperatorError when the key is exhausted or its state was copied,
-        OSError when the disk fails: then a leaf may be lost, never used twice.
+        above: of a key of one level, a leaf that was used, and all before it.
+        OperatorError when the key is exhausted or its state was copied, OSError
+        when the disk fails: then a leaf may be lost, never used twice.
         """
         with self._lock():
             state = self._read_state()
-            if state["lower"] is None or state["lower_next"] >= 1 << state["heights"][1]:
-                self._plant(state)
-            lower = self._tree(state["lower"])
-            leaf = state["lower_next"]
-            state["lower_next"] = leaf + 1
-            self._write_state(state)
-            signature = (
-                struct.pack(">I", 1) + lower.link() + lower.public() + lower.sign(leaf, message)
-            )
+            signature = self._by_one(state, message, above) if len(state["heights"]) == 1 else self._by_two(state, message)
         if not lms.HssPublicKey.deserialize(self.public).verify(message, signature):
             raise OperatorError(
                 f"the signer in {self.directory} made a wrong signature, which was thrown away",
                 "Remove its *.nodes files (they are rebuilt) and check the disk.",
             )
         return signature
+
+    def _by_one(self, state, message, above):
+        leaf = max(state["root_next"], above + 1)
+        if leaf >= 1 << state["heights"][0]:
+            raise OperatorError(f"the root key in {self.directory} is exhausted", "Sign with another root key.")
+        state["root_next"] = leaf + 1
+        self._write_state(state)
+        return struct.pack(">I", 0) + self._tree(state["root"]).sign(leaf, message)
+
+    def _by_two(self, state, message):
+        if state["lower"] is None or state["lower_next"] >= 1 << state["heights"][1]:
+            self._plant(state)
+        lower = self._tree(state["lower"])
+        leaf = state["lower_next"]
+        state["lower_next"] = leaf + 1
+        self._write_state(state)
+        return struct.pack(">I", 1) + lower.link() + lower.public() + lower.sign(leaf, message)
 
     def sign_tree(self, public):
         """Returns the upper tree's signature of a lower tree's public key (56 bytes), for another machine."""
@@ -254,7 +266,7 @@ class Signer:
         if state["root_next"] >= 1 << state["heights"][0]:
             raise OperatorError(
                 "the fleet's signing key is exhausted",
-                "Make a new fleet with bigger trees (`backfence init --heights 10,10`) and enrol again.",
+                "Replace it: `backfence rotate`.",
             )
 
     def _reserve_upper(self, state):
@@ -285,9 +297,16 @@ class Signer:
         """Returns how many signatures the key had when it was new."""
         return 1 << sum(self._read_state(check=False)["heights"])
 
+    def shape(self):
+        """Returns (heights, width) of the key's trees, as create() takes them."""
+        state = self._read_state(check=False)
+        return tuple(state["heights"]), state["width"]
+
     def remaining(self):
         """Returns how many signatures are left; wasted leaves do not count."""
         state = self._read_state(check=False)
+        if len(state["heights"]) == 1:
+            return (1 << state["heights"][0]) - state["root_next"]
         upper, lower = (1 << height for height in state["heights"])
         here = lower - state["lower_next"] if state["lower"] else 0
         return (upper - state["root_next"]) * lower + here if state["root"] else here
@@ -337,13 +356,14 @@ class Signer:
 
     def _read_state(self, check=True):
         state = files.read_json(os.path.join(self.directory, "state.json"))
-        if check and state["place"] != self.place_of(self.directory):
+        here = len(state["heights"]) > 1  # a root key may lie anywhere
+        if check and here and state["place"] != self.place_of(self.directory):
             raise OperatorError(
                 f"the signer's state in {self.directory} is a copy, or was put back from a backup",
                 "Sign where the original is. If that is gone for good: `backfence init DIR --moved`; "
                 "if this is a backup: `backfence init DIR --restored N`, with the signatures that may have been made since.",
             )
-        if check and state["serial"] < witness.read(state["id"])[0]:
+        if check and here and state["serial"] < witness.read(state["id"])[0]:
             raise OperatorError(
                 f"the signer's state in {self.directory} is older than what this machine has signed since",
                 "If the newer state is lost: `backfence init DIR --restored N`, with the signatures that may have been made since.",

@@ -53,6 +53,7 @@ def grant(owner, data):
         "backfence": "subtree granted", "fleet": owner.id.hex(), "broker": owner.broker, "key": owner.operator.hex(),
         "tree": public.hex(), "link": owner.signer.sign_tree(public).hex(),
         "sequence": files.read_json(owner.path("sequence.json")),
+        "roots": [signed.hex() for signed in owner.signed_roots()],
     })
 
 
@@ -86,6 +87,8 @@ def _make_fleet(directory, granted):
     for name in fleet.FOLDERS:
         if not os.path.isdir(os.path.join(directory, name)):
             files.make_directory(os.path.join(directory, name))
+    for version, signed in enumerate(granted["roots"], 1):
+        files.write_whole(os.path.join(directory, "roots", f"{version}.cose"), bytes.fromhex(signed))
     where = os.path.join(directory, "sequence.json")
     numbers = files.read_json(where) if os.path.exists(where) else {}
     for name, number in granted["sequence"].items():

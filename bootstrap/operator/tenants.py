@@ -6,7 +6,7 @@ what quota.  What the operator hands back, a pass, makes the tenant's directory 
 fleet's directory like the operator's own, in which every name is TENANT/NAME.
 
     pass: CBOR {"keys": 92 bytes, HSS and X25519, "broker": text, "delegation": signed,
-                "operator": HSS key, "fleet": id, "boxes": 32 bytes a box, "revoked": signed or null}
+                "root": as in trust.cbor, "boxes": 32 bytes a box, "revoked": signed or null}
 """
 
 import functools
@@ -14,7 +14,7 @@ import os
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from ...agent import manifest, tenancy, trust
+from ...agent import manifest, tenancy, trust, trust_file
 from ...agent import tenants as agent_tenants
 from ...agent.errors import RemoteError
 from ...agent.wire import cbor
@@ -68,23 +68,23 @@ def make_pass(fleet, name):
         revoked = None
     return cbor.encode({
         "keys": payload["key"] + payload["owner"], "broker": fleet.broker, "delegation": signed,
-        "operator": fleet.operator, "fleet": fleet.id, "revoked": revoked,
+        "root": fleet.root_state(), "revoked": revoked,
         "boxes": b"".join(box.public for box in fleet.boxes().values()),
     })
 
 
 def read_pass(data):
-    """Returns the dict of a pass; OperatorError for what is none, or whose delegation does not hold."""
+    """Returns the dict of a pass, with its fleet's id as "fleet"; OperatorError for what is none, or whose delegation does not hold."""
     try:
         found = cbor.decode(data, 2, 16)
-        sizes = {"keys": KEYS_BYTES, "operator": HSS_BYTES, "fleet": 16}
-        whole = isinstance(found, dict) and all(
-            isinstance(found.get(key), bytes) and len(found[key]) == size for key, size in sizes.items())
-        if not whole or not isinstance(found["broker"], str) or len(found["boxes"]) % 32:
+        if not isinstance(found, dict) or not isinstance(found["keys"], bytes) or len(found["keys"]) != KEYS_BYTES:
+            raise RemoteError("fields")
+        root, found["fleet"], _, _ = trust_file.decode(found["root"])
+        if not isinstance(found["broker"], str) or len(found["boxes"]) % 32:
             raise RemoteError("fields")
     except (RemoteError, KeyError, TypeError):
         raise OperatorError("this is not a tenant's pass", "The operator makes it: `backfence tenant add`.") from None
-    payload = manifests.read(found["delegation"], trust.Keys(found["fleet"], found["operator"]))
+    payload = manifests.read(found["delegation"], trust.Keys(found["fleet"], root))
     if payload["kind"] != "tenant" or payload["key"] + payload["owner"] != found["keys"]:
         raise OperatorError("the pass and its delegation do not fit", "Ask the operator for another.")
     return found, payload
@@ -108,7 +108,7 @@ def join(directory, data):
             files.make_directory(os.path.join(directory, name))
     if not os.path.exists(os.path.join(directory, "sequence.json")):
         files.write_json(os.path.join(directory, "sequence.json"), {})
-    files.write_whole(os.path.join(directory, TENANTS_MARK), found["operator"])
+    files.write_whole(os.path.join(directory, TENANTS_MARK), found["root"])
     files.write_whole(os.path.join(directory, KEYS), found["boxes"])
     files.write_whole(os.path.join(directory, "manifests", f"tenant-{payload['name']}.cose"), found["delegation"])
     if found["revoked"]:
@@ -126,11 +126,13 @@ class Tenancy(Fleet):
     tag_at = receipt.TAG_BYTES
 
     def reload(self):
-        """Takes the operator's key from the pass, and our own to sign with."""
+        """Takes the root from the pass, and our own key to sign with."""
         self.tenant = files.read_json(self.path("fleet.json"))["tenant"]
         self.signer = Signer(self.path("signer"))
-        self.operator = files.read(self.path(TENANTS_MARK))
-        self.keys = trust.Keys(self.id, self.operator)
+        self.root = trust_file.decode(files.read(self.path(TENANTS_MARK)))[0]
+        self.operator = self.root.operator
+        self.keys = self.every_key = trust.Keys(self.id, self.root)
+        self.keys.tenants = delegations.Known(self)
 
     @property
     def until(self):

@@ -13,7 +13,7 @@ from backfence.agent.node import Node
 from backfence.agent.peers import Identity
 from backfence.agent.rng import Rng
 from backfence.agent.store import Store
-from backfence.agent.trust import OPERATOR, Keys, Trust, fleet_id, lot_id
+from backfence.agent.trust import OPERATOR, Keys, Root, Trust, lot_id
 from backfence.agent.wire import cbor, merkle
 from backfence.agent.wire.cose import key_id
 from backfence.agent.wire.hashes import sha256
@@ -159,7 +159,7 @@ class Lan:
         root = merkle.root(leaves)
         self.lots = {lot_id(root): (root, count, 0)}
         for i in range(count):
-            trust = LanTrust(Keys(fleet_id(bytes(60)), bytes(60)), bytes(32), self.lots, lot_id(root), i, merkle.path(leaves, i))
+            trust = LanTrust(Keys(sha256(b"fleet")[:16], Root(1, [b"r" * 60], 1, bytes(60))), bytes(32), self.lots, lot_id(root), i, merkle.path(leaves, i))
             config = Config()
             config.busy_round_ms = 500
             config.round_ms = 5000

@@ -10,7 +10,7 @@ import hashlib
 
 import pyhsslms.pyhsslms as oracle
 
-from backfence.agent.trust import fleet_id
+from backfence.agent.trust_file import fleet_id
 from backfence.agent.wire import cbor, cose, merkle
 from backfence.firmware_pkg import suit
 from lan import WALL_S

@@ -7,7 +7,7 @@ import cbor2
 from lan import WALL_S, Lan, LanTrust, SealCheck, TableLadder
 
 from backfence.agent.counting import Counters
-from backfence.agent.edge import disk, main
+from backfence.agent.edge import disk, files
 from backfence.agent.errors import RemoteError
 from backfence.agent.manifest import Manifest
 from backfence.agent.node import Node
@@ -82,8 +82,8 @@ class BoxLan(Lan):
 
 
 def open_marked(home, config, journal):
-    """main.open_disk, of a disk that marks."""
-    opened = main.open_disk(home, config)
+    """files.open_disk, of a disk that marks."""
+    opened = files.open_disk(home, config)
     marked = MarkedDisk.__new__(MarkedDisk)
     marked.__dict__.update(opened.__dict__)
     marked.journal = journal

@@ -6,7 +6,7 @@ above what was counted.
 
 import sys
 
-from backfence.agent import manifest, trust
+from backfence.agent import manifest, trust, trust_file
 from backfence.agent.descriptor import pack_all
 from backfence.agent.limits import CHUNK_BYTES, DATAGRAM_BYTES, RING_TOLD
 from backfence.agent.seat import pack_entries
@@ -191,7 +191,7 @@ def test_a_rumour_is_followed_and_told_on_within_its_bound():
 
 
 def test_a_signature_is_checked_in_steps_of_bounded_heap():
-    check = manifest.Check(vectors.EDGE, trust.Keys(trust.fleet_id(vectors.OPERATOR), vectors.OPERATOR))
+    check = manifest.Check(vectors.EDGE, trust.Keys(trust_file.fleet_id(vectors.OPERATOR), trust.Root(1, [b"r" * 60], 1, vectors.OPERATOR)))
     finished = []
     for _ in range(10000):
         bounded("a step of a signature's check", lambda: finished.append(check.step()))

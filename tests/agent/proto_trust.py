@@ -1,10 +1,12 @@
 """The trust file: what a box believes before it has spoken with anybody."""
 
 from backfence.agent.errors import RemoteError
-from backfence.agent.limits import PATH_NODES
+from backfence.agent.limits import BLOB_BYTES, KEPT, PATH_NODES, ROOT_KEYS
 from backfence.agent.peers import identity_of
-from backfence.agent.trust import fleet_id, load, lot_id
+from backfence.agent.trust import Root, lot_id
+from backfence.agent.trust_file import decode, encode, fleet_id, load
 from backfence.agent.wire import cbor, merkle
+from backfence.agent.wire.hashes import sha256
 from backfence.agent.wire.seal import Party
 from lan import WALL_S
 from vectors import EDGE, LOTS, OPERATOR, OTHER_OPERATOR
@@ -13,10 +15,13 @@ KEYS = [bytes((i,)) * 32 for i in range(5)]
 LEAVES = [merkle.leaf(key) for key in KEYS]
 
 
+ROOT = Root(1, [b"r" * 60], 1, OPERATOR, digest=bytes(32))
+
+
 def trust_fields():
     """What the operator writes for box 3 of the lot of 5."""
     return {
-        "fleet": fleet_id(OPERATOR), "operator": OPERATOR, "owner": b"o" * 32, "lots": LOTS,
+        "root": encode(ROOT, fleet_id(OPERATOR), b""), "owner": b"o" * 32, "lots": LOTS,
         "lot": lot_id(merkle.root(LEAVES)), "index": 3, "path": merkle.path(LEAVES, 3),
     }
 
@@ -54,7 +59,7 @@ def test_forms_that_are_refused_before_any_signature():
         assert refused(without), key
         for wrong in (None, 1 << 40, -1, b"", "x", {}, [None], [b"short"], True):
             assert refused(dict(good, **{key: wrong})), (key, wrong)
-    assert refused([]) and refused(dict(good, more=1)) and refused(dict(good, **{"fleet": bytes(16)}))
+    assert refused([]) and refused(dict(good, more=1)) and refused(dict(good, root=encode(ROOT, bytes(16), b"")))
     mixed = dict(good)
     del mixed["path"]
     mixed[1] = []
@@ -69,3 +74,30 @@ def test_lists_that_are_no_lists_of_this_fleets_lots():
     damaged = LOTS[:200] + bytes((LOTS[200] ^ 1,)) + LOTS[201:]
     assert refused(dict(good, lots=damaged))
     assert refused(dict(good, lot=lot_id(merkle.root(LEAVES[:4]))))
+
+
+def test_a_list_that_the_root_keeps_counts_whoever_signed_it():
+    for kept, holds in ((LOTS, True), (EDGE, False)):
+        root = Root(2, [b"r" * 60], 1, b"s" * 60, sha256(kept), digest=bytes(32))
+        assert refused(dict(trust_fields(), root=encode(root, fleet_id(OPERATOR), b""))) != holds
+
+
+def test_the_form_of_a_root():
+    fleet, keys = bytes(16), [bytes((i,)) * 60 for i in range(ROOT_KEYS)]
+    full = Root(1 << 31, keys, ROOT_KEYS, OPERATOR, bytes(32 * KEPT), 1 << 40, 1 << 48, bytes(32))
+    root, theirs, chain, settled = decode(encode(full, fleet, bytes(BLOB_BYTES), False))
+    assert encode(root, fleet, b"") == encode(full, fleet, b"") and (theirs, chain, settled) == (fleet, bytes(BLOB_BYTES), False)
+    for key, wrong in (
+        ("version", 0), ("version", 1 << 32), ("keys", []), ("keys", keys + [b"k" * 60]), ("keys", keys[:1] * 2),
+        ("keys", [b"short"]), ("threshold", 0), ("threshold", ROOT_KEYS + 1), ("operator", keys[0]),
+        ("operator", b"short"), ("kept", bytes(33)), ("kept", bytes(32 * KEPT + 32)), ("issued", -1),
+        ("expires", None), ("digest", b""), ("chain", bytes(BLOB_BYTES + 1)), ("fleet", b""),
+    ):
+        fields = cbor.decode(encode(full, fleet, b""))
+        assert key in fields
+        fields[key] = wrong
+        try:
+            decode(cbor.encode(fields))
+        except RemoteError:
+            continue
+        assert False, (key, wrong)

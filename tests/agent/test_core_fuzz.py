@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backfence.agent import config, manifest, ranges, trust
+from backfence.agent import config, manifest, ranges, trust_file
 from backfence.agent.errors import LocalError, RemoteError
 from backfence.agent.wire import cbor, messages, seal
 
@@ -172,7 +172,7 @@ def test_signed_nonsense_is_refused_with_a_reason(fields, base, key, value):
 @SLOW
 @given(payload=st.one_of(st.binary(max_size=600), TREE.map(lambda value: cbor.encode(value))))
 def test_nonsense_where_signed_things_are_read(payload):
-    for read in (manifest.parse, trust.load):
+    for read in (manifest.parse, trust_file.load):
         with pytest.raises(RemoteError):
             read(payload)
 

@@ -16,7 +16,7 @@ from power_sweep import DIALECTS, Sweep, memory, record
 from proto_node import serve_broker
 from proto_tasks import push_work, tasks_of
 
-from backfence.agent.edge import disk, main
+from backfence.agent.edge import disk, files
 from backfence.agent.descriptor import Descriptor
 from backfence.agent.manifest import manifest_id
 
@@ -105,13 +105,13 @@ def test_a_key_that_was_told_is_the_boxs_key_for_ever(memory, dialect):
     """What is enrolled is the public half of what the first start has made."""
 
     def first_start(home, _):
-        return lambda journal: journal.mark(("told", main.load_key(home)))
+        return lambda journal: journal.mark(("told", files.load_key(home)))
 
     sweep = Sweep("key-" + dialect, memory)
 
     def check(case, home):
-        key = main.load_key(home)
-        assert len(key) == 32 and key == main.load_key(home)
+        key = files.load_key(home)
+        assert len(key) == 32 and key == files.load_key(home)
         assert all(mark == ("told", key) for mark in case.marks), "the key that was told is lost"
         assert set(os.listdir(home)) <= {"box.key", "box.key.tmp"}
 

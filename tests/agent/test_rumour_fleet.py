@@ -9,7 +9,8 @@ from backfence.agent.limits import (
     BLOB_BYTES, MANIFESTS, RUMOUR_FANOUT, RUMOUR_LEAST, RUMOURS_WANTED, SERVE_BURST, SERVE_INTERVAL_MS,
 )
 from backfence.agent.manifest import Check
-from backfence.agent.trust import Keys, fleet_id
+from backfence.agent.trust import Keys, Root
+from backfence.agent.trust_file import fleet_id
 from backfence.agent.wire import messages
 from backfence.agent.wire.hashes import sha256
 
@@ -133,7 +134,7 @@ def test_a_box_that_differs_costs_little_and_equal_ones_nothing():
     lan.run(5000)
     assert not kinds
     # One is missed by one box: two digests, and the one entry.
-    lan.nodes[2].rumours._drop(lan.nodes[2].rumours.get("slice", "s3"))
+    lan.nodes[2].rumours.drop(lan.nodes[2].rumours.get("slice", "s3"))
     lan.run_until(lambda: alike(lan), 5000)
     assert sum([length for _, length in kinds]) <= 3 * 70 + 3 * 75 + 140, kinds
 
@@ -220,7 +221,7 @@ def test_a_firmware_spreads_like_the_others_and_is_there_after_a_restart():
     lan = fleet(4)
 
     def believe(number):
-        lan.nodes[number].trust.check = lambda signed: Check(signed, Keys(fleet_id(OPERATOR), OPERATOR))
+        lan.nodes[number].trust.check = lambda signed: Check(signed, Keys(fleet_id(OPERATOR), Root(1, [b"r" * 60], 1, OPERATOR)))
 
     for number in range(4):
         believe(number)

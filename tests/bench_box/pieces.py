@@ -14,7 +14,7 @@ import sys
 import replay
 import vectors
 from replay import Ladder, mark
-from backfence.agent import manifest, trust
+from backfence.agent import manifest, trust, trust_file
 from backfence.agent.averages import parse_body
 from backfence.agent.descriptor import Descriptor, pack_all
 from backfence.agent.limits import CHUNK_BYTES
@@ -181,7 +181,7 @@ def main(path, home):
     chunks(node, friend)
     for i in range(2):
         count("a new peer: the X25519 ladder", through, Ladder(bytes(32), replay.OWNER, sha256(bytes([i]))))
-        check = manifest.Check(vectors.EDGE, trust.Keys(trust.fleet_id(vectors.OPERATOR), vectors.OPERATOR))
+        check = manifest.Check(vectors.EDGE, trust.Keys(trust_file.fleet_id(vectors.OPERATOR), trust.Root(1, [b"r" * 60], 1, vectors.OPERATOR)))
         count("a manifest's signature verified (W4, H5/H5)", through, check)
     print(json.dumps(names))
 

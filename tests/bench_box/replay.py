@@ -30,7 +30,7 @@ from backfence.agent.node import Node
 from backfence.agent.peers import Identity
 from backfence.agent.rng import Rng
 from backfence.agent.store import Store
-from backfence.agent.trust import Keys, fleet_id, lot_id
+from backfence.agent.trust import Keys, Root, lot_id
 from backfence.agent.wire import cbor, x25519
 from lan import WALL_S, Counters, LanTrust, TableLadder
 
@@ -155,7 +155,7 @@ def make_node(head, home):
     config = Config()
     identity = Identity(head["private"], head["public"])
     lot = lot_id(head["root"])
-    keys = Keys(fleet_id(bytes(60)), bytes(60))
+    keys = Keys(sha256(b"fleet")[:16], Root(1, [b"r" * 60], 1, bytes(60)))
     trust = LanTrust(keys, OWNER, {lot: (head["root"], head["nodes"], 0)}, lot, head["number"], head["path"])
     directories = [home + "/" + name for name in ("state", "store", "slots")]
     for directory in directories:

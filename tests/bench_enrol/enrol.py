@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from backfence.agent import peers, trust
+from backfence.agent import peers, trust, trust_file
 from backfence.agent.wire.seal import Party
 from backfence.bootstrap.operator import fleet as fleets
 
@@ -59,7 +59,7 @@ def main():
         measured("proof of one box", "proof", "--fleet", home, f"HB2-{boxes // 2:07}", "--out", out)
         with open(os.path.join(out, id, "trust.cbor"), "rb") as file:
             data = file.read()
-        believed = trust.load(data)
+        believed = trust_file.load(data)
         assert believed.enrolled(Party(middle, 0, 0, believed.lot, believed.leaf, believed.path)), "the proof does not hold"
         print(f"trust.cbor {len(data):,} bytes, proof {32 * len(believed.path)} bytes")
         measured("describe", "describe", "--fleet", home, "--offline")

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from backfence.agent import config, trust
+from backfence.agent import config, trust, trust_file
 from backfence.agent.errors import RemoteError
 from backfence.agent.wire import x25519
 from backfence.bootstrap.operator import enrol, files, register
@@ -24,7 +24,7 @@ class Party:
 
 def believe(box):
     """(Trust, Party) from a box's home."""
-    believed = trust.load(files.read(os.path.join(box.home, "trust.cbor")))
+    believed = trust_file.load(files.read(os.path.join(box.home, "trust.cbor")))
     public = x25519.public(files.read(os.path.join(box.home, "box.key")))
     return believed, Party(public, believed.lot, believed.leaf, believed.path)
 
@@ -36,7 +36,7 @@ def test_boxes_of_a_lot_believe_each_other(tmp_path, count):
     believed = [believe(box) for box in boxes]
     for mine, _ in believed:
         assert all(mine.enrolled(party) for _, party in believed)
-        assert (mine.fleet, mine.keys.operator, mine.owner) == (fleet.id, fleet.operator, fleet.owner_public)
+        assert (mine.fleet, mine.keys.root.operator, mine.owner) == (fleet.id, fleet.operator, fleet.owner_public)
     for box, (_, party) in zip(boxes, believed):
         assert box.public == party.key and box.id == register.box_id(party.key)
 
@@ -63,7 +63,7 @@ def test_a_changed_trust_file_is_refused_by_the_box(tmp_path):
     data = bytearray(files.read(os.path.join(fleet.path("homes", "box-7000"), "trust.cbor")))
     data[data.index(b"dlots") + 5] ^= 1  # another number of lots
     with pytest.raises(RemoteError):
-        trust.load(bytes(data))
+        trust_file.load(bytes(data))
 
 
 def test_a_home_is_ready_to_start(tmp_path):

@@ -11,7 +11,7 @@ import time
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from backfence.agent import trust
+from backfence.agent import trust, trust_file
 from backfence.agent.wire import merkle
 from backfence.agent.wire.seal import Party
 from backfence.bootstrap import tree as trees
@@ -135,7 +135,7 @@ def test_one_boxs_proof_comes_later_and_holds(fleet, tmp_path):
     for name in ("S9", id, id[:8].upper()):
         done = call("proof", "--fleet", fleet.directory, "--out", tmp_path / "out", name)
         assert done.exit_code == 0 and os.listdir(tmp_path / "out") == [id], done.output
-    believed = trust.load(files.read(str(tmp_path / "out" / id / "trust.cbor")))
+    believed = trust_file.load(files.read(str(tmp_path / "out" / id / "trust.cbor")))
     for number, key in enumerate(keys):
         assert believed.enrolled(Party(bytes.fromhex(key), 0, 0, believed.lot, believed.leaf, believed.path)) == (number == 9)
     done = call("proof", "--fleet", fleet.directory, "--out", tmp_path / "all", "--all")
@@ -182,7 +182,7 @@ def test_a_fault_at_any_step_leaves_the_old_fleet_or_the_new_one(tmp_path, monke
             assert Places(fleet.path("lots")).data == again.register.signed_list()
             with enrol.Proofs(again) as proofs:
                 for box in again.boxes().values():
-                    assert trust.load(proofs.trust(box)).enrolled(Party(box.public, 0, 0, *_place(proofs.trust(box))))
+                    assert trust_file.load(proofs.trust(box)).enrolled(Party(box.public, 0, 0, *_place(proofs.trust(box))))
             if len(again.lots()) > 10:
                 fleet = make_fleet(tmp_path / f"fleet-{kind}-{step}", boxes=0)
                 take(fleet, tmp_path, KEYS[0])
@@ -190,7 +190,7 @@ def test_a_fault_at_any_step_leaves_the_old_fleet_or_the_new_one(tmp_path, monke
 
 
 def _place(data):
-    believed = trust.load(data)
+    believed = trust_file.load(data)
     return believed.lot, believed.leaf, believed.path
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from backfence.agent import limits, trust
+from backfence.agent import limits, trust_file
 from backfence.agent.wire import merkle
 from backfence.agent.wire.seal import Party
 from backfence.bootstrap.controller.places import Places
@@ -59,7 +59,7 @@ def test_a_lot_is_replaced_by_one_of_its_honest_boxes_and_each_finds_its_place(f
     assert sorted(of(fleet, "lot-3")) == sorted(set(one) - {one[0], one[1], one[4]})
     places = Places(fleet.path("lots"))
     with enrol.Proofs(fleet) as proofs:
-        believed = trust.load(proofs.trust(next(iter(fleet.boxes().values()))))
+        believed = trust_file.load(proofs.trust(next(iter(fleet.boxes().values()))))
     for box in fleet.boxes().values():
         found = place(places, box.id)
         if box.id in (one[0], one[1], one[4]):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from backfence.agent.edge import disk, main, renew as box_renew
+from backfence.agent.edge import disk, files as box_files, renew as box_renew
 from backfence.agent.peers import Identity
 from backfence.bootstrap.operator import enrol, files, results, revoke, settle
 from backfence.bootstrap.operator import fleet as fleets
@@ -51,10 +51,10 @@ def test_all_that_belongs_to_a_box_goes_over_to_its_new_key(fleet):
     assert (new.before, new.serial, new.address, new.home) == (box.id, "HB2-1", box.address, box.home)
     assert fleet.boxes().with_serial("HB2-1").id == new.id and fleet.revoked() == {box.id}
     assert fleet.first_id(new.id) == box.id == fleet.first_id(box.id)
-    identity, anchors = main.load_identity(box.home)
+    identity, anchors = box_files.load_identity(box.home)
     assert identity.id == new.id and anchors.fleet == fleet.id
     assert not os.path.exists(os.path.join(box.home, "next.key"))
-    assert main.load_identity(box.home)[0].id == new.id
+    assert box_files.load_identity(box.home)[0].id == new.id
     assert files.read(os.path.join(box.home, "state", "state-availability")) == b"history"
     # And once more: the chain goes on.
     third = renewed(fleet, new)
@@ -68,7 +68,7 @@ def test_both_keys_have_one_vote_on_a_task_and_the_old_one_none_after_the_renewa
     old = BoxHand(fleet, box)
     assert work.take(*old.result(plan, 0, b"one")) == settle.ACCEPTED
     new_box = renewed(fleet, box)
-    main.load_identity(box.home)
+    box_files.load_identity(box.home)
     new = BoxHand(fleet, new_box)
     assert work.take(*new.result(plan, 0, b"one")) == settle.DUPLICATE
     assert work.take(*old.result(plan, 1, b"two")) == settle.REVOKED
@@ -141,7 +141,7 @@ def _as_thief(fleet, box):
 def test_a_new_key_is_taken_once(fleet):
     one, two, _ = boxes(fleet)
     new = renewed(fleet, one)
-    main.load_identity(one.home)
+    box_files.load_identity(one.home)
     # Another box offers the key that the first has now.
     shutil.copy(os.path.join(one.home, "box.key"), os.path.join(two.home, "next.key"))
     with pytest.raises(OperatorError, match="this key is enrolled already"):
@@ -165,14 +165,14 @@ def test_a_power_cut_at_any_step_leaves_the_box_a_key_that_its_trust_fits(tmp_pa
         shutil.copytree(tmp_path / "before", box.home)
         faulty = FaultyOs(step, "power")
         with monkeypatch.context() as patch:
-            for module in (disk, main, box_renew):
+            for module in (disk, box_files, box_renew):
                 patch.setattr(module, "os", faulty)
             try:
-                box_renew.request(box.home) if moment == "asking" else main.load_identity(box.home)
+                box_renew.request(box.home) if moment == "asking" else box_files.load_identity(box.home)
             except Stopped:
                 pass
         happened = faulty.happened
-        assert main.load_identity(box.home)[0].id in wanted
+        assert box_files.load_identity(box.home)[0].id in wanted
         if moment == "asking":
             assert len(box_renew.request(box.home)) == renew.REQUEST_BYTES
     assert step > (3 if moment == "asking" else 1)
@@ -226,6 +226,6 @@ def test_the_way_by_hand_with_the_boxs_own_interpreter(tmp_path, monkeypatch):
     [name] = os.listdir(tmp_path / "out")
     assert sorted(os.listdir(tmp_path / "out" / name)) == ["broker", "trust.cbor"] and name in said.output
     assert (tmp_path / "out" / name / "broker").read_text().startswith(f"broker_user = {name}\nbroker_password = ")
-    assert main.load_identity(box.home)[0].id.hex() == name
+    assert box_files.load_identity(box.home)[0].id.hex() == name
     wrong = call("renew", "--broker", "127.0.0.1:1", "x")
     assert wrong.exit_code == 1 and wrong.stderr.startswith("Error: ")

@@ -83,7 +83,7 @@ def test_exhaustion_is_announced_early_and_then_refused(signer):
         signer.sign(b"%d" % number)
     with pytest.raises(OperatorError, match="exhausted") as error:
         signer.sign(b"one more")
-    assert "init --heights" in error.value.hint
+    assert "rotate" in error.value.hint
     assert signer.remaining() == 0
 
 

@@ -11,11 +11,12 @@ import sys
 import tracemalloc
 
 import proto_trust
+import root_vectors
 import samples
 import vectors
 from lan import Lan, MemoryDisk
 
-from backfence.agent import config, descriptor, door, manifest, offers, revocation, seat, slots, trust
+from backfence.agent import config, descriptor, door, manifest, offers, revocation, root, seat, slots, trust, trust_file
 from backfence.agent.averages import Averages, parse_body
 from backfence.agent.edge import archive, mqtt_wire
 from backfence.agent.errors import LocalError, RemoteError
@@ -298,6 +299,10 @@ def _trust_files():
     return [cbor.encode(proto_trust.trust_fields())]
 
 
+def _chains():
+    return [root.join([root_vectors.SECOND, root_vectors.THIRD])]
+
+
 def _config_texts():
     lines = [f"{key} = {row[1]}" for key, row in sorted(config.KEYS.items()) if row[1] != ""]
     return ["\n".join(lines).encode(), b"door = 1\nbroker = [::1]:1883 # here\nbroker_password = a#b\n"]
@@ -323,7 +328,7 @@ def _predicates():
 
 
 def _checked(data):
-    check = manifest.Check(data, trust.Keys(trust.fleet_id(vectors.OPERATOR), vectors.OPERATOR))
+    check = manifest.Check(data, trust.Keys(trust_file.fleet_id(vectors.OPERATOR), trust.Root(1, [b"r" * 60], 1, vectors.OPERATOR)))
     while not check.step():
         pass
     assert sha256(data) in [sha256(good) for good in _signed()], "a forged manifest holds"
@@ -360,7 +365,8 @@ def _table():
         "signed-manifest": Decoder(_checked, _signed, calls=30_000),
         "predicate": Decoder(_predicate, _predicates, cbor.encode),
         "revocation": Decoder(lambda data: {True: data}.get(revocation.is_list(data)), _recorded("state revoked")),
-        "trust": Decoder(trust.load, _trust_files, calls=60_000),
+        "chain": Decoder(lambda data: [root.Document(signed) for signed in root.split(data)], _chains),
+        "trust": Decoder(trust_file.load, _trust_files, calls=60_000),
         "seeds": Decoder(_seeds_list, _seeds_pieces, memory=1 << 20, calls=20_000),
         "receipt": Decoder(door.read_receipt, _recorded("receipt"), cbor.encode),
         "settled-result": Decoder(_settle, _recorded("result")),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from backfence.agent import manifest
 from backfence.agent.errors import RemoteError
 from backfence.agent.limits import MANIFEST_BYTES
-from backfence.agent.trust import Keys, fleet_id
+from backfence.agent.trust import Keys, Root
+from backfence.agent.trust_file import fleet_id
 from backfence.agent.wire import suit
 from backfence.firmware_pkg import suit as encoder
 
@@ -110,7 +111,7 @@ def test_the_signature_holds_for_pyhsslms():
 
 def believed(data):
     """The Manifest of signed bytes, None if a box refuses them; no other error may come out."""
-    check = manifest.Check(data, Keys(fleet_id(OPERATOR), OPERATOR))
+    check = manifest.Check(data, Keys(fleet_id(OPERATOR), Root(1, [b"r" * 60], 1, OPERATOR)))
     try:
         while not check.step():
             pass
