@@ -77,12 +77,13 @@ def test_a_result_is_kept_whole_or_not_at_all(tmp_path, monkeypatch, kind):
             works[step] = plan, results.Work.create(fleet, plan, fleet.sign(plan))
         plan, work = works[step]
         work.take(*hand.result(plan, 0, b"output"))
+        work.sync()
 
     def check(step):
         again = results.Work.newest(fleet, f"run-{step}")
-        assert again.settlement.outputs() in ([None], [b"output"])
+        assert list(again.outputs()) in ([None], [b"output"])
         # What the broker sends again is taken, or known already.
         again.take(*hand.result(works[step][0], 0, b"output"))
-        assert again.settlement.outputs() == [b"output"]
+        assert list(again.outputs()) == [b"output"]
 
-    assert at_every_operation(monkeypatch, kind, act, check) > 4
+    assert at_every_operation(monkeypatch, kind, act, check) >= 4
