@@ -69,7 +69,7 @@ def recorded(memory, scenario, dialect="cpython", store="/store"):
     """The Journal of scenario(home, store's folder), in an empty home; "/home/store" lies in it."""
     home = memory + "/home"
     os.mkdir(home)
-    return record(home, [disk, main], scenario(home, memory + store), dialect)
+    return record(home, [disk, files], scenario(home, memory + store), dialect)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -96,7 +96,7 @@ def test_a_cut_within_the_restart_after_a_cut_leaves_as_much(memory):
                 inner.mark(("saved", name, read(sweep.folder + "/state/" + name)))
         restarted(sweep.folder, inner)
 
-    sweep.run_deep(recorded(memory, life), [disk, main], recover, check_life, 5, 2)
+    sweep.run_deep(recorded(memory, life), [disk, files], recover, check_life, 5, 2)
     assert sweep.partial or sweep.count > 150
 
 

@@ -17,7 +17,7 @@ from power_sweep import PARTIAL, Sweep, memory, record
 from power_update import SLOT_KB, Launched, fields_of, image, judged, record_of
 
 from backfence.agent import slots
-from backfence.agent.edge import disk, main
+from backfence.agent.edge import disk, files
 
 __all__ = ["memory"]
 FIRST, SECOND, THIRD, LAST = (WALL_S - 400 + 100 * number for number in range(4))
@@ -93,7 +93,7 @@ def recorded(memory, scenario, dialect="cpython"):
     """The Journal of a scenario on a home of its own; the store lies in memory, beside it."""
     home = memory + "/home"
     os.mkdir(home)
-    return record(home, [disk, main], lambda journal: scenario(Launched(home, journal, memory + "/store")), dialect)
+    return record(home, [disk, files], lambda journal: scenario(Launched(home, journal, memory + "/store")), dialect)
 
 
 class Check:
@@ -219,5 +219,5 @@ def test_a_cut_within_the_recovery_from_a_cut_leaves_as_much(memory, scenario):
             box.mark("may", box.sequence())
         box.update(LAST)
 
-    sweep.run_deep(recorded(memory, scenario), [disk, main], recover, check, 29, 9)
+    sweep.run_deep(recorded(memory, scenario), [disk, files], recover, check, 29, 9)
     assert sweep.partial or sweep.count > 100

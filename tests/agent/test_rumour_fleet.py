@@ -134,7 +134,7 @@ def test_a_box_that_differs_costs_little_and_equal_ones_nothing():
     lan.run(5000)
     assert not kinds
     # One is missed by one box: two digests, and the one entry.
-    lan.nodes[2].rumours.drop(lan.nodes[2].rumours.get("slice", "s3"))
+    lan.nodes[2].rumours.drop(lan.nodes[2].rumours.get("slice", "s3"), True)
     lan.run_until(lambda: alike(lan), 5000)
     assert sum([length for _, length in kinds]) <= 3 * 70 + 3 * 75 + 140, kinds
 

@@ -24,7 +24,7 @@ from power_watch import Watch
 from test_power_update import FIRST, LAST, SECOND, THIRD, check_slots, lives_on
 
 from backfence.agent import slots
-from backfence.agent.edge import disk, main
+from backfence.agent.edge import disk, files
 from backfence.agent.errors import LocalError
 
 __all__ = ["memory"]
@@ -175,7 +175,7 @@ def test_state_that_finds_no_room_stays_as_it_was(small, memory):
 def refused_at(number, problem, home, store):
     """A whole update of which one changing call is refused; the Journal."""
     journal = Journal(home, fail_at=number, problem=problem)
-    with Watch(journal, disk, main, dialect="micropython"):
+    with Watch(journal, disk, files, dialect="micropython"):
         box = Launched(home, store=store)
         try:
             box.start()
