@@ -335,7 +335,7 @@ def _checked(data):
 
 
 def _signed():
-    return [vectors.EDGE, vectors.LOT_3, vectors.SEEDS, vectors.FIRMWARE, vectors.EXPIRED]
+    return [vectors.EDGE, vectors.LOTS, vectors.SEEDS, vectors.FIRMWARE, vectors.EXPIRED]
 
 
 def _messages():

@@ -50,7 +50,7 @@ def manifests(fleet):
         {"kind": "workload", "slice": "edge", "program": bytes(32), "program_size": 100, "index": [bytes(32)], "tasks": 5,
          "args": ["a", "b"], "replicas": 3, "quorum": 2, "limits": {"fuel": 1, "pages": 1, "output": 1}, "deadline_s": 5,
          "deterministic": True},
-        {"kind": "lot", "root": bytes(32), "count": 3}, {"kind": "seeds", "contacts": [[bytes(16), b"123456"]]},
+        {"kind": "lots", "name": "all", "lots": [[bytes(32), 3, 0]]}, {"kind": "seeds", "contacts": [[bytes(16), b"123456"]]},
         {"kind": "revocation", "name": "boxes", "boxes": bytes(16) + b"\1" * 16},
     ]
     return [cbor.encode(dict(common, **row)) for row in rows]
@@ -119,7 +119,7 @@ def recorded():
     for payload in manifests(lan.fleet()):
         tape.add("manifest", payload)
         tape.add("signed", sign(cbor.decode(payload)))
-    tape.bodies["sign1"] = [vectors.EDGE, vectors.LOT_3]
+    tape.bodies["sign1"] = [vectors.EDGE, vectors.LOTS]
     tape.bodies["suit"] = [proto_suit.ENVELOPE]
     tape.bodies["suit manifest"] = [cbor.decode(proto_suit.ENVELOPE).value[3]]
     tape.bodies["mqtt"] = _mqtt()
