@@ -91,6 +91,7 @@ NAMES = {
     "ring_suspects": "ring neighbours suspected",
     "ring_deaths": "ring neighbours declared dead",
     "tasks_started": "tasks started",
+    "tasks_copied": "of those, copies of neighbours' tasks, run for want of work of our own",
     "tasks_done": "tasks finished and taken by a door",
     "tasks_failed": "tasks that ended in anything but ok",
     "results_waiting_full": "no further task started, results wait for a door",

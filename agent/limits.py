@@ -185,6 +185,9 @@ ARGUMENT_BYTES = const(64)
 INDEX_BLOBS = const(8)
 INDEX_ENTRIES = const(1024)
 REPLICAS = const(8)
+# Replicas of one task, those included that the owner asks for later: as many boxes
+# further round the ring.
+ATTEMPTS = const(16)
 # Finished results not yet taken by a door: bounds the store when the broker is
 # gone.  At the cap the box starts no further task: "results_waiting_full".
 RESULTS_WAITING = const(16)

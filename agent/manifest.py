@@ -10,6 +10,7 @@ from .limits import (
     ABSORBED,
     ARGUMENT_BYTES,
     ARGUMENTS,
+    ATTEMPTS,
     BLOB_BYTES,
     INDEX_BLOBS,
     INDEX_ENTRIES,
@@ -38,13 +39,13 @@ _FIELDS = {
     "query": ("where", "by", "top"),
     "workload": (
         "slice", "program", "program_size", "index", "tasks", "args",
-        "replicas", "quorum", "limits", "deadline_s", "deterministic",
+        "replicas", "quorum", "limits", "deadline_s", "deterministic", "again",
     ),
     "lots": ("lots",),
     "seeds": ("contacts",),
     "revocation": ("boxes",),
 }
-_OPTIONAL = ("end", "seats", "share", "where", "by", "top", "absorbs", "from")
+_OPTIONAL = ("end", "seats", "share", "where", "by", "top", "absorbs", "from", "again")
 
 
 def manifest_id(kind, name):
@@ -144,7 +145,12 @@ def _check_workload(fields):
     replicas = uint(fields, "replicas", 1, REPLICAS)
     if tasks * replicas > TASKS:
         raise RemoteError("manifest field tasks: too many with these replicas")
-    uint(fields, "quorum", 1, replicas)
+    # More than the replicas: the owner asks for the rest where it is needed.
+    uint(fields, "quorum", 1, REPLICAS)
+    if "again" in fields:
+        from .workload import check_again  # of most there is but one version
+
+        check_again(fields, ATTEMPTS)
     uint(fields, "deadline_s", 1, TIME_MOST)
     index = fields["index"]
     if not isinstance(index, list) or len(index) != (tasks + INDEX_ENTRIES - 1) // INDEX_ENTRIES:

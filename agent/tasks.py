@@ -6,7 +6,6 @@ the workload's owner settles, from receipts.  So a seat's successor in office
 inherits exactly the tasks that no door has taken yet.
 """
 
-from .bitmap import Bitmap
 from .compat import const
 from .errors import RemoteError
 from .limits import INDEX_ENTRIES, RESULTS_WAITING
@@ -30,62 +29,6 @@ OFFERS_PER_DOOR = const(3)
 NO_ROOM_MS = const(10000)
 
 
-class Workload:
-    """A live workload of our slice: its tasks that are ours, and what seems done."""
-
-    def __init__(self, manifest):
-        self.manifest = manifest
-        fields = manifest.fields
-        self.tasks = fields["tasks"]
-        self.replicas = fields["replicas"]
-        bits = self.tasks * self.replicas
-        self.done = Bitmap(bits)
-        self.mine = Bitmap(bits)
-        self.scanned = 0
-        self.place = None  # (our seat, seats we answer for, seats of the ring, first, count)
-        self.refused = False
-
-    def live(self, wall_s):
-        """False once its deadline has passed."""
-        return wall_s < self.manifest.issued + self.manifest.fields["deadline_s"]
-
-
-class Job:
-    """One task to run; the edge hands it to the container.
-
-    program, input: SHA-256 of blobs in the store; fuel, pages, output: caps.
-    """
-
-    def __init__(self, manifest, task, bit, digest):
-        fields = manifest.fields
-        self.key = manifest.id + task.to_bytes(4, "big")
-        self.workload = manifest.name
-        self.workload_id = manifest.id
-        self.seq = manifest.seq
-        self.task = task
-        self.bit = bit
-        self.program = fields["program"]
-        self.input = digest
-        self.args = fields["args"]
-        self.fuel = fields["limits"]["fuel"]
-        self.pages = fields["limits"]["pages"]
-        self.output = fields["limits"]["output"]
-        self.deterministic = fields["deterministic"]
-        self.seed = manifest.id + manifest.digest[:12] + task.to_bytes(4, "big")
-
-
-class Result:
-    """A finished task that no door has taken yet."""
-
-    def __init__(self, job, receipt, tag, output):
-        self.job = job
-        self.receipt = receipt
-        self.tag = tag
-        self.output = output  # SHA-256 of a pinned blob, None if empty
-        self.offers = 0
-        self.next_ms = 0
-
-
 class Tasks:
     """The tasks of this box's seat."""
 
@@ -97,6 +40,8 @@ class Tasks:
         self.receipts = Receipts(node)
         self._vacant_ms = 0
         self._turn, self._dirty = 0, False
+        self._longest_ms = 0
+        self._spare = None  # a spare.Spare while all of ours is done
         self._resume_ms = node.now_ms
         self.due = node.now_ms + TICK_MS
 
@@ -106,7 +51,7 @@ class Tasks:
         """A verified workload manifest, new or changed."""
         known = self.workloads.get(manifest.id)
         if known and known.manifest.digest != manifest.digest:
-            self._drop(manifest.id)
+            self._drop(manifest.id, not (self.job and known.goes_on(manifest, self.job)))
         self._adopt_workloads()
         self.due = self._node.now_ms
 
@@ -127,6 +72,7 @@ class Tasks:
 
     def _adopt_workloads(self):
         node = self._node
+        self._spare = None
         for id in list(self.workloads):
             manifest = self.workloads[id].manifest
             if not self._here(manifest):
@@ -134,6 +80,8 @@ class Tasks:
                 self._drop(id, node.ring.seat is None or not node.slicing.by_name(manifest.fields["slice"]))
         for manifest in node.rumours.of_kind("workload"):
             if manifest.id not in self.workloads and self._here(manifest):
+                from .workload import Workload  # most boxes have none
+
                 self.workloads[manifest.id] = Workload(manifest)
 
     def _drop(self, id, cancel=True):
@@ -174,7 +122,9 @@ class Tasks:
         seat, span, seats, first, count = workload.place
         until = min(workload.tasks, workload.scanned + SCAN_STEP)
         for task in range(workload.scanned, until):
-            home = seat_of(workload.manifest.id, task, count)
+            if not workload.asks(task):
+                continue
+            home = seat_of(workload.manifest.id, task, count) + workload.first
             for replica in range(workload.replicas):
                 place = first + (home + replica) % count
                 if (place - seat) % seats < span:
@@ -217,6 +167,7 @@ class Tasks:
         wall = node.wall_s()
         ids = sorted(self.workloads)
         ahead = AHEAD + (0 if self.job else 1)
+        idle = not self.job and not self.waiting
         for i in range(len(ids)):
             workload = self.workloads[ids[(self._turn + i) % len(ids)]]
             if not workload.live(wall):
@@ -225,9 +176,27 @@ class Tasks:
                 if ahead == 0:
                     return
                 ahead -= 1
+                idle = False
+                self._spare = None
                 digest = self._ready(workload, task)
                 if digest and not self.job:
                     self._start(workload, task, bit, digest)
+        if idle and ids:
+            self._help([self.workloads[id] for id in ids if self.workloads[id].live(wall)])
+
+    def _help(self, workloads):
+        """All of ours is done: run copies of what holds up our neighbours."""
+        if self._spare is None:
+            from .spare import Spare  # not all boxes are ever idle with work around
+
+            self._spare = Spare(self._node, self._longest_ms)
+        chosen = self._spare.chosen(workloads)
+        if chosen:
+            workload, task, bit = chosen
+            digest = self._ready(workload, task)
+            if digest:
+                self._node.counters.bump("tasks_copied")
+                self._start(workload, task, bit, digest)
 
     def _ready(self, workload, task):
         """SHA-256 of a task's input if all it needs is here; else fetches it."""
@@ -269,7 +238,7 @@ class Tasks:
         self.due = self._node.now_ms if whole else self.due
 
     def _start(self, workload, task, bit, digest):
-        job = Job(workload.manifest, task, bit, digest)
+        job = workload.job(task, bit, digest, self._node.now_ms)
         if not self._node.event(("job", job)):
             return
         self._turn += 1
@@ -287,6 +256,7 @@ class Tasks:
         if self.job is not job:
             return
         self.job = None
+        self._longest_ms = max(self._longest_ms, node.now_ms - job.begun_ms)
         self.due = node.now_ms
         bytes_in = store.size(job.input)
         store.unpin(job.program)
@@ -304,7 +274,7 @@ class Tasks:
         if outcome.kind != "ok":
             node.counters.bump("tasks_failed")
         receipt, tag = self.receipts.make(job, outcome, bytes_in)
-        self.waiting[job.key] = Result(job, receipt, tag, output)
+        self.waiting[job.key] = job.result(receipt, tag, output)
         self._offer(node.now_ms)
         node.news()
 

@@ -122,6 +122,7 @@ static void search_line(char *line) {
     search(line, bits, first, count);
 }
 
+#ifndef POW_CHECK /* powcheck.c has its own */
 int main(void) {
     char line[LINE_BYTES];
     uint32_t used = 0;
@@ -143,3 +144,4 @@ int main(void) {
     flush();
     return 0;
 }
+#endif

@@ -5,7 +5,7 @@ import hashlib
 from ..agent import manifest
 from ..agent.limits import MANIFEST_BYTES
 from ..agent.wire import suit
-from ..bootstrap.operator import manifests, settle
+from ..bootstrap.operator import manifests, repetition, settle
 from . import jobs
 from .broker import Client
 
@@ -15,6 +15,8 @@ WASM_HEAD = b"\0asm\x01\0\0\0"
 OUTBOX = 10_000
 # Long past the end of every run.
 VALID_S = 30 * 86_400
+# How often the owner looks whether tasks need another box.
+LOOK_MS = 1_000
 
 
 class Work:
@@ -25,7 +27,10 @@ class Work:
         self.settlement = settlement
         self.inputs = inputs
         self.outputs = outputs
+        self.verify = None
         self.events = []
+        self.given_up = []
+        self.rounds = 0
 
 
 class Operator:
@@ -57,11 +62,13 @@ class Operator:
             self.fleet, name, asked, valid_s=valid_s, issued=self.world.wall_s()))
 
     def push_workload(self, name, slice, tasks, program=None, input_bytes=200, inputs=None, outputs=None,
-                      valid_s=VALID_S, **settings):
+                      valid_s=VALID_S, wait_s=None, record=None, verify=None, **settings):
         """Publishes a workload whose deadline is the end of its validity; returns its Work.
 
         Inputs are drawn from the seed unless given; `outputs` are the right
-        ones where no model job runs.
+        ones where no model job runs.  wait_s: how long silent boxes are waited for
+        (None: nobody is asked again); record: {box id: answers} of an adaptive one;
+        verify: verify(input, output) in place of a verifier.
         """
         rng = self.world.stream("workload/" + name)
         program = program or WASM_HEAD + rng.randbytes(2_000)
@@ -69,9 +76,27 @@ class Operator:
         plan = manifests.workload_manifest(
             self.fleet, name, slice, program, inputs, issued=self.world.wall_s(),
             valid_s=valid_s, deadline_s=valid_s - 1, **settings)
-        self.works[name] = Work(plan, settle.Settlement(plan, self.fleet), inputs, outputs)
+        trust = repetition.Trust(rng.randbytes(32), record, plan.trusted.adaptive)
+        settlement = settle.Settlement(plan, self.fleet, trust=trust, verify=verify is not None)
+        work = self.works[name] = Work(plan, settlement, inputs, outputs)
+        work.verify = verify
         self.push(plan)
-        return self.works[name]
+        if wait_s is not None:
+            self._look(work, repetition.Rounds(settlement, plan.trusted.attempts, wait_s))
+        return work
+
+    def _look(self, work, rounds):
+        """Asks one more box for what needs it, gives up what is beyond help, and looks again until all is settled."""
+        settlement = work.settlement
+        again, given_up = rounds.step(self.world.now_ms / 1000)
+        settlement.give_up(given_up)
+        work.given_up += given_up
+        if given_up:
+            settlement.decided()
+        if again:
+            self.ask_again(settlement.name, again)
+        if not settlement.settled and self.works.get(settlement.name) is work:
+            self.world.after(LOOK_MS, self._look, work, rounds)
 
     def push_revocation(self, ids):
         """Publishes the list of revoked boxes, identities of 16 bytes."""
@@ -95,11 +120,15 @@ class Operator:
         """Ends a slice or workload that was pushed, KIND-NAME."""
         return self.push(manifests.end_manifest(self.fleet, self.wanted[label][1], issued=self.world.wall_s()))
 
-    def raise_replicas(self, workload):
-        """Publishes a workload with one more replica: its tasks run again."""
-        work = self.works[workload]
-        plan = manifests.more_replicas(self.fleet, work.settlement.payload, issued=self.world.wall_s())
-        work.settlement.accept(plan.payload)
+    def ask_again(self, workload, numbers=None):
+        """Publishes a workload that asks one more box for some tasks, or for all that are open."""
+        settlement = self.works[workload].settlement
+        if numbers is None:
+            numbers = [number for number, task in enumerate(settlement.tasks) if task.state in settle.OPEN]
+        plan = manifests.asked_again(
+            self.fleet, settlement.payload, settlement.next_replica, numbers, issued=self.world.wall_s())
+        settlement.accept(plan.payload)
+        self.works[workload].rounds += 1
         return self.push(plan)
 
     def push_again(self):
@@ -151,12 +180,15 @@ class Operator:
         work = self.works.get(parts[3])
         if work is None:
             return
-        before = [task.state for task in work.settlement.tasks]
         verdict = work.settlement.offer(topic, payload, now_s=self.world.wall_s())
         self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
-        for number, task in enumerate(work.settlement.tasks):
-            if task.state != before[number] and task.state not in settle.OPEN:
-                work.events.append((number, task.output))
+        for number, box in list(work.settlement.unjudged()) if work.verify else ():
+            output = work.settlement.output_of(number, box)
+            work.settlement.judge(number, box, work.verify(work.inputs[number], output))
+        for number in work.settlement.decided():
+            if work.settlement.tasks[number].reason in settle.CLOSED.values():
+                continue  # by the owner's own word
+            work.events.append((number, work.settlement.tasks[number].output))
 
     def push(self, plan):
         """Signs a manifests.Manifest and publishes it with its blobs; returns its sequence number."""

@@ -6,7 +6,7 @@ A receipt is credited if
    output, or the same failure;
 2. a quorum of the boxes that tell this tell its fuel and its pages too, which follow
    from program and input and are equal on every box;
-3. it is among the first `replicas` of those that came: nobody asked for more.
+3. it is among the first of those that came, as many as were asked: nobody asked for more.
 
 The credit is two numbers, because processor time and memory are priced apart:
 
@@ -47,7 +47,7 @@ def judged(settlement, number):
     decided = ballot(task.votes[task.winner]) if task.winner else None
     agreeing = [each for each in votes if ballot(each) == decided]
     costs = collections.Counter((each["fuel"], each["pages"]) for each in agreeing)
-    left = settlement.replicas
+    left = task.asked
     for each in votes:
         if decided is None:
             yield each, "no quorum"
@@ -55,7 +55,7 @@ def judged(settlement, number):
             yield each, "not what the quorum found"
         elif each["outcome"] in ("memory", "refused"):
             yield each, "it did not run"
-        elif costs[each["fuel"], each["pages"]] < settlement.quorum:
+        elif costs[each["fuel"], each["pages"]] < task.needed:
             yield each, "no quorum for its fuel"
         elif left == 0:
             yield each, "more replicas than were asked for"

@@ -19,6 +19,7 @@ from ...agent.wire import cbor
 from . import choice
 from .inputs import Blobs
 from .errors import OperatorError
+from .repetition import ATTEMPTS
 
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 DAY_S = 86400
@@ -40,15 +41,26 @@ FUEL = 1_000_000_000
 PAGES = 16
 
 
+@dataclasses.dataclass(frozen=True)
+class Trusted:
+    """How a workload's owner comes to trust results; no box is told.  verifier: bytes of a .wasm, or b""."""
+
+    adaptive: bool = False
+    attempts: int = ATTEMPTS
+    verifier: bytes = b""
+
+
 @dataclasses.dataclass
 class Manifest:
     """payload: the CBOR map; blobs: {sha256: bytes} to publish beside it, a mapping;
-    inputs: the sha256 of each task's input, in task order; sizes: their bytes."""
+    inputs: the sha256 of each task's input, in task order; sizes: their bytes;
+    trusted: a workload's Trusted."""
 
     payload: dict
     blobs: Blobs = dataclasses.field(default_factory=Blobs)
     inputs: list = dataclasses.field(default_factory=list)
     sizes: list = dataclasses.field(default_factory=list)
+    trusted: Trusted = Trusted()
 
     @property
     def label(self):
@@ -134,12 +146,15 @@ def next_manifest(fleet, payload, issued=None, **changes):
 
 def workload_manifest(
     fleet, name, slice, program, inputs, args=(), replicas=1, quorum=1, fuel=FUEL, pages=PAGES,
-    output=limits.BLOB_BYTES, deadline_s=3600, deterministic=True, valid_s=None, issued=None,
+    output=limits.BLOB_BYTES, deadline_s=3600, deterministic=True, valid_s=None, issued=None, adaptive=False,
+    attempts=ATTEMPTS, verifier=b"",
 ):
     """Returns the Manifest of a workload, its program and inputs among the blobs.
 
     slice: name of the slice that does it; program: bytes of a .wasm; inputs:
-    bytes or an inputs.Piece for each task, of at most 32,768 bytes.
+    bytes or an inputs.Piece for each task, of at most 32,768 bytes.  adaptive: the
+    quorum is asked for where it is needed, and one replica at first; attempts: replicas
+    of a task, at most (repetition.py); verifier: bytes of a .wasm, or b"" (verifier.py).
     """
     if not NAME.fullmatch(slice):
         raise OperatorError(f"{slice!r} is not the name of a slice")
@@ -150,7 +165,9 @@ def workload_manifest(
     _within("the program's size in bytes", len(program), 8, limits.BLOB_BYTES)
     _within("replicas", replicas, 1, limits.REPLICAS)
     _within("the number of tasks", len(inputs), 1, limits.TASKS // replicas)
-    _within("quorum", quorum, 1, replicas)
+    if adaptive:
+        _within("replicas of an adaptive workload", replicas, 1, 1)
+    _within("quorum", quorum, 2 if adaptive else 1, limits.REPLICAS if adaptive else replicas)
     if quorum > 1 and not deterministic:
         raise OperatorError(
             "a quorum needs deterministic runs: only then can results be compared",
@@ -168,7 +185,9 @@ def workload_manifest(
         "deterministic": bool(deterministic),
     }
     valid_s = deadline_s + WORKLOAD_GRACE_S if valid_s is None else valid_s
-    return Manifest({**_common(fleet, "workload", name, valid_s, issued), **rest}, blobs, hashes, sizes)
+    _within("attempts", attempts, replicas, limits.ATTEMPTS)
+    trusted = Trusted(adaptive, attempts, verifier)
+    return Manifest({**_common(fleet, "workload", name, valid_s, issued), **rest}, blobs, hashes, sizes, trusted)
 
 
 def job_limits(fuel=FUEL, pages=PAGES, output=limits.BLOB_BYTES):
@@ -240,12 +259,18 @@ def end_manifest(fleet, payload, issued=None):
     return next_manifest(fleet, payload, issued, expires=expires, end=True)
 
 
-def more_replicas(fleet, payload, issued=None):
-    """Returns the Manifest of the same workload with one more replica of each task."""
+def asked_again(fleet, payload, first, numbers, issued=None):
+    """Returns the Manifest of the same workload that asks one more box for some of its tasks.
+
+    first: the number of that replica, as many boxes further round the ring; numbers: of the tasks.
+    """
     issued = int(time.time()) if issued is None else issued
+    asked = bytearray((payload["tasks"] + 7) // 8)
+    for number in numbers:
+        asked[number >> 3] |= 1 << (number & 7)
     return next_manifest(
-        fleet, payload, issued,
-        replicas=_within("replicas", payload["replicas"] + 1, 1, limits.REPLICAS),
+        fleet, payload, issued, replicas=1,
+        again=[_within("the replica's number", first, 1, limits.ATTEMPTS - 1), bytes(asked)],
         # The deadline is counted from `issued`: what is left of it is left.
         deadline_s=max(payload["issued"] + payload["deadline_s"] - issued, 1),
     )

@@ -2,8 +2,11 @@
 
 works/NAME/SEQ/ in the fleet's directory holds one run of a workload:
 
-    plan.json       blobs at the broker, sizes of the inputs, how to merge,
-                    whether it was pushed whole, whether it was ended
+    plan.json       blobs at the broker, sizes of the inputs, how to merge, how it is
+                    trusted (repetition.py), whether it was pushed whole, whether it was ended
+    record.json     of an adaptive run: the boxes' records when it began
+    verifier.wasm   of a run with a verifier, and
+    inputs          what it needs besides outputs, a record of a journal.Journal each
     manifest-N.cose the signed manifests of the run (N: sequence numbers)
     results         a journal.Journal of all that the settlement followed from, in
                     its order: it is settled again, alike, whenever it is opened
@@ -18,10 +21,10 @@ import time
 
 from ...agent.errors import RemoteError
 from ...agent.wire import cbor
-from . import files, manifests, receipt
+from . import files, manifests, receipt, repetition
 from .errors import OperatorError
 from .journal import Journal
-from .settle import ACCEPTED, CANCELED, SUCCEEDED, TIMED_OUT, Settlement
+from .settle import ACCEPTED, CANCELED, OPEN, SUCCEEDED, TIMED_OUT, Settlement
 
 MERGES = ("concat", "sum")
 
@@ -30,7 +33,8 @@ class Work:
     """One run of a workload: its plan, and a Settlement fed from disk and network.
 
     A record of the journal is CBOR, [unix seconds, what came]: a result as bytes, the
-    number of another manifest of the run, or the state that open tasks were closed in.
+    number of another manifest of the run, the state that open tasks were closed in, the
+    numbers of tasks that were given up, or the verifier's word: {task: [box, good]}.
     """
 
     def __init__(self, fleet, folder):
@@ -42,11 +46,15 @@ class Work:
         self.journal = Journal(self._path("results"))
         self._places = {}  # (task, box): place in the journal
         self.came_s = {}  # (task, box): unix seconds
+        self._verifier = self._inputs = None
         sequences = sorted(
             int(name[len("manifest-"):-len(".cose")])
             for name in os.listdir(folder) if name.startswith("manifest-") and name.endswith(".cose")
         )
-        self.settlement = Settlement(self._manifest(sequences[0]), fleet, keep=False, sizes=self.plan["sizes"])
+        first = self._manifest(sequences[0])
+        self.settlement = Settlement(
+            first, fleet, keep=False, sizes=self.plan["sizes"], trust=self._trust(first), verify=self.plan["verify"],
+        )
         self.name = self.settlement.name
         # Who signed it; "" is the operator.
         self.tenant = fleet.tenant
@@ -58,6 +66,7 @@ class Work:
 
         pushed: True if somebody else publishes it, and we never learn when.
         """
+        trusted = manifest.trusted
         payload = manifest.payload
         above = _above(fleet, payload["name"])
         if not os.path.isdir(above):
@@ -67,8 +76,18 @@ class Work:
         files.write_whole(os.path.join(folder, f"manifest-{payload['seq']}.cose"), signed)
         plan = {
             "blobs": sorted(digest.hex() for digest in manifest.blobs), "sizes": manifest.sizes, "merge": merge,
-            "pushed": pushed, "ended": False, "expires": payload["expires"],
+            "pushed": pushed, "ended": False, "expires": payload["expires"], "recorded": False,
+            "adaptive": trusted.adaptive, "attempts": trusted.attempts, "verify": bool(trusted.verifier),
         }
+        if trusted.adaptive:
+            repetition.save(os.path.join(folder, "record.json"), repetition.load(fleet.path("record.json")))
+        if trusted.verifier:
+            files.write_whole(os.path.join(folder, "verifier.wasm"), trusted.verifier)
+            inputs = Journal(os.path.join(folder, "inputs"))
+            for digest in manifest.inputs:
+                inputs.append(manifest.blobs[digest])
+            inputs.sync()
+            inputs.close()
         # The plan comes last: a folder without it is not a run.
         files.write_json(os.path.join(folder, "plan.json"), plan)
         return cls(fleet, folder)
@@ -84,6 +103,12 @@ class Work:
     def _path(self, name):
         return os.path.join(self.folder, name)
 
+    def _trust(self, payload):
+        if not self.plan["adaptive"]:
+            return repetition.Trust()
+        secret = self.fleet.derived(b"backfence checks %s %d" % (payload["name"].encode(), payload["seq"]), 32)
+        return repetition.Trust(secret, repetition.load(self._path("record.json")), True)
+
     def _manifest(self, sequence):
         return manifests.read(files.read(self._path(f"manifest-{sequence}.cose")), self.fleet.every_key, now_s=0)
 
@@ -96,6 +121,11 @@ class Work:
                 self.settlement.accept(self._manifest(what))
             elif isinstance(what, str):
                 self.settlement.close(what)
+            elif isinstance(what, list):
+                self.settlement.give_up(what)
+            elif isinstance(what, dict):
+                for number, (box, good) in what.items():
+                    self.settlement.judge(number, box, good)
             else:
                 self._count(what, came_s, place)
         for sequence in sequences:
@@ -134,7 +164,7 @@ class Work:
         self.journal.close()
 
     def add_manifest(self, manifest, signed):
-        """Records another manifest of the same run, with more replicas."""
+        """Records another manifest of the same run, which asks for some tasks again."""
         sequence = manifest.payload["seq"]
         files.write_whole(self._path(f"manifest-{sequence}.cose"), signed)
         self._note(sequence)
@@ -143,6 +173,35 @@ class Work:
     def _note(self, what):
         self.journal.append(cbor.encode([int(time.time()), what]))
         self.journal.sync()
+
+    def give_up(self, numbers):
+        """Closes as FAILED tasks whose attempts are used up; on the disk on return."""
+        self.settlement.give_up(numbers)
+        self._note(list(numbers))
+
+    def judge(self, number, box, good):
+        """Records the verifier's word on what a box sent for a task; on the disk once `sync` has returned."""
+        self.journal.append(cbor.encode([int(time.time()), {number: [box, good]}]))
+        self.settlement.judge(number, box, good)
+
+    def verify(self):
+        """Runs the verifier over the outputs that it has not seen; returns how many that were."""
+        seen = list(self.settlement.unjudged()) if self.plan["verify"] else []
+        if seen and self._verifier is None:
+            from .verifier import Verifier  # it needs the whole container
+
+            self._verifier = Verifier(files.read(self._path("verifier.wasm")), self.settlement.payload["args"])
+            self._inputs = Journal(self._path("inputs"))
+            self._input_places = [place for place, _ in self._inputs]
+        for number, box in seen:
+            if self.settlement.tasks[number].state in OPEN:
+                data = self._inputs.read(self._input_places[number])
+                self.judge(number, box, self._verifier.holds(data, self.sent(number, box)))
+        return len(seen)
+
+    def sent(self, number, box):
+        """Returns the output (bytes) that a box sent for a task, whatever it is worth."""
+        return receipt.open_result(cbor.decode(self.journal.read(self._places[number, box]))[1])[2]
 
     def expire(self, now_s=None):
         """Closes as TIMED_OUT what is open past the deadline; on the disk on return."""
@@ -179,6 +238,16 @@ class Work:
             self.settlement.close(CANCELED)
         else:
             self._close_ended()
+        self._keep_record()
+
+    def _keep_record(self):
+        """Adds to the boxes' records what this run has told of them, once."""
+        if not self.plan["recorded"] and self.settlement.trust.streaks:
+            # Marked first: what a kill here costs is told again by the next run.
+            self._mark("recorded")
+            with self.fleet.lock():
+                path = self.fleet.path("record.json")
+                repetition.save(path, self.settlement.trust.merged(repetition.load(path)))
 
     def _mark(self, key):
         self.plan[key] = True
@@ -201,8 +270,7 @@ class Work:
         task = self.settlement.tasks[number]
         if task.state != SUCCEEDED:
             return None
-        record = self.journal.read(self._places[number, task.winner])
-        return receipt.open_result(cbor.decode(record)[1])[2]
+        return self.sent(number, task.winner)
 
     def outputs(self):
         """Yields each task's output in task order, None where it has not SUCCEEDED."""

@@ -9,14 +9,11 @@ import hashlib
 import os
 import time
 
-from ...agent import limits
-from . import files, manifests, push
+from . import files, manifests, push, repetition
 from .errors import OperatorError
 from .results import Work, runs
 from .settle import SAME
 
-# A disputed task gets one more replica, after the rest had this long to settle.
-DISPUTE_S = 5.0
 REPORT_S = 0.5
 # Messages taken before the disk is waited for, once for all of them.
 BATCH = 64
@@ -115,7 +112,7 @@ class Collector:
         self.work = work
         self.session = session
         self.refused = []
-        self._disputed_s = None
+        self.rounds = repetition.Rounds(work.settlement, work.plan["attempts"])
         self._prefix = work.settlement.fleet_prefix()
         self._refusals = work.fleet.topic("refused", "")
         blobs = {bytes.fromhex(digest): b"" for digest in work.plan["blobs"]}
@@ -134,6 +131,7 @@ class Collector:
         messages = [message for message in messages if message is not None]
         for message in messages:
             self._take(message)
+        self.work.verify()
         self.work.sync()
         for message in messages:
             self.session.done(message)
@@ -155,11 +153,13 @@ class Collector:
         tasks that were decided since its last call, those found decided at first.
         """
         shown_s = 0.0
+        # What a kill left unseen.
+        self.work.verify()
         self._tell(settled)
         while not self.work.settlement.settled and time.monotonic() < until_s:
             self.step(0.2)
             self._tell(settled)
-            self.raise_replicas()
+            self.ask_again()
             if report and time.monotonic() - shown_s > REPORT_S:
                 shown_s = time.monotonic()
                 report(self.work, self.refused)
@@ -171,32 +171,19 @@ class Collector:
         if numbers:
             settled(numbers)
 
-    def raise_replicas(self):
-        """Publishes the manifest with one more replica while tasks stay disputed.
+    def ask_again(self):
+        """Publishes a manifest that asks one more box for the tasks that need it; gives up those beyond help.
 
-        Returns True if it did.  Only once the undisputed tasks are settled, so
-        that one manifest serves all disputes.
+        Returns True if it published one.
         """
-        settlement = self.work.settlement
-        disputed = settlement.disputed()
-        counts = settlement.counts()
-        if not disputed or len(disputed) < counts["QUEUED"] + counts["IN_PROGRESS"]:
-            self._disputed_s = None
+        numbers, given_up = self.rounds.step(time.monotonic())
+        if given_up:
+            self.work.give_up(given_up)
+        if not numbers:
             return False
-        now_s = time.monotonic()
-        self._disputed_s = self._disputed_s or now_s
-        most = min(limits.REPLICAS, limits.TASKS // len(settlement.tasks))
-        if now_s - self._disputed_s < DISPUTE_S or settlement.replicas >= most:
-            return False
-        self._disputed_s = None
-        fleet = self.work.fleet
-        manifest = manifests.more_replicas(fleet, settlement.payload)
-        try:
-            signed = fleet.sign(manifest)
-        except OperatorError:
-            if not fleet.tenant:
-                raise
-            return False  # beyond his quota: the dispute stays one
+        fleet, settlement = self.work.fleet, self.work.settlement
+        manifest = manifests.asked_again(fleet, settlement.payload, settlement.next_replica, numbers)
+        signed = fleet.sign(manifest)
         self.work.add_manifest(manifest, signed)
         push.publish(self.session.broker, fleet, signed, session=self.session)
         return True

@@ -7,33 +7,30 @@ box, and that box then has one vote on that task, whatever it sends later.
 - SUCCEEDED: a quorum of boxes voted for the same output, at the same cost: fuel and
   pages follow from program and input, so who tells others than a quorum lies.
 - FAILED, REJECTED: every replica has voted, no output has a quorum, and a
-  quorum agrees that the program failed, or that boxes refused it.
+  quorum agrees that the program failed, or that boxes refused it.  FAILED too
+  when the attempts are used up without a quorum.
 - IN_PROGRESS: some votes, no decision (a dispute waits for another replica).
 - QUEUED: no votes yet.  TIMED_OUT, CANCELED: what was open when the deadline
   passed or the owner ended the workload.
+
+A box with a record may suffice alone (repetition.py).  Where the workload has a
+verifier, an output succeeds by it, and by nothing else.
 
 A decided task never changes.  The states' counts always add up to the tasks.
 The workload's own state follows from them (`Settlement.state`).
 """
 
 import collections
-import dataclasses
 import hashlib
 import hmac
 import time
 
 from ...agent.errors import RemoteError
 from . import receipt as receipts
-
-QUEUED, IN_PROGRESS, SUCCEEDED = "QUEUED", "IN_PROGRESS", "SUCCEEDED"
-FAILED, TIMED_OUT, REJECTED, CANCELED = "FAILED", "TIMED_OUT", "REJECTED", "CANCELED"
-STATES = (QUEUED, IN_PROGRESS, SUCCEEDED, FAILED, TIMED_OUT, REJECTED, CANCELED)
-OPEN = (QUEUED, IN_PROGRESS)
-# What a workload is called of which not all tasks SUCCEEDED: the first that fits.
-ENDS = (CANCELED, TIMED_OUT, REJECTED, FAILED)
-
-# Why open tasks were closed.
-CLOSED = {TIMED_OUT: "the deadline passed", CANCELED: "the workload was ended"}
+from . import repetition
+from .task import (
+    CANCELED, CLOSED, ENDS, FAILED, IN_PROGRESS, OPEN, QUEUED, REJECTED, STATES, SUCCEEDED, TIMED_OUT, Task, ballot,
+)
 
 # What manifests of the same work have in common.
 SAME = ("name", "program", "index", "tasks", "args", "limits", "deterministic")
@@ -57,18 +54,6 @@ VERDICTS = (
 )
 
 
-@dataclasses.dataclass
-class Task:
-    """votes: {first id of a box: receipt map}, in the order in which they came; winner: the first
-    box that voted for what was decided; output: bytes once SUCCEEDED, if kept here."""
-
-    state: str = QUEUED
-    votes: dict = dataclasses.field(default_factory=dict)
-    winner: bytes = b""
-    output: bytes = b""
-    reason: str = ""
-
-
 class Settlement:
     """The state of one workload's tasks.
 
@@ -82,15 +67,20 @@ class Settlement:
     workload: a Manifest or its payload map; fleet: a Fleet, or anything with
     id, boxes(), receipt_key(public) and tag_at.  keep: False where whoever calls keeps
     the outputs elsewhere.  sizes: bytes of each task's input, where they are known.
+    trust: a repetition.Trust.  verify: True where `judge` decides what succeeds.
     """
 
-    def __init__(self, workload, fleet, keep=True, sizes=None):
+    def __init__(self, workload, fleet, keep=True, sizes=None, trust=None, verify=False):
         self.payload = getattr(workload, "payload", workload)
         self.fleet = fleet
         self.name = self.payload["name"]
-        self.replicas, self.quorum = self.payload["replicas"], self.payload["quorum"]
+        self.quorum = self.payload["quorum"]
+        self.next_replica = self.payload["replicas"]
+        self.trust = trust or repetition.Trust()
+        self.verify = verify
         self.sequences = {self.payload["seq"]}
-        self.tasks = [Task() for _ in range(self.payload["tasks"])]
+        self.tasks = [Task(asked=self.next_replica) for _ in range(self.payload["tasks"])]
+        self._alone = collections.defaultdict(set)  # box: open tasks that it alone has answered
         self.verdicts = collections.Counter({verdict: 0 for verdict in VERDICTS})
         self._states = collections.Counter({QUEUED: len(self.tasks)})
         self._issued_s = self.payload["issued"]
@@ -100,16 +90,22 @@ class Settlement:
         self._keys = {}
 
     def accept(self, payload):
-        """Counts results of another manifest of the same work, with more replicas.
+        """Counts results of a later manifest of the same work, which asks for some tasks again.
 
         OperatorError does not come from here: a manifest of other work is a
         caller's mistake, ValueError.
         """
         if any(payload[key] != self.payload[key] for key in SAME):
             raise ValueError("another workload's manifest")
+        if payload["seq"] in self.sequences:
+            return
         self.sequences.add(payload["seq"])
-        self.replicas, self.quorum = payload["replicas"], payload["quorum"]
         self.payload = payload
+        first, asked = payload["again"]
+        self.next_replica = first + payload["replicas"]
+        for number, task in enumerate(self.tasks):
+            if asked[number >> 3] >> (number & 7) & 1:
+                task.asked += payload["replicas"]
 
     def offer(self, topic, payload, revoked=(), now_s=None):
         """Takes one MQTT message; returns one of VERDICTS, which is also counted.
@@ -175,23 +171,96 @@ class Settlement:
             if self._keep:
                 self._outputs[number, box] = output
             self._decide(number, task)
+        elif task.winner and receipt["outcome"] not in repetition.UNABLE:
+            if ballot(receipt) != ballot(task.votes[task.winner]):
+                self.trust.contradicted(box)
         return ACCEPTED
 
     def _decide(self, number, task):
+        self._note_alone(number, task)
         ballots = collections.Counter(ballot(receipt) for receipt in task.votes.values())
-        winners = [each for each, votes in ballots.items() if votes >= self.quorum]
-        good = [each for each in winners if each[0] == "ok"]
+        if self.verify:
+            good = [each for each in ballots if task.judged.get(each)]
+        else:
+            good = [each for each, votes in ballots.items() if each[0] == "ok" and votes >= self._enough(number, task)]
+        bad = [each for each, votes in ballots.items() if each[0] != "ok" and votes >= self.quorum]
         if good:
-            task.winner = self._first(task, good[0])
-            task.output = self._outputs.get((number, task.winner), b"")
-            self._move(number, SUCCEEDED)
-        elif winners and len(task.votes) >= self.replicas:
-            task.winner = self._first(task, winners[0])
-            receipt = task.votes[task.winner]
+            self._close(number, task, good[0], SUCCEEDED)
+        elif bad and len(task.votes) >= task.asked:
+            receipt = task.votes[self._first(task, bad[0])]
             task.reason = receipt["reason"] or f"{receipt['outcome']} {receipt['code']}"
-            self._move(number, REJECTED if receipt["outcome"] == "refused" else FAILED)
+            self._close(number, task, bad[0], REJECTED if receipt["outcome"] == "refused" else FAILED)
         else:
             self._move(number, IN_PROGRESS)
+
+    def _enough(self, number, task):
+        """Votes that decide a task: a quorum, or the one of a box with a record that nobody contradicts."""
+        return 1 if len(task.votes) == 1 and self.trust.suffices(number, next(iter(task.votes))) else self.quorum
+
+    def _note_alone(self, number, task):
+        box, receipt = next(iter(task.votes.items()))
+        if len(task.votes) == 1 and self.trust.adaptive and receipt["outcome"] == "ok":
+            self._alone[box].add(number)
+        else:
+            self._alone[box].discard(number)
+
+    def _close(self, number, task, wanted, state):
+        """Decides a task for a ballot, and tells the record who said so and who did not."""
+        task.winner = self._first(task, wanted)
+        task.output = self._outputs.get((number, task.winner), b"") if self._keep and state == SUCCEEDED else b""
+        told = [box for box, receipt in task.votes.items() if ballot(receipt) == wanted]
+        task.needed = 1 if self.verify else min(self.quorum, len(told))
+        self._move(number, state)
+        recorded = []
+        for box, receipt in task.votes.items():
+            if box not in told and receipt["outcome"] not in repetition.UNABLE:
+                self.trust.contradicted(box)
+            elif box in told and (len(told) > 1 or self.verify) and self.trust.confirmed(box):
+                recorded.append(box)
+        # What such boxes alone have said may count now.
+        for box in recorded:
+            for other in sorted(self._alone[box]):
+                self._decide(other, self.tasks[other])
+
+    def unjudged(self):
+        """Yields (task, box) of outputs that the verifier has not seen: of each output its first box."""
+        for number, task in enumerate(self.tasks):
+            seen = set(task.judged)
+            for box, receipt in task.votes.items() if task.state in OPEN else ():
+                told = ballot(receipt)
+                if receipt["outcome"] == "ok" and told not in seen:
+                    seen.add(told)
+                    yield number, box
+
+    def output_of(self, number, box):
+        """The output (bytes) that a box sent for a task that is still open, if outputs are kept here."""
+        return self._outputs[number, box]
+
+    def judge(self, number, box, good):
+        """The verifier's word on what a box sent for an open task."""
+        task = self.tasks[number]
+        if task.state not in OPEN or box not in task.votes:
+            return
+        told = ballot(task.votes[box])
+        task.judged[told] = good
+        if good:
+            self._close(number, task, told, SUCCEEDED)
+            return
+        for each, receipt in task.votes.items():
+            if ballot(receipt) == told:
+                self.trust.contradicted(each)
+
+    def give_up(self, numbers):
+        """Turns open tasks whose attempts are used up into FAILED, with the reason."""
+        for number in numbers:
+            task = self.tasks[number]
+            if task.state in OPEN:
+                answers = len({ballot(receipt) for receipt in task.votes.values()})
+                told = "the verifier took none of" if self.verify else "no quorum among"
+                task.reason = (
+                    f"{told} {answers} different answers of {len(task.votes)} boxes, after {task.asked} attempts"
+                )
+                self._move(number, FAILED)
 
     @staticmethod
     def _first(task, wanted):
@@ -206,18 +275,27 @@ class Settlement:
             self._decided.append(number)
             for box in task.votes:
                 self._outputs.pop((number, box), None)
+                self._alone[box].discard(number)
 
     def decided(self):
         """Returns the numbers of the tasks that were decided since the last call."""
         found, self._decided = self._decided, []
         return found
 
-    def disputed(self):
-        """Returns the numbers of the tasks whose replicas have all voted without a decision."""
-        return [
-            number for number, task in enumerate(self.tasks)
-            if task.state == IN_PROGRESS and len(task.votes) >= self.replicas
-        ]
+    def undecided(self):
+        """Returns (answered, silent): numbers of open tasks, of which all who were asked have answered
+        and one more must be asked; and of which some have not answered."""
+        answered, silent = [], []
+        held = {number for numbers in self._alone.values() for number in numbers}
+        held.update(number for number, _ in self.unjudged() if self.verify)
+        for number, task in enumerate(self.tasks):
+            if task.state in OPEN and len(task.votes) < task.asked:
+                silent.append(number)
+            elif task.state in OPEN and number not in held:
+                answered.append(number)
+        for box, numbers in self._alone.items():
+            answered += self.trust.checks(box, [number for number in numbers if self.tasks[number].asked == 1])
+        return answered, silent
 
     def expire(self, now_s=None):
         """Turns what is open into TIMED_OUT if the deadline has passed; returns how many."""
@@ -286,10 +364,3 @@ class Settlement:
             for key in ("fuel", "ms", "byte_s", "bytes_in", "bytes_out"):
                 row[key] += receipt[key]
         return [rows[box] for box in sorted(rows)]
-
-
-def ballot(receipt):
-    """What replicas must agree on: the same output at the same cost, or the same failure."""
-    if receipt["outcome"] == "ok":
-        return "ok", receipt["output"], receipt["fuel"], receipt["pages"]
-    return receipt["outcome"], receipt["code"]

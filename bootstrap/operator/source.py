@@ -24,6 +24,7 @@ from . import manifests, program, reshape, results
 from .errors import OperatorError
 from .inputs import whole
 from .split import split_file
+from .verifier import admitted
 
 DURATION = re.compile(r"(\d+)\s*(s|m|h|d)?")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, None: 1}
@@ -38,7 +39,7 @@ KEYS = {
     "workload": {
         **COMMON, "slice": str, "program": str, "input": str, "inputs": list, "split": str,
         "task_bytes": int, "args": list, "replicas": int, "quorum": int, "deadline": (str, int),
-        "deterministic": bool, "limits": dict, "merge": str,
+        "deterministic": bool, "limits": dict, "merge": str, "adaptive": bool, "attempts": int, "verifier": str,
     },
 }
 NEEDED = {"slice": ("name", "seats"), "query": ("name", "choice"), "workload": ("name", "slice", "program")}
@@ -66,7 +67,7 @@ def load(path, overrides=None):
     if kind not in KEYS:
         raise OperatorError(f'{path}: kind must be "slice", "query" or "workload", not {kind!r}')
     folder = os.path.dirname(os.path.abspath(path))
-    for key in ("program", "input"):
+    for key in ("program", "input", "verifier"):
         if isinstance(settings.get(key), str):
             settings[key] = os.path.join(folder, settings[key])
     if isinstance(settings.get("inputs"), list):
@@ -128,7 +129,13 @@ def build(fleet, settings):
         return manifests.query_manifest(
             fleet, settings["name"], settings["choice"], valid_s or manifests.QUERY_VALID_S
         )
-    chosen = {key: settings[key] for key in ("replicas", "quorum", "deterministic", "args") if key in settings}
+    keys = ("replicas", "quorum", "deterministic", "args", "adaptive", "attempts")
+    chosen = {key: settings[key] for key in keys if key in settings}
+    if chosen.get("adaptive"):
+        chosen.setdefault("quorum", 2)
+    if "verifier" in settings:
+        chosen["verifier"] = read_file(settings["verifier"], "the verifier")
+        admitted(chosen["verifier"], settings["verifier"])
     if "deadline" in settings:
         chosen["deadline_s"] = duration(settings["deadline"])
     data = read_file(settings["program"], "the program")

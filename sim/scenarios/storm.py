@@ -24,8 +24,8 @@ def play(lab):
     lab.measure("ring_s", lab.until("ring closed", lab.ring("edge", SEATS), 1_800))
     if lab.broker.forgetful:
         # Results that the broker acknowledged and then forgot: only the owner
-        # can know, and asks for one more replica.
+        # can know, and asks one more box.
         lab.go(600_000)
         if lab.done("words", TASKS)():
-            lab.operator.raise_replicas("words")
+            lab.operator.ask_again("words")
     lab.measure("settled_s", lab.until("all tasks settled", lab.done("words", TASKS), 1_800))

@@ -165,7 +165,7 @@ def test_each_field_is_needed_and_has_its_type():
 def test_each_number_has_its_range():
     table = (
         (SLICE, "seats", 1, 16384), (SLICE, "seq", 1, (1 << 53) - 1), (SLICE, "expires", 5, (1 << 48) - 1),
-        (WORKLOAD, "program_size", 8, 32768), (WORKLOAD, "quorum", 1, 3), (WORKLOAD, "replicas", 2, 8),
+        (WORKLOAD, "program_size", 8, 32768), (WORKLOAD, "quorum", 1, 8), (WORKLOAD, "replicas", 1, 8),
         (WORKLOAD, "deadline_s", 1, (1 << 48) - 1), (WORKLOAD, "tasks", 1, 1024),
     )
     for fields, key, least, most in table:
@@ -207,6 +207,14 @@ def test_the_caps_of_lists():
     assert not refused(dict(SEEDS, contacts=[contact] * 16)) and refused(dict(SEEDS, contacts=[contact] * 17))
     for wrong in ([bytes(15), b"123456"], [bytes(16), b"1234567"], [bytes(16)], [bytes(16), b"1234\0\0"]):
         assert refused(dict(SEEDS, contacts=[wrong])), wrong
+
+
+def test_a_workload_asked_again_names_a_replica_and_some_of_its_tasks():
+    assert not refused(dict(WORKLOAD, again=[1, bytes(2)])) and not refused(dict(WORKLOAD, again=[13, b"\xff\x03"]))
+    for wrong in ([0, bytes(2)], [14, bytes(2)], [1, bytes(1)], [1, bytes(3)], [1], [1, bytes(2), 0], [True, bytes(2)],
+                  ["1", bytes(2)], [1, "ab"], [1, None], None, {}, bytes(2)):
+        assert refused(dict(WORKLOAD, again=wrong)), wrong
+    assert refused(dict(SLICE, again=[1, bytes(2)]))
 
 
 def test_names():

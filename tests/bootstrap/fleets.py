@@ -28,7 +28,7 @@ def make_fleet(directory, boxes=4, base_port=7000):
 
 def workload(fleet, tasks=4, **options):
     """A workload of small inputs."""
-    inputs = [b"input %d" % number for number in range(tasks)]
+    inputs = options.pop("inputs", None) or [b"input %d" % number for number in range(tasks)]
     return manifests.workload_manifest(fleet, options.pop("name", "words"), "edge", PROGRAM, inputs, **options)
 
 
@@ -180,7 +180,10 @@ class FleetHands:
             data = self.blobs.get(index[32 * task:32 * task + 32].hex())
             if data is None:
                 continue
-            for replica in range(payload["replicas"]):
+            first, asked = payload.get("again", (0, None))
+            if asked and not asked[task >> 3] >> (task & 7) & 1:
+                continue
+            for replica in range(first, first + payload["replicas"]):
                 hand = self.boxes[(task + replica) % len(self.boxes)]
                 if (payload["name"], payload["seq"], task, hand.box.id) in self.answered:
                     continue

@@ -114,9 +114,9 @@ def test_two_who_differ_in_fuel_wait_for_a_third(fleet, boxes):
     plan, work = begin(fleet, replicas=2, quorum=2)
     work.take(*boxes[0].result(plan, 0, b"x", fuel=4000))
     work.take(*boxes[1].result(plan, 0, b"x"))
-    assert work.settlement.disputed() == [0] and credited(work)[0] == {}
+    assert work.settlement.undecided()[0] == [0] and credited(work)[0] == {}
     work = reopened(work)
-    more = manifests.more_replicas(fleet, plan.payload)
+    more = manifests.asked_again(fleet, plan.payload, 2, [0])
     work.add_manifest(more, fleet.sign(more))
     more.sizes = plan.sizes
     work.take(*boxes[2].result(more, 0, b"x"))

@@ -90,10 +90,11 @@ def test_an_end_is_later_and_outlives_what_it_ends(fleet):
     assert box_reads(fleet, fleet.sign(ending)).end is True
 
 
-def test_more_replicas_keep_the_deadline(fleet):
+def test_asking_again_keeps_the_deadline(fleet):
     plan = workload(fleet, 2, replicas=2, quorum=2, deadline_s=1000, issued=5000)
-    more = manifests.more_replicas(fleet, plan.payload, issued=5400).payload
-    assert (more["replicas"], more["quorum"], more["seq"]) == (3, 2, plan.payload["seq"] + 1)
+    more = manifests.asked_again(fleet, plan.payload, 2, [1], issued=5400).payload
+    assert (more["replicas"], more["quorum"], more["seq"]) == (1, 2, plan.payload["seq"] + 1)
+    assert more["again"] == [2, b"\x02"]
     assert more["issued"] + more["deadline_s"] == 6000
 
 

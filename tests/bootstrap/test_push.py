@@ -8,7 +8,7 @@ import time
 import cbor2
 import pytest
 
-from backfence.bootstrap.operator import journal, manifests, picture, push, results, run, watch
+from backfence.bootstrap.operator import journal, manifests, picture, push, repetition, results, run, watch
 from backfence.bootstrap.operator.errors import OperatorError
 
 from fleets import FleetHands, census_of, count_words, free_port, hands, make_fleet, mosquitto, retained, workload
@@ -201,7 +201,7 @@ def test_a_result_is_on_the_disk_before_the_broker_forgets_it(fleet, broker, mon
 
 
 def test_a_dispute_raises_another_replica(fleet, broker, monkeypatch):
-    monkeypatch.setattr(run, "DISPUTE_S", 0.1)
+    monkeypatch.setattr(repetition, "SETTLE_S", 0.1)
     plan = workload(fleet, 2, name="dispute", replicas=2, quorum=2)
 
     def work_of(payload, task, _data, replica):
@@ -212,7 +212,7 @@ def test_a_dispute_raises_another_replica(fleet, broker, monkeypatch):
         with session:
             run.Collector(work, session).collect(time.monotonic() + 20)
     assert list(work.outputs()) == [b"truth", b"truth"]
-    assert work.settlement.replicas == 3
+    assert work.settlement.next_replica == 3
     # All of it is on the disk too.
     assert results.Work.newest(fleet, "dispute").settlement.counts() == work.settlement.counts()
 

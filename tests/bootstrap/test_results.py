@@ -32,7 +32,7 @@ def seen(work):
     return (
         settlement.counts(), settlement.state, list(work.outputs()),
         [(task.state, task.reason, task.winner, list(task.votes.items())) for task in settlement.tasks],
-        work.came_s, settlement.sequences, settlement.replicas,
+        work.came_s, settlement.sequences, settlement.next_replica, settlement.trust.streaks,
     )
 
 
@@ -67,8 +67,9 @@ class Restarted(RuleBasedStateMachine):
 
     @rule()
     def one_more_replica(self):
-        if self.newest.payload["replicas"] < 4:
-            self.newest = manifests.more_replicas(self.fleet, self.newest.payload)
+        first = self.work.settlement.next_replica
+        if first < 4:
+            self.newest = manifests.asked_again(self.fleet, self.newest.payload, first, range(first % 2, TASKS))
             self.newest.sizes = self.plan.sizes
             self.work.add_manifest(self.newest, self.fleet.sign(self.newest))
 

@@ -174,7 +174,7 @@ def test_a_box_that_changes_its_word_is_held_to_the_first(fleet, boxes):
     settlement.offer(*boxes[0].result(plan, 0, b"x"))
     assert settlement.offer(*boxes[0].result(plan, 0, b"y")) == "conflicting"
     settlement.offer(*boxes[1].result(plan, 0, b"y"))
-    assert state(settlement) == "IN_PROGRESS" and settlement.disputed() == [0]
+    assert state(settlement) == "IN_PROGRESS" and settlement.undecided() == ([0], [])
 
 
 def test_a_dispute_waits_for_another_replica_and_then_settles(fleet, boxes):
@@ -183,9 +183,9 @@ def test_a_dispute_waits_for_another_replica_and_then_settles(fleet, boxes):
     plan, settlement = one_task(fleet, replicas=2, quorum=2)
     settlement.offer(*boxes[0].result(plan, 0, b"x"))
     settlement.offer(*boxes[1].result(plan, 0, b"y"))
-    more = manifests.more_replicas(fleet, plan.payload)
+    more = manifests.asked_again(fleet, plan.payload, 2, [0])
     settlement.accept(more.payload)
-    assert settlement.disputed() == []
+    assert settlement.undecided() == ([], [0])
     assert settlement.offer(*boxes[2].result(more, 0, b"y")) == "accepted"
     assert settlement.outputs() == [b"y"]
     with pytest.raises(ValueError):

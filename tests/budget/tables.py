@@ -11,7 +11,7 @@ from backfence.agent.query import Distribution
 from backfence.agent.seat import CIRCLE, SeatEntry
 from backfence.agent.sessions import PEERS, Peer
 from backfence.agent.store import BLOBS
-from backfence.agent.tasks import Job, Result
+from backfence.agent.workload import Job, Result
 from backfence.agent.wire import seal, x25519
 from backfence.agent.wire.hashes import sha256
 from lan import WALL_S, sign
