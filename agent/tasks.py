@@ -85,6 +85,7 @@ class Tasks:
                 self.workloads[manifest.id] = Workload(manifest)
 
     def _drop(self, id, cancel=True):
+        self._spare = None  # it may look at this one
         if self.workloads.pop(id, None) and cancel and self.job and self.job.workload_id == id:
             self._node.event(("cancel", self.job.key))
 
