@@ -24,8 +24,18 @@ KEYS = {
     "store_dir": ("text", "", 0, 255),
     "status_ms": ("int", 0, 0, 3600000),
     "cpu_percent": ("int", 50, 1, 100),
-    # Load average in hundredths above which the box is left alone; 0 for never.
-    "busy_load": ("int", 0, 0, 100000),
+    # Above this load average in hundredths, below so much free memory, above so many
+    # degrees Celsius the box is left alone; 0 for never.
+    "busy_load": ("int", 200, 0, 100000),
+    "busy_free_kb": ("int", 4096, 0, 1048576),
+    "busy_heat": ("int", 90, 0, 150),
+    # Hours in which no task runs, as in 18:00-23:30, and how far their clock is from UTC.
+    "quiet_hours": ("hours", None, 0, 0),
+    "utc_offset": ("offset", 0, 0, 0),
+    # MiB of blobs moved in a day, both ways, after which no task runs; 0 for no end.
+    "daily_mb": ("int", 1024, 0, 1048576),
+    # Put before /proc and /sys, for tests.
+    "system_root": ("text", "", 0, 255),
     "class": ("text", "box", 1, 32),
     # Who makes this box's firmware: a DNS name.
     "vendor": ("text", "backfence.invalid", 1, 64),
@@ -65,6 +75,31 @@ def check_address(text):
     return host, _number(port)
 
 
+def _minutes(text):
+    """Minutes that hh:mm means, LocalError otherwise."""
+    hours, minutes = _number(text[:2]), _number(text[3:])
+    if len(text) != 5 or text[2] != ":" or not 0 <= hours < 24 or not 0 <= minutes < 60:
+        raise LocalError("expected hh:mm, not '" + text + "'")
+    return 60 * hours + minutes
+
+
+def _hours(text):
+    """(begin, end) in minutes of `hh:mm-hh:mm`, past midnight if the end is less; None of nothing."""
+    if not text:
+        return None
+    begin, _, end = text.partition("-")
+    if begin == end:
+        raise LocalError("quiet hours end when they begin: '" + text + "'")
+    return _minutes(begin), _minutes(end)
+
+
+def _offset(text):
+    """Minutes of `+hh:mm` or `-hh:mm`."""
+    if text[:1] not in ("+", "-"):
+        raise LocalError("expected +hh:mm or -hh:mm, not '" + text + "'")
+    return _minutes(text[1:]) * (1 if text[0] == "+" else -1)
+
+
 class Config:
     """One attribute per key of KEYS (`class` is `class_`), with its default."""
 
@@ -84,6 +119,10 @@ class Config:
             if text:
                 check_address(text)
             value = text
+        elif kind == "hours":
+            value = _hours(text)
+        elif kind == "offset":
+            value = _offset(text)
         elif kind == "text":
             if not least <= len(text) <= most:
                 raise LocalError("%s takes %d to %d characters" % (key, least, most))

@@ -92,6 +92,8 @@ NAMES = {
     "ring_deaths": "ring neighbours declared dead",
     "tasks_started": "tasks started",
     "tasks_copied": "of those, copies of neighbours' tasks, run for want of work of our own",
+    "tasks_parked": "times the box turned busy under a running task, which waited",
+    "seats_handed_on": "seats with open tasks left because the box stayed busy",
     "tasks_done": "tasks finished and taken by a door",
     "tasks_failed": "tasks that ended in anything but ok",
     "results_waiting_full": "no further task started, results wait for a door",

@@ -31,6 +31,8 @@ class Leaving:
         """Write what the next start needs; slow on flash, so after the word is out."""
         self._node.wall.save()
         self._node.availability.save(True)
+        if self._node.tasks.guest:
+            self._node.tasks.guest.save()
 
     def unfinished(self):
         """True while a neighbour has yet to hear of it, or a result may be taken yet."""

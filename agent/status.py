@@ -30,6 +30,8 @@ def status(node):
             "running": [job.workload, job.task] if job else None,
             "done": node.counters["tasks_done"],
             "undelivered": len(node.tasks.waiting),
+            # Why the box does not work now, a word (docs/agent.md).
+            "busy": node.tasks.guest.reason if node.tasks.guest else None,
         },
         "fleet": {
             "size": node.aggregate.size(),

@@ -37,6 +37,7 @@ class Tasks:
         self.workloads = {}  # id: Workload
         self.waiting = {}  # job key: Result
         self.job = None
+        self.guest = None  # a guest.Guest from the first workload on
         self.receipts = Receipts(node)
         self._vacant_ms = 0
         self._turn, self._dirty = 0, False
@@ -83,6 +84,10 @@ class Tasks:
                 from .workload import Workload  # most boxes have none
 
                 self.workloads[manifest.id] = Workload(manifest)
+        if self.workloads and not self.guest:
+            from .guest import Guest
+
+            self.guest = Guest(node)
 
     def _drop(self, id, cancel=True):
         self._spare = None  # it may look at this one
@@ -101,6 +106,8 @@ class Tasks:
 
     def tick(self, now_ms):
         """Place tasks, fetch what the next ones need, start one, offer results."""
+        if self.guest:
+            self.guest.tick(now_ms)
         self.due = now_ms + (TICK_MS if self.workloads or self.waiting else IDLE_MS)
         span = self._current_span()
         for workload in self.workloads.values():
@@ -157,6 +164,17 @@ class Tasks:
             for _ in self._open(workload):
                 total += 1
         return total
+
+    def at_work(self):
+        """True if a task of ours runs here, or is open."""
+        if self.job:
+            return True
+        wall = self._node.wall_s()
+        for workload in self.workloads.values():
+            if workload.live(wall):
+                for _ in self._open(workload):
+                    return True
+        return False
 
     def _advance(self):
         node = self._node

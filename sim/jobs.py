@@ -89,7 +89,7 @@ class Real:
 
 
 class Cell:
-    """Runs one job at a time for a box, as its edge does."""
+    """Runs one job at a time for a box, as its edge does, and parks it while the box is busy."""
 
     def __init__(self, box, runner):
         self.box = box
@@ -98,7 +98,15 @@ class Cell:
         self.overlaps = 0
         self.started = 0
         self.finished = 0
+        self.parked = False
+        # Says whether the box is busy, as the edge asks before a job begins.
+        self.look = None
+        # A list of [from, until] (virtual ms, until None: still) in which a job ran, for who wants it.
+        self.runs = None
         self._life = 0
+        self._outcome = None
+        self._left_ms = 0  # of the job, when it last began or was parked
+        self._since_ms = None  # when it began to run, None while it does not
 
     def start(self, job):
         """The node asks for a job; a second one at a time is the node's bug, and counted."""
@@ -107,23 +115,54 @@ class Cell:
             return
         self.job = job
         self.started += 1
-        self._life += 1
-        outcome, ms = self.runner.run(self.box, job)
-        self.box.world.after(ms, self._finish, self._life, outcome)
+        self._outcome, self._left_ms = self.runner.run(self.box, job)
+        if self.look:
+            self.parked = self.look()
+        if not self.parked:
+            self._run()
+
+    def park(self, parked):
+        """The box has better to do, or no more."""
+        if parked == self.parked:
+            return
+        self.parked = parked
+        if self.job is not None and parked:
+            self._halt()
+        elif self.job is not None:
+            self._run()
 
     def cancel(self, key):
         """The node no longer wants the job; it is told so, as any other end."""
         if self.job is not None and self.job.key == key:
-            self._life += 1
-            self.box.world.after(1, self._finish, self._life, Outcome("cancelled", reason="cancelled"))
+            self._halt()
+            self._outcome, self._left_ms = Outcome("cancelled", reason="cancelled"), 1
+            self.box.world.after(1, self._finish, self._life)
 
     def stop(self):
         """The agent is gone, and the job with it."""
-        self._life += 1
+        self._halt()
         self.job = None
+        self.parked = False
 
-    def _finish(self, life, outcome):
+    def _run(self):
+        self._life += 1
+        self._since_ms = self.box.world.now_ms
+        if self.runs is not None:
+            self.runs.append([self._since_ms, None])
+        self.box.world.after(self._left_ms, self._finish, self._life)
+
+    def _halt(self):
+        """It runs no more, for now."""
+        self._life += 1
+        if self._since_ms is not None:
+            self._left_ms = max(1, self._left_ms - (self.box.world.now_ms - self._since_ms))
+            self._since_ms = None
+            if self.runs is not None:
+                self.runs[-1][1] = self.box.world.now_ms
+
+    def _finish(self, life):
         if life == self._life and self.job is not None:
+            self._halt()
             job, self.job = self.job, None
             self.finished += 1
-            self.box.job_done(job, outcome)
+            self.box.job_done(job, self._outcome)

@@ -26,8 +26,6 @@ QUANTUM = const(250)
 REST_MS = const(200)
 # More rest than this is forgiven: a clock that jumped must not stop a job.
 OWED_MS = const(20000)
-# How much slower a job goes on a busy box.
-BUSY_PERCENT = const(5)
 # Free heap with which the container's fixed machine is loaded: it keeps some 10 KiB and
 # needs 150 more while it is made.
 _MACHINE_FREE = const(500000)
@@ -43,11 +41,10 @@ class Share:
         self.worked_ms = 0  # on the job at hand
         self._owed_ms = 0
 
-    def worked(self, ms, busy):
-        """Account for ms of work; busy: the box has better to do."""
-        percent = min(self.percent, BUSY_PERCENT) if busy else self.percent
+    def worked(self, ms):
+        """Account for ms of work."""
         self.worked_ms += ms
-        self._owed_ms = min(OWED_MS, self._owed_ms + ms * (100 - percent) // percent)
+        self._owed_ms = min(OWED_MS, self._owed_ms + ms * (100 - self.percent) // self.percent)
 
     def rested(self, ms):
         """Account for ms in which no work was done."""
@@ -71,7 +68,7 @@ class Jobs:
         self._clock = clock
         self._turn = turn
         self.share = Share(percent)
-        self.busy = False  # the box has better to do
+        self.parked = False  # the box has better to do: the job waits, with all its memory
         self.running = False
         self._job = None
         self._admission = None
@@ -86,6 +83,10 @@ class Jobs:
     def active(self):
         """True while there is a job, running or not."""
         return self._job is not None
+
+    def rest_ms(self):
+        """How long the loop may wait before it steps the job."""
+        return REST_MS if self.parked else self.share.due_ms()
 
     def start(self, job):
         """Take a job; the node has at most one outstanding."""
@@ -114,7 +115,7 @@ class Jobs:
 
     def step(self):
         """Do a little for the job, or run it to its end."""
-        if not self._job:
+        if not self._job or self.parked and not self._ending:
             return
         from ..container.limits import NoRoom, Refused  # nothing of it is loaded before the first job
 
@@ -131,7 +132,7 @@ class Jobs:
         except Refused as refusal:
             outcome = self._outcome("refused", str(refusal))
         if outcome is None:
-            self.share.worked(self._clock.now() - self._since_ms, self.busy)
+            self.share.worked(self._clock.now() - self._since_ms)
             return
         job, self._job, self._admission = self._job, None, None
         outcome.ms, self.share.worked_ms = self.share.worked_ms, 0
@@ -146,8 +147,10 @@ class Jobs:
         self._pace(now_ms - self._ticked_ms)
         worked_ms = now_ms - self._since_ms
         if worked_ms >= TURN_MS:
-            self.share.worked(worked_ms, self.busy)
+            self.share.worked(worked_ms)
             self._turn(self.share.due_ms())
+            while self.parked and not self._ending:
+                self._turn(REST_MS)
             self._since_ms = self._clock.now()
             self.share.rested(self._since_ms - now_ms)
         self._ticked_ms = max(now_ms, self._since_ms)
@@ -254,7 +257,7 @@ class Jobs:
         finally:
             self.running = False
             self._instance = None
-        self.share.worked(self._clock.now() - self._since_ms, self.busy)
+        self.share.worked(self._clock.now() - self._since_ms)
         if outcome.kind == "cancelled" and self._ending == "memory":
             outcome.kind, outcome.reason = "memory", _NO_MEMORY
         return outcome

@@ -23,8 +23,10 @@ from .jobs import Jobs
 DATAGRAMS = const(16)
 # Long work (ladders, signatures) gets this much of one turn.
 THINK_MS = const(4)
-# Attributes, memory and wall time are looked at this often.
+# Attributes and wall time are looked at this often.
 LOOK_MS = const(10000)
+# And with work here whether the box is busy: a task waits within a second.
+GUEST_MS = const(500)
 # After node.leave() what is unfinished gets this long: with the half second in which the
 # file `stop` is seen, a second in all.
 LEAVE_MS = const(500)
@@ -64,7 +66,8 @@ class Loop:
         self._wanted = []  # events of the node
         self._starved = 0
         self._disk_refused = False
-        self._status_ms = self._look_ms = self._resolve_ms = 0
+        self._status_ms = self._look_ms = self._guest_ms = self._resolve_ms = 0
+        self._readings = None  # readings.Readings, once there is work
         self._names = Backoff(node.rng, udp.RESOLVE_MS, udp.RESOLVE_MOST_MS)
         self._log_room = LOG_LINES
         self._log_ms = 0
@@ -74,7 +77,7 @@ class Loop:
         try:
             while not self.stopping:
                 began_ms = self._clock.now()
-                self.turn(self.jobs.share.due_ms() if self.jobs.active() else self._stop.wait_ms)
+                self.turn(self.jobs.rest_ms() if self.jobs.active() else self._stop.wait_ms)
                 self.jobs.share.rested(self._clock.now() - began_ms)
                 self._step_job()
         except KeyboardInterrupt:
@@ -173,6 +176,7 @@ class Loop:
         kind = event[0]
         if kind == "job":
             self.jobs.start(event[1])
+            self._guest_ms = 0  # not on a box that is busy already
         elif kind == "cancel":
             self.jobs.cancel(event[1])
         elif kind == "log":
@@ -231,19 +235,30 @@ class Loop:
             self._look_at_box()
             self._look_at_disk()
             self._resolve_controller(now_ms)
+        if now_ms >= self._guest_ms:
+            self._guest_ms = now_ms + GUEST_MS
+            self._look_at_guest(now_ms)
         if self._config.status_ms and now_ms >= self._status_ms:
             self._status_ms = now_ms + self._config.status_ms
             self._write_status()
 
     def _look_at_box(self):
-        node, limit = self._node, self._config.busy_load
-        total, available = system.memory()
-        load = system.load()
-        node.attributes["mem_free"] = available
-        node.attributes["load"] = load
-        self.jobs.busy = bool(limit) and load > limit
-        node.available = system.has_room(total, available) and not self.jobs.busy
+        node = self._node
+        node.attributes["mem_free"] = system.memory()[1]
+        node.attributes["load"] = system.load()
         node.set_wall(self._clock.wall())
+
+    def _look_at_guest(self, now_ms):
+        guest = self._node.tasks.guest
+        if guest is None:
+            return
+        if self._readings is None:
+            from .readings import Readings  # most boxes have no work
+
+            self._readings = Readings(self._config.system_root.encode())
+        readings = self._readings
+        guest.look(readings.load(), readings.free(), readings.heat(), now_ms)
+        self.jobs.parked = guest.reason is not None
 
     def _look_at_disk(self):
         """Say once that something is not kept; the counters say how often."""

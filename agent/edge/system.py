@@ -26,8 +26,6 @@ _MACHINES = {
 }
 # MemTotal, MemFree and MemAvailable are the first lines of /proc/meminfo.
 _MEMORY_BYTES = const(112)
-# Below this much memory to spare a box starts nothing new: routing comes first.
-LEAST_FREE_BYTES = 4 << 20
 
 
 def arch(path="/proc/self/exe"):
@@ -93,11 +91,6 @@ def attributes(config):
         "region": config.region,
         "door": config.door,
     }
-
-
-def has_room(total, available):
-    """False while a box with this memory (bytes) should start nothing new."""
-    return not total or available >= LEAST_FREE_BYTES
 
 
 def entropy(count):

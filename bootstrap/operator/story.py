@@ -24,7 +24,9 @@ DOORS = 2
 CONTACTS = 4  # "a few first contacts" that the controller hands to each
 # Where a gateway would gossip once a minute, the demonstration is watched by
 # an impatient person; all sixteen share this machine.
-SETTINGS = {"status_ms": 300, "round_ms": 1000, "busy_round_ms": 300, "probe_ms": 1000, "cpu_percent": 90, "busy_load": 0}
+SETTINGS = {
+    "status_ms": 300, "round_ms": 1000, "busy_round_ms": 300, "probe_ms": 1000, "cpu_percent": 90, "busy_load": 0, "busy_heat": 0,
+}
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(backfence.__file__)), "examples", "words.wasm")
 TURN_S = 0.1  # of the watching loop: results in, status files read, picture drawn
 

@@ -21,7 +21,7 @@ from . import interpreters
 # An emulated box is slow, and a dozen of them share this machine: a gossip round is long
 # enough for all of them to take part.
 SETTINGS = {
-    "status_ms": 500, "round_ms": 2000, "busy_round_ms": 500, "probe_ms": 2000, "cpu_percent": 90, "busy_load": 0,
+    "status_ms": 500, "round_ms": 2000, "busy_round_ms": 500, "probe_ms": 2000, "cpu_percent": 90, "busy_load": 0, "busy_heat": 0,
 }
 CONTACTS = 4
 # `1wM`, as firmware gives a box, by the bits of a word.

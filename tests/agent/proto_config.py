@@ -39,6 +39,16 @@ def test_each_number_has_its_range():
                 assert found and "line 2" in found and key in found, (key, value)
 
 
+def test_quiet_hours_and_the_offset_of_their_clock():
+    config = parse("quiet_hours = 22:30-06:00\nutc_offset = -03:30")
+    assert config.quiet_hours == (1350, 360) and config.utc_offset == -210
+    assert parse("quiet_hours =\nutc_offset = +13:45").utc_offset == 825
+    for wrong in ("22", "22:00", "22:00-22:00", "22:00-24:00", "2:00-03:00", "22.00-23:00", "22:00-23:60", "22:00 - 23:00", "22:00-23:000"):
+        assert "line 1" in problem("quiet_hours = " + wrong), wrong
+    for wrong in ("", "01:00", "+1:00", "+24:00", "+01:60", "+0100", "-", "+01:0\u00b2"):
+        assert "line 1" in problem("utc_offset = " + wrong), wrong
+
+
 def test_texts_have_a_length():
     for key in KEYS:
         kind, _, least, most = KEYS[key]

@@ -30,7 +30,7 @@ NAME = "bag"
 LINE_BYTES = 72
 KILL_AT = 0.25
 SETTLE_S = 3600
-SETTINGS = {"busy_load": 0, "round_ms": 10000, "busy_round_ms": 1000, "store_kb": 4096}
+SETTINGS = {"busy_load": 0, "busy_heat": 0, "round_ms": 10000, "busy_round_ms": 1000, "store_kb": 4096}
 _SENT = re.compile(r"Sending PUBLISH to (\S+) \(.*/blob/[0-9a-f]{64}', \.\.\. \((\d+) bytes\)\)")
 _CAME = re.compile(r"Received PUBLISH from (\S+) \(.*/result/.*', \.\.\. \((\d+) bytes\)\)")
 

@@ -96,6 +96,7 @@ def test_every_key_of_the_agent_can_be_set_by_uci_with_the_agents_own_range():
         expected[key] = {
             "address": "maxlength(255)", "flag": "bool", "int": f"range({least},{most})",
             "text": f"rangelength({least},{most})" if least else f"maxlength({most})",
+            "hours": "maxlength(11)", "offset": "maxlength(6)",
         }[kind]
     assert given == expected
 

@@ -34,7 +34,7 @@ LIMIT_S = 90  # for whatever is waited for; some ten times what it takes
 TASK_BYTES = 4096
 PORT = 7000
 # Short rounds, as in `make run`: a person waits, and virtual months are the simulator's business.
-SETTINGS = {"round_ms": 2000, "busy_round_ms": 500, "probe_ms": 500, "status_ms": 300, "cpu_percent": 90}
+SETTINGS = {"round_ms": 2000, "busy_round_ms": 500, "probe_ms": 500, "status_ms": 300, "cpu_percent": 90, "busy_load": 0, "busy_heat": 0}
 SITES = {"west": 1, "east": 2}
 
 

@@ -31,7 +31,7 @@ JOIN_S = 60
 VENDOR = "powercut.example"
 VALID_S = 86400
 # Short rounds: a box hears of a new firmware within seconds.
-SETTINGS = {"round_ms": 1000, "busy_round_ms": 500, "status_ms": 1000, "busy_load": 0, "cpu_percent": 100}
+SETTINGS = {"round_ms": 1000, "busy_round_ms": 500, "status_ms": 1000, "busy_load": 0, "busy_heat": 0, "cpu_percent": 100}
 
 
 @dataclasses.dataclass

@@ -49,7 +49,7 @@ class Home:
         self.configure()
 
     def configure(self, **settings):
-        settings = {"listen": f"127.0.0.1:{self.port}", "status_ms": 100, "busy_round_ms": 200, **settings}
+        settings = {"listen": f"127.0.0.1:{self.port}", "status_ms": 100, "busy_round_ms": 200, "busy_load": 0, "busy_heat": 0, **settings}
         text = "".join(f"{key} = {value}\n" for key, value in settings.items())
         (self.path / "agent.conf").write_text(text)
 

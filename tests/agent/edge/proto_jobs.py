@@ -204,28 +204,26 @@ def test_a_stack_that_overflows_under_a_job_is_the_jobs_fault():
 
 def test_a_share_is_kept_by_resting():
     share = jobs.Share(25)
-    share.worked(10, False)
+    share.worked(10)
     assert share.due_ms() == 30 and share.worked_ms == 10
     share.rested(20)
     assert share.due_ms() == 10
     share.rested(100)
     assert share.due_ms() == 0
     # Idle hours are no credit.
-    share.worked(10, False)
+    share.worked(10)
     assert share.due_ms() == 30
-    share.worked(1000, False)
+    share.worked(1000)
     assert share.due_ms() == jobs.REST_MS
-    share.worked(1 << 28, False)
+    share.worked(1 << 28)
     rests = 0
     while share.due_ms():
         share.rested(share.due_ms())
         rests += 1
     assert rests == jobs.OWED_MS // jobs.REST_MS
-    busy = jobs.Share(100)
-    busy.worked(10, False)
-    assert busy.due_ms() == 0
-    busy.worked(10, True)
-    assert busy.due_ms() == 190
+    whole = jobs.Share(100)
+    whole.worked(10)
+    assert whole.due_ms() == 0
 
 
 def test_a_job_computes_no_more_than_its_share():

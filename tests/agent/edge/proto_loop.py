@@ -3,11 +3,11 @@
 import json
 import os
 
-from backfence.agent.edge import disk, loop
+from backfence.agent.edge import disk, jobs, loop
 from backfence.agent.edge.stop import Stop
 from backfence.agent.errors import LocalError
 from heap import takes_none
-from recording import FAR, Box, SteppedClock, endless
+from recording import FAR, Box, Guest, SteppedClock, endless
 
 
 def test_datagrams_go_in_and_out():
@@ -64,7 +64,7 @@ def test_a_turn_with_nothing_to_do_takes_no_heap():
     box.node.datagrams = box.node.events = lambda: ()
     box.loop.turn(0)
     # Looking around is not for every turn.
-    box.loop._look_ms = box.loop._stop._look_ms = FAR
+    box.loop._look_ms = box.loop._guest_ms = box.loop._stop._look_ms = FAR
     takes_none("a turn", lambda: box.loop.turn(0))
     box.close()
 
@@ -93,6 +93,89 @@ def test_no_memory_without_a_job_is_survived_but_not_for_ever():
         assert False
     except LocalError as problem:
         assert "heap" in str(problem)
+    box.close()
+
+
+class Busy:
+    """A box under a loop that reads its load from a file; the job counts how far it came."""
+
+    def __init__(self):
+        self.root = "/tmp/backfence-root-" + os.urandom(6).hex()
+        for path in (self.root, self.root + "/proc"):
+            os.mkdir(path)
+        self.load("0.10")
+        self.box = Box(system_root=self.root)
+        self.box.node.tasks.guest = Guest()
+
+    def load(self, text):
+        file = open(self.root + "/proc/loadavg", "wb")
+        file.write((text + " 0 0 1/1 1\n").encode())
+        file.close()
+
+    def close(self):
+        self.box.close()
+        os.remove(self.root + "/proc/loadavg")
+        os.rmdir(self.root + "/proc")
+        os.rmdir(self.root)
+
+
+class DrivenClock(SteppedClock):
+    """Time passes in waits too."""
+
+    def wall(self):
+        return 1800000000
+
+    def wait(self, wait_ms):
+        self.now_ms += wait_ms
+        return ()
+
+
+def test_a_running_job_waits_within_a_second_of_the_load_and_goes_on_after_it():
+    busy = Busy()
+    box, clock = busy.box, DrivenClock()
+    job = box.loop.jobs
+    box.loop._clock = job._clock = clock
+    box.loop._poll = clock.wait
+    endless(box)
+    real, parked_ms, worked_ms = job._turn, [], []
+
+    def turn(most_ms):
+        # Busy from 1 s to 4 s of virtual time.
+        busy.load("9.00" if 1000 < clock.now_ms < 4000 else "0.10")
+        real(most_ms)
+        if job.parked:
+            parked_ms.append(clock.now_ms)
+            worked_ms.append(job.share.worked_ms)
+        if clock.now_ms > 6000:
+            job.end("cancelled")
+
+    job._turn = turn
+    assert box.finish().kind == "cancelled"
+    assert 1000 < parked_ms[0] < 2000 and 4000 <= parked_ms[-1] < 5000
+    # Not a step of it meanwhile; it was the same run that went on.
+    assert worked_ms[0] == worked_ms[-1] > 0 and len(box.node.heard("done")) == 1
+    assert box.node.heard("done")[0][2].ms > worked_ms[-1]
+    busy.close()
+
+
+def test_a_job_that_comes_to_a_busy_box_does_not_begin():
+    busy = Busy()
+    box = busy.box
+    busy.load("3.00")
+    endless(box)
+    assert box.loop.jobs.parked and box.loop.jobs.active()
+    box.turns(20)
+    assert not box.loop.jobs.running and not box.node.heard("done")
+    touch(box.home + "/stop")
+    box.loop.run()
+    assert box.node.heard("done")[0][2].kind == "cancelled"
+    busy.close()
+
+
+def test_without_work_nobody_looks_whether_the_box_is_busy():
+    box = Box()
+    box.loop.turn(0)
+    assert box.loop._readings is None and box.node.available
     box.close()
 
 

@@ -5,6 +5,7 @@ import sys
 
 from backfence.agent.config import Config
 from backfence.agent.edge import system
+from backfence.agent.edge.readings import Readings
 
 PATH = "/tmp/backfence-system-" + os.urandom(6).hex()
 
@@ -56,14 +57,39 @@ def test_memory():
     assert with_file(text.replace(b"MemAvailable", b"Mem"), system.memory) == (61440 << 10, 2048 << 10)
     assert with_file(b"nonsense\n\xff", system.memory) == (0, 0)
     assert system.memory("/no/such/file") == (0, 0)
-    assert system.has_room(0, 0) and system.has_room(1 << 26, system.LEAST_FREE_BYTES)
-    assert not system.has_room(1 << 26, system.LEAST_FREE_BYTES - 1)
 
 
 def test_load():
     for text, hundredths in ((b"0.08 1 2 1/2 3\n", 8), (b"12.5 1 2\n", 1250), (b"3 1\n", 300), (b"", 0), (b"x.y\n", 0)):
         assert with_file(text, system.load) == hundredths
     assert system.load("/no/such/file") == 0
+
+
+def test_what_a_box_with_work_reads():
+    root = PATH
+    zone = root + "/sys/class/thermal/thermal_zone"
+    made = [root, root + "/proc", root + "/sys", root + "/sys/class", root + "/sys/class/thermal", zone + "0", zone + "1", zone + "2"]
+    for path in made:
+        os.mkdir(path)
+    files = {
+        root + "/proc/loadavg": b"1.25 1 1 1/2 3\n", root + "/proc/meminfo": b"MemTotal: 100 kB\nMemFree: 9 kB\nMemAvailable: 40 kB\n",
+        zone + "0/temp": b"41000\n", zone + "1/temp": b"67900\n", zone + "2/temp": b"999000\n",
+    }
+    for path in files:
+        file = open(path, "wb")
+        file.write(files[path])
+        file.close()
+    readings = Readings(root.encode())
+    assert (readings.load(), readings.free(), readings.heat()) == (125, 40 << 10, 67)
+    for path in files:
+        os.remove(path)
+    assert (readings.load(), readings.free(), readings.heat()) == (0, 0, 0)
+    for path in reversed(made):
+        os.rmdir(path)
+    nothing = Readings(b"/no/such/place")
+    assert (nothing.load(), nothing.free(), nothing.heat()) == (0, 0, 0)
+    here = Readings(b"")
+    assert here.free() > 0 and 0 <= here.heat() < 150
 
 
 def test_this_machine():

@@ -62,6 +62,23 @@ class Seeds:
     controller = None
 
 
+class Tasks:
+    guest = None
+
+
+class Guest:
+    """Busy while the test says so; records what the edge reads."""
+
+    reason = None
+
+    def __init__(self):
+        self.looks = []
+
+    def look(self, load, free_bytes, heat, now_ms):
+        self.looks.append((load, free_bytes, heat, now_ms))
+        self.reason = "load" if load > 200 else None
+
+
 class Membership:
     view = ()
 
@@ -74,6 +91,7 @@ class Node:
         self.store = self
         self.seeds = Seeds()
         self.membership = Membership()
+        self.tasks = Tasks()
         self.blobs = {}
         self.attributes = {}
         self.available = True
