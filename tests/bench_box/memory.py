@@ -38,7 +38,7 @@ OUT = REPOSITORY / "build/bench/memory.json"
 # FIGURES: resident and proportional memory of an idle agent that has joined, in KB.
 AIMS = {"Rss": 4096, "Pss": 3072}
 STATIC_AIM = 2560
-SETTINGS = {"round_ms": 60000, "busy_round_ms": 1000, "probe_ms": 1000, "cpu_percent": 50}
+SETTINGS = {"round_ms": 60000, "busy_round_ms": 1000, "probe_ms": 1000, "cpu_percent": 50, "busy_load": 0, "busy_heat": 0}
 # Others say how they do, so that the fleet can be watched; a box does not by default.
 STATUS_MS = 10000
 # Libraries that every program of a box uses.

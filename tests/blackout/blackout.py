@@ -31,7 +31,7 @@ from backfence.sim.live import interpreters  # noqa: E402
 
 HEAP_BYTES = 1 << 20
 # Two processors for all: rounds are slow, or the agents would wait for a turn and not for each other.
-SETTINGS = {"status_ms": 5000, "round_ms": 30000, "busy_round_ms": 5000, "probe_ms": 5000}
+SETTINGS = {"status_ms": 5000, "round_ms": 30000, "busy_round_ms": 5000, "probe_ms": 5000, "busy_load": 0, "busy_heat": 0}
 CONTACTS = 4
 DARK_S = 5
 BROKER_LATE_S = 20

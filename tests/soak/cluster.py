@@ -17,7 +17,9 @@ AGENTS, DOORS, CONTACTS, SEATS = 9, 2, 3, 4
 # Never restarted, a door among them: in these growth would show.
 STEADY = (0, 2, 3)
 # A gateway's rounds would hide in minutes what weeks show.
-SETTINGS = {"status_ms": 10_000, "round_ms": 5_000, "busy_round_ms": 500, "probe_ms": 1_000, "store_kb": 256}
+SETTINGS = {
+    "status_ms": 10_000, "round_ms": 5_000, "busy_round_ms": 500, "probe_ms": 1_000, "store_kb": 256, "busy_load": 0, "busy_heat": 0,
+}
 HEAP_BYTES = 2 << 20
 # Between two boxes losing their process, and until it is started again, s.
 CHURN_S, AWAY_S = 20, (1, 30)
