@@ -31,6 +31,8 @@ def handlers(node):
         messages.PROGRESS: node.tasks.on_progress,
         messages.AVERAGE: node.aggregate.on_average,
         messages.AVERAGED: node.aggregate.on_averaged,
+        messages.POLL: node.update.on_poll,
+        messages.POLLED: node.update.on_polled,
     }
 
 

@@ -66,11 +66,13 @@ class Download:
     row: the slots.Row that the slot is to hold; index: SHA-256 of the blob with the
     parts' hashes; done(why, text) is called once at the end: why is None if the slot
     holds the image, durably, else DISK or BROKEN, and text says what is wrong.
-    wake(at_ms) is called when tick() wants to be called earlier than was said.
+    wake(at_ms) is called when tick() wants to be called earlier than was said.  seeds:
+    [(id, address)] of boxes that may have the image, besides those of the view.
     """
 
-    def __init__(self, node, slot, row, index, done, wake):
+    def __init__(self, node, slot, row, index, done, wake, seeds=()):
         self._node = node
+        self._seeds = list(seeds)
         self._slot = slot
         self._name = NAMES[slot]
         self._row = row
@@ -266,9 +268,10 @@ class Download:
         self._at(self._again_ms)
 
     def _sources(self):
-        """Boxes to ask: those of the view, which wanted the same image, and then a door."""
+        """Boxes to ask: some that have it, those of the view, which wanted the same image, and then a door."""
         membership = self._node.membership
-        sources = [(box.id, box.addr) for box in membership.some(UPDATE_SOURCES)]
+        sources = self._node.rng.sample(self._seeds, UPDATE_SOURCES // 2)
+        sources += [(box.id, box.addr) for box in membership.some(UPDATE_SOURCES - len(sources))]
         doors = [(door.id, door.addr) for door in membership.door_list()]
         self._node.rng.shuffle(doors)
         return [source for source in sources if source not in doors[:1]] + doors[:1]

@@ -243,3 +243,9 @@ CENSUS_BYTES = const(16384)
 UPDATE_FETCHES = const(2)
 # Boxes of the view asked for a part before a door is.
 UPDATE_SOURCES = const(4)
+# Waves of a rollout: four for each of three regions, or eleven regions one by one.  More
+# are refused: "manifests_bad".
+WAVES = const(12)
+# Boxes that one box polls of the wave before its own, at most.  Of 20 with 16 to be good,
+# one in ten lying stops 4 % of the polls and lets a bad image pass in none of 10^11.
+WAVE_POLLED = const(32)

@@ -44,6 +44,7 @@ _FIELDS = {
     "lots": ("lots",),
     "seeds": ("contacts",),
     "revocation": ("boxes",),
+    "rollout": ("firmware", "word"),
 }
 _OPTIONAL = ("end", "seats", "share", "where", "by", "top", "absorbs", "from", "again")
 
@@ -225,9 +226,15 @@ def _check_revocation(fields):
         raise RemoteError("manifest field boxes")
 
 
+def _check_rollout(fields):
+    uint(fields, "firmware", 1, TIME_MOST)
+    if fields["word"] not in ("go", "pause", "halt"):
+        raise RemoteError("manifest field word")
+
+
 _CHECKS = {
     "slice": _check_slice, "query": _check_query, "workload": _check_workload, "lots": _check_lots, "seeds": _check_seeds,
-    "revocation": _check_revocation,
+    "revocation": _check_revocation, "rollout": _check_rollout,
 }
 
 

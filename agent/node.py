@@ -112,7 +112,7 @@ class Node:
         # By the kinds of manifests that rumours carry.
         self._concerned = {
             "slice": (self.slicing, self.ring, self.aggregate),
-            "query": (self.aggregate,), "workload": (self.tasks,), "firmware": (self.update,), "lots": (), "tenant": (), "root": (),
+            "query": (self.aggregate,), "workload": (self.tasks,), "firmware": (self.update,), "rollout": (self.update,), "lots": (), "tenant": (), "root": (),
             "revocation": (self.revocation,),
         }
         self._handlers = handlers(self)

@@ -40,7 +40,7 @@ ASKED_MS = const(5000)
 HAVE_ENTRIES = (MESSAGE_BYTES - 32) // 72
 
 # The kinds of manifests that rumours carry.
-SPREAD = ("slice", "workload", "query", "firmware", "revocation", "tenant", "lots", "root")
+SPREAD = ("slice", "workload", "query", "firmware", "rollout", "revocation", "tenant", "lots", "root")
 
 REFUSED_OLD = "an older or equal sequence number; push with a higher one"
 REFUSED_EXPIRED = "it has expired"

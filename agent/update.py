@@ -10,6 +10,10 @@ be started anew from there by its launcher.  That is the trial:
 - healthy, it is confirmed; not healthy after trial_s, it says so and ends, and what
   was confirmed before runs again.
 
+A manifest may name waves: then the image is not fetched before waves.py says so.  The
+operator's word about a firmware (a manifest of the kind "rollout") stops that, lets it
+go on, or ends it for good.
+
 A refused image leaves slot and record as they were.  After any failure the next
 manifest is looked at like the first.
 """
@@ -56,6 +60,8 @@ class Update:
         self.record = self._load()
         self._manifest = None  # what is being fetched
         self._download = None
+        self.waves = None  # waves.Waves, while what is to be fetched waits for its wave
+        self._seeds = []  # boxes that may have it: (id, address)
         self._ending = None  # ("restart", code, reason), told to the edge until it ends us
         self._broken = []  # hashes of manifests whose image is not what they say
         self._refused = None  # the last reason, for people
@@ -96,10 +102,15 @@ class Update:
             self._answered.append(id)
 
     def on_manifest(self, manifest):
-        """A firmware manifest was verified and taken by rumours."""
-        if self._running is None or self._is_ours(manifest):
+        """A firmware manifest, or the operator's word about one, was verified and taken by rumours."""
+        if self._running is None:
             return
-        counter, reason = self._refusal(manifest)
+        if manifest.kind == "rollout":
+            self._on_word(manifest)
+            return
+        if self._is_ours(manifest):
+            return
+        counter, reason = self.refusal(manifest)
         if reason:
             self._node.counters.bump(counter)
             self._refused = "%s %d: %s" % (manifest.name, manifest.seq, reason)
@@ -113,7 +124,7 @@ class Update:
         """A firmware manifest's time is over, or it made way for another."""
         if manifest is self._manifest:
             self._drop()
-            self._consider()
+        self._consider()
 
     def _is_ours(self, manifest):
         """True for what this box has already, as each start hears of it again."""
@@ -123,7 +134,7 @@ class Update:
                 return True
         return False
 
-    def _refusal(self, manifest):
+    def refusal(self, manifest):
         """(counter, why) if an image is not for this box now, ("", None) if it is."""
         from .wire import suit  # loaded to check the manifest; a box that never gets one needs no room for it
 
@@ -136,7 +147,7 @@ class Update:
         if fields["component"][1] not in self._running.components:
             return "updates_foreign", "its component does not run on this box"
         reason = slots.refusal(self.record, manifest.seq)
-        if not reason and manifest.seq <= self._runs_sequence():
+        if not reason and manifest.seq <= self.sequence():
             reason = "its sequence is not above that of what runs"
         if not reason and manifest.expires <= self._node.wall_s():
             reason = "it has expired"
@@ -144,11 +155,45 @@ class Update:
             reason = "its %d bytes are more than a slot holds" % fields["size"]
         if not reason and manifest.digest in self._broken:
             reason = "its image is not what it says"
+        if not reason:
+            from .waves import halted
+
+            reason = halted(self._node, manifest)
         return "updates_refused" if reason else "", reason
 
-    def _runs_sequence(self):
+    def sequence(self):
+        """The sequence of what runs; None without a launcher."""
+        if self._running is None:
+            return None
         row = self.record.rows[self._running.slot]
         return row.sequence if row else self._running.packaged
+
+    def _paused(self, manifest):
+        from .waves import word
+
+        return word(self._node, manifest) == "pause"
+
+    def _on_word(self, word):
+        """The operator has spoken of a firmware."""
+        says, about = word.fields["word"], word.fields["firmware"]
+        if says != "go" and self._manifest and (self._manifest.name, self._manifest.seq) == (word.name, about):
+            self._drop()
+        if says == "halt" and self.on_trial() and self.sequence() == about:
+            self.end(UNPROVEN, "the operator has halted the trial")
+        self._consider()
+
+    # -- waves
+
+    def on_poll(self, peer, message):
+        """A box of a later wave asks how a firmware fares here."""
+        from .waves import answer
+
+        answer(self._node, self.waves, peer, message)
+
+    def on_polled(self, peer, message):
+        """A box that we polled answers."""
+        if self.waves:
+            self.due = min(self.due, self.waves.on_polled(peer, message))
 
     # -- fetching and installing
 
@@ -156,11 +201,9 @@ class Update:
         """Begin with the newest image that is for us, unless it is under way."""
         if self._running is None or self.on_trial() or self._ending or self._again_ms is not None:
             return
-        from .download import Download  # as suit above
-
         best = self._manifest
         for manifest in self._node.rumours.of_kind("firmware"):
-            if not self._is_ours(manifest) and not self._refusal(manifest)[1]:
+            if not self._is_ours(manifest) and not self.refusal(manifest)[1] and not self._paused(manifest):
                 if best is None or manifest.seq > best.seq:
                     best = manifest
         if best is self._manifest:
@@ -168,6 +211,27 @@ class Update:
         self._drop()
         self._manifest = best
         fields = best.fields
+        if "waves" in fields:
+            from .waves import Waves, wave_of
+
+            wave = wave_of(fields, self._node.id, self._node.config.region)
+            if wave:
+                self._node.log("info", "firmware %s %d: waits for wave %d" % (best.name, best.seq, wave))
+                self.waves = Waves(self._node, best, wave, self._come)
+                self.due = self._node.now_ms
+                return
+        self._fetch()
+
+    def _come(self):
+        """The wave has come."""
+        self._seeds, self.waves = self.waves.seeds(), None
+        self._fetch()
+
+    def _fetch(self):
+        """Fetch the image of the manifest that was chosen, into the free slot."""
+        from .download import Download  # as suit above
+
+        best, fields = self._manifest, self._manifest.fields
         kind = ARCHIVE if fields["component"][1] == ANY_PROCESSOR else EXECUTABLE
         slot = slots.spare(self.record, self._running.slot)
         row = Row(kind, fields["size"], fields["image"], best.seq)
@@ -179,13 +243,14 @@ class Update:
             self.due = min(self.due, at_ms)
 
         self._node.log("info", "firmware %s %d: fetched into %s" % (best.name, best.seq, NAMES[slot]))
-        self._download = Download(self._node, slot, row, fields["index"], done, wake)
+        self._download = Download(self._node, slot, row, fields["index"], done, wake, self._seeds)
         self.due = self._node.now_ms
 
     def _drop(self):
         if self._download:
             self._download.cancel()
-        self._download = self._manifest = None
+        self._download = self._manifest = self.waves = None
+        self._seeds = []
 
     def _downloaded(self, slot, row, why, text):
         manifest = self._manifest
@@ -234,6 +299,10 @@ class Update:
         if self._again_ms is not None and now_ms >= self._again_ms:
             self._again_ms = None
             self._consider()
+        if self.waves and now_ms >= self.waves.due:
+            self.waves.tick(now_ms)
+        if self.waves:
+            self.due = min(self.due, self.waves.due)
         if self._download and now_ms >= self._download.due:
             self._download.tick(now_ms)
         if self._download:
@@ -273,6 +342,10 @@ class Update:
     def _settle(self, now_ms):
         """What is confirmed, or packaged, has run for a while."""
         left_ms = self._healthy_ms() - self._age_ms()
+        if self.record.crashes and left_ms <= 0:
+            from .waves import soak_ms
+
+            left_ms = soak_ms(self._node, self.sequence()) - self._age_ms()
         if left_ms > 0:
             self.due = min(self.due, now_ms + left_ms)
         elif self.record.crashes:
@@ -294,12 +367,13 @@ class Update:
         record, running = self.record, self._running
         return {
             "runs": NAMES[running.slot] or "packaged" if running else None,
-            "sequence": self._runs_sequence() if running else release.SEQUENCE,
+            "sequence": self.sequence() if running else release.SEQUENCE,
             "confirmed": NAMES[record.confirmed] or "packaged",
             "trial": NAMES[record.trial] or None,
             "floor": record.floor,
             "failed": list(record.failed),
             "fetching": self._fetching(),
+            "waiting": dict(self.waves.status(), sequence=self._manifest.seq) if self.waves else None,
             "refused": self._refused,
         }
 

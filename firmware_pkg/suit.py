@@ -24,6 +24,8 @@ AUTHENTICATION, MANIFEST = 2, 3
 VERSION, SEQUENCE, COMMON, VALIDATE, INSTALL = 1, 2, 3, 7, 20
 COMPONENTS, SHARED_SEQUENCE = 2, 4
 VENDOR, CLASS, IMAGE_DIGEST, USE_BEFORE, IMAGE_SIZE, URI = 1, 2, 3, 4, 14, 21
+# A parameter of our own: the waves in which boxes take it.
+WAVES = -1
 IMAGE_MATCH, OVERRIDE_PARAMETERS, FETCH = 3, 20, 21
 # What is reported of a command: success and failure with all there is, or failure alone.
 REPORT_ALL, REPORT_FAILURE = 15, 2
@@ -93,11 +95,12 @@ def suit_digest(data):
     return _wrapped([ALG_SHA_256, hashlib.sha256(data).digest()])
 
 
-def manifest(image, target, vendor, klass, sequence, expires):
+def manifest(image, target, vendor, klass, sequence, expires, waves=None):
     """Returns the Plan for an image (bytes) that boxes of a class may install.
 
     target: "mpy6" or a processor; vendor, klass: 16 bytes each; sequence and
     expires: unix seconds of the signing, and before which it may be installed.
+    waves: None, or [rows, polled, need, soak_s] as docs/wire.cddl has it.
     """
     index, blobs = cut(image)
     shared = [
@@ -107,7 +110,7 @@ def manifest(image, target, vendor, klass, sequence, expires):
         CLASS, REPORT_ALL,
     ]
     install = [
-        OVERRIDE_PARAMETERS, {USE_BEFORE: expires, URI: index_uri(index)},
+        OVERRIDE_PARAMETERS, {USE_BEFORE: expires, URI: index_uri(index), **({WAVES: waves} if waves else {})},
         USE_BEFORE, REPORT_ALL,
         FETCH, REPORT_FAILURE,
         IMAGE_MATCH, REPORT_ALL,

@@ -153,15 +153,17 @@ class Box:
 
     def _behave(self, word):
         """What a bad image does."""
-        if word.startswith(launcher.CRASH):
-            self.world.after(launcher.CRASH_MS, self._end_badly, self.node)
-        elif word.startswith(launcher.MUTE):
+        for bad in launcher.LIFE_MS:
+            if word.startswith(bad):
+                wait_ms = launcher.PAUSE_MS + (launcher.SILENT_MS if bad == launcher.HANG else 0)
+                self.world.after(launcher.LIFE_MS[bad], self._end_badly, self.node, wait_ms)
+        if word.startswith(launcher.MUTE):
             self.node.transmit = lambda data, addr: None
 
-    def _end_badly(self, node):
+    def _end_badly(self, node, wait_ms):
         if self.node is node:
             self.crash()
-            self.world.after(launcher.PAUSE_MS, self._again)
+            self.world.after(wait_ms, self._again)
 
     def _restart(self, node, code):
         """The agent ends by itself, and its launcher starts one anew."""

@@ -2,7 +2,8 @@
 
 The judging is the agent's own (agent/edge/launch.py), over the box's disk in memory.
 What an image does is told by its first word, since all run the same nodes: CRASH ends
-soon after its start, MUTE is never heard of, any other is a good one.
+soon after its start, HANG stops turning after an hour and is killed by the watchdog, LEAK
+runs out of memory after 40 minutes, MUTE is never heard of, any other is a good one.
 """
 
 from ..agent.edge import launch
@@ -11,12 +12,16 @@ from ..agent.slots import NAMES, PACKAGED
 from ..agent.update import ANY_PROCESSOR, Running
 
 CRASH = b"crash "
+HANG = b"hang "
+LEAK = b"leak "
 MUTE = b"mute "
 # The word is looked for in so many bytes.
 WORD_BYTES = 8
-# A bad image runs for so long before it crashes, and so long is waited after it.
-CRASH_MS = 500
+# A bad image runs for so long before it ends, and so long is waited after it.
+LIFE_MS = {CRASH: 500, LEAK: 2_400_000, HANG: 3_600_000}
 PAUSE_MS = 30_000
+# And so long a silence before the launcher kills what hangs.
+SILENT_MS = 120_000
 KILLED = 137
 
 

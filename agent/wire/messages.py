@@ -29,6 +29,8 @@ TAKEN = const(14)
 PROGRESS = const(15)
 AVERAGE = const(16)
 AVERAGED = const(17)
+POLL = const(18)
+POLLED = const(19)
 PING = const(20)
 PONG = const(21)
 SUSPECT = const(22)
@@ -70,6 +72,10 @@ FORMS = {
     TAKEN: ("h", "U", "u"),
     # workload, manifest seq, bitmap of (task, replica) that seem done
     PROGRESS: ("h", "U", "b"),
+    # exchange id, the start of a firmware manifest's hash, number of a wave
+    POLL: ("u", "8", "u"),
+    # exchange id, how it fares here, seconds it has run, descriptors
+    POLLED: ("u", "u", "u", "b"),
     # exchange id, slice, sender's seat, term
     PING: ("u", "h", "u", "u"),
     # exchange id, slice, answerer's seat or null, term

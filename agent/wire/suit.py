@@ -12,7 +12,8 @@ draft-ietf-suit-update-management.  SUIT can say far more: this reader takes wha
 docs/wire.cddl spells out, and nothing else.  So there is no interpreter of
 commands on a box, and what was understood is all that was signed.
 
-The image comes in parts, each a blob; the URI names the blob with their hashes.
+The image comes in parts, each a blob; the URI names the blob with their hashes.  Waves
+(../waves.py) are a parameter of our own, -1, beside it.
 """
 
 from binascii import a2b_base64, b2a_base64
@@ -32,13 +33,14 @@ IMAGE_BYTES = PARTS * PART_BYTES
 COMPONENT_BYTES = const(12)
 ID_BYTES = const(16)
 
-# Items in one byte string; the manifest, the largest, has eleven.
+# Items in one byte string; the manifest, the largest, has eleven; with twelve waves the installation has 47.
 _ITEMS = const(16)
+_ITEMS_WAVES = const(48)
 _TAG_ENVELOPE = const(107)
 _AUTHENTICATION, _MANIFEST = 2, 3
 _VERSION, _SEQUENCE, _COMMON, _VALIDATE, _INSTALL = 1, 2, 3, 7, 20
 _COMPONENTS, _SHARED = 2, 4
-_VENDOR, _CLASS, _DIGEST, _USE_BEFORE, _SIZE, _URI = 1, 2, 3, 4, 14, 21
+_VENDOR, _CLASS, _DIGEST, _USE_BEFORE, _SIZE, _URI, _WAVES = 1, 2, 3, 4, 14, 21, -1
 # Commands: set parameters, and then vendor and class match; then time is before
 # use-before, fetch, image matches.  15: report all of it, 2: report a failure.
 _SHARED_BEGIN, _SHARED_END = b"\x86\x14", b"\x01\x0f\x02\x0f"
@@ -88,10 +90,11 @@ def _index(uri):
     raise RemoteError("suit: the URI does not name an index")
 
 
-def _map(data, keys, depth, what):
-    """dict with exactly these keys, from a byte string."""
-    value = cbor.decode(data, depth, _ITEMS) if isinstance(data, bytes) else None
-    if not isinstance(value, dict) or len(value) != len(keys):
+def _map(data, keys, depth, what, more=None):
+    """dict with exactly these keys, and perhaps one more, from a byte string."""
+    items = _ITEMS if more is None else _ITEMS_WAVES
+    value = cbor.decode(data, depth, items) if isinstance(data, bytes) else None
+    if not isinstance(value, dict) or len(value) - (more in value) != len(keys):
         raise RemoteError("suit: " + what)
     for key in keys:
         if key not in value:
@@ -99,11 +102,11 @@ def _map(data, keys, depth, what):
     return value
 
 
-def _commands(data, begin, end, keys, what):
-    """The parameters (dict with exactly these keys) of a sequence of commands that is else as it must be."""
+def _commands(data, begin, end, keys, what, more=None):
+    """The parameters (dict with these keys, and perhaps one more) of a sequence of commands that is else as it must be."""
     if not isinstance(data, bytes) or not data.startswith(begin) or not data.endswith(end):
         raise RemoteError("suit: the commands of " + what)
-    return _map(data[len(begin) : len(data) - len(end)], keys, 1, "the parameters of " + what)
+    return _map(data[len(begin) : len(data) - len(end)], keys, 1 if more is None else 4, "the parameters of " + what, more)
 
 
 def _digest(data):
@@ -145,7 +148,7 @@ def parse(data):
 
     seq, expires (unix seconds, any uint); component: [str, str]; vendor, class:
     16 bytes; image: SHA-256; size: 1 to IMAGE_BYTES; index: SHA-256 of the blob
-    that holds the hashes of the parts.
+    that holds the hashes of the parts; waves, if there are any: as waves.check() takes them.
     """
     manifest = _map(data, (_VERSION, _SEQUENCE, _COMMON, _VALIDATE, _INSTALL), 1, "the manifest's members")
     if manifest[_VERSION] is True or manifest[_VERSION] != 1:
@@ -156,11 +159,11 @@ def parse(data):
     shared = _commands(
         common[_SHARED], _SHARED_BEGIN, _SHARED_END, (_VENDOR, _CLASS, _DIGEST, _SIZE), "the shared sequence"
     )
-    install = _commands(manifest[_INSTALL], _INSTALL_BEGIN, _INSTALL_END, (_USE_BEFORE, _URI), "installation")
+    install = _commands(manifest[_INSTALL], _INSTALL_BEGIN, _INSTALL_END, (_USE_BEFORE, _URI), "installation", _WAVES)
     size = _uint(shared[_SIZE], "the image's size")
     if not 1 <= size <= IMAGE_BYTES:
         raise RemoteError("suit: the image's size")
-    return {
+    fields = {
         "seq": _uint(manifest[_SEQUENCE], "the sequence number"),
         "expires": _uint(install[_USE_BEFORE], "the time of use-before"),
         "component": _component(common[_COMPONENTS]),
@@ -170,6 +173,11 @@ def parse(data):
         "size": size,
         "index": _index(install[_URI]),
     }
+    if _WAVES in install:
+        from ..waves import check  # whoever takes a firmware without waves needs no room for it
+
+        fields["waves"] = check(install[_WAVES])
+    return fields
 
 
 def decode(data, max_bytes):

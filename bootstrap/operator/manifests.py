@@ -29,7 +29,7 @@ QUERY_VALID_S = 30 * DAY_S
 # Attributes whose distribution boxes always count.
 BUILT_IN = ("load", "mem_free", "availability")
 # Kinds that are pushed; the others travel in files.
-PUSHED = ("slice", "query", "workload", "firmware", "revocation", "tenant", "lots")
+PUSHED = ("slice", "query", "workload", "firmware", "rollout", "revocation", "tenant", "lots")
 # Boxes of a lot are believed for as long as homes keep them.
 LOT_VALID_S = 3650 * DAY_S
 SEEDS_VALID_S = 365 * DAY_S
@@ -129,6 +129,14 @@ def query_manifest(fleet, name, asked, valid_s=QUERY_VALID_S, issued=None):
     rest = choice.parse(asked).fields()
     _counted_name(name, True)
     return Manifest({**_common(fleet, "query", name, valid_s, issued), **rest})
+
+
+def rollout_manifest(fleet, name, sequence, word, valid_s, issued=None):
+    """Returns the Manifest of the operator's word about the firmware of that name and sequence.
+
+    word: "go", "pause" or "halt".
+    """
+    return Manifest({**_common(fleet, "rollout", name, valid_s, issued), "firmware": sequence, "word": word})
 
 
 def _counted_name(name, counted):

@@ -1,18 +1,20 @@
 """Updates in a small fleet: by gossip and chunks, through trial and proof, and back from bad ones."""
 
+import hashlib
 import sys
 from pathlib import Path
 
 import pytest
 
-from backfence.agent import slots
+from backfence.agent import slots, waves
 from backfence.agent.config import Config
 from backfence.agent.limits import UPDATE_FETCHES
 from backfence.agent.work import NO_MEMORY
+from backfence.bootstrap.operator import manifests
 
 sys.path.insert(0, str(Path(__file__).parent))
 import updating  # noqa: E402
-from updating import confirmed, fleet, holds, image, push, record, total  # noqa: E402
+from updating import DAY_S, confirmed, fleet, holds, image, push, record, total  # noqa: E402
 
 
 def test_updates_go_to_all_and_the_slots_take_turns():
@@ -242,3 +244,70 @@ def test_the_disk_that_kept_the_launcher_from_counting_is_tried_again():
 def test_the_times_of_the_contract():
     # 60 s of 600.
     assert Config().trial_s == 600 and updating.fleet(1).world.boxes[0].node.update._healthy_ms() == 6000
+
+
+WAVES = [[[4000, ""], [10000, ""]], 2, 2, 60]
+
+
+def members(lab, data):
+    """Whether each box is of the first of WAVES."""
+    return [waves.place(hashlib.sha256(data).digest(), box.node.id) < 4000 for box in lab.world.boxes]
+
+
+def test_the_operators_word_stops_an_update_and_lets_it_go_on():
+    lab = fleet(3, trial_s="600")
+    name = "agent-mpy6-" + updating.CLASS[:4].hex()
+
+    def say(word, sequence):
+        lab.operator.push(manifests.rollout_manifest(lab.fleet, name, sequence, word, DAY_S, issued=lab.world.wall_s()))
+
+    data = image("good")
+    sequence = lab.world.wall_s()
+    say("pause", sequence)
+    lab.go(5_000)
+    assert push(lab, data) > sequence  # another one: the word is not about it
+    lab.until("it goes", confirmed(lab, sequence + 5), 300)
+    data = image("good 2")
+    sequence = lab.world.wall_s()
+    say("pause", sequence)
+    push(lab, data)
+    lab.go(120_000)
+    assert all(box.launcher.history == [0, 1] for box in lab.world.boxes)
+    say("go", sequence)
+    lab.until("it goes on", confirmed(lab, sequence), 300)
+    # A halt ends a trial too.
+    before, sequence = sequence, push(lab, image("good 3"))
+    lab.until("a trial", lambda: "" if all(record(box).starts for box in lab.world.boxes) else "none yet", 50)
+    say("halt", sequence)
+    lab.until("all are back", confirmed(lab, before), 30)
+    assert all(record(box).failed == [sequence] for box in lab.world.boxes)
+
+
+def test_crashes_within_the_soak_are_not_forgotten():
+    lab = fleet(6)
+    sequence = push(lab, image("good"), waves=[WAVES[0], 1, 1, 60])
+    lab.until("the update", confirmed(lab, sequence), 600)
+    box = lab.world.boxes[1]
+    box.crash()
+    box.start()
+    lab.go(30_000)  # without waves it would be forgotten after 6 s
+    assert record(box).crashes == 1
+    lab.go(40_000)
+    assert record(box).crashes == 0
+
+
+def test_a_bad_image_stays_in_its_first_wave():
+    lab = fleet(8, seed=2)
+    data = image("crash")
+    first = members(lab, data)
+    assert 2 <= sum(first) < 8
+    sequence = push(lab, data, waves=WAVES)
+    lab.go(250_000)
+    for box, own in zip(lab.world.boxes, first):
+        assert box.launcher.history == ([0, 1, 1, 1, 0] if own else [0]), box.number
+        assert record(box).failed == ([sequence] if own else [])
+    waiting = [box.node.update.status()["waiting"] for box, own in zip(lab.world.boxes, first) if not own]
+    assert all(said["held"] and said["bad"] and said["sequence"] == sequence for said in waiting)
+    # What comes next is taken by all, in waves of its own.
+    good = push(lab, image("good"), waves=WAVES)
+    lab.until("the good one", confirmed(lab, good), 600)

@@ -35,10 +35,10 @@ def fleet(boxes=3, seed=1, components=("mpy6",), **settings):
     return lab
 
 
-def plan(lab, data, target="mpy6", vendor=VENDOR, klass=CLASS, age_s=0, valid_s=DAY_S):
+def plan(lab, data, target="mpy6", vendor=VENDOR, klass=CLASS, age_s=0, valid_s=DAY_S, waves=None):
     """An unsigned firmware whose sequence is the lab's time, less age_s."""
     sequence = lab.world.wall_s() - age_s
-    return suit.manifest(data, target, vendor, klass, sequence, lab.world.wall_s() + valid_s)
+    return suit.manifest(data, target, vendor, klass, sequence, lab.world.wall_s() + valid_s, waves)
 
 
 def altered(made, before, after):

@@ -51,6 +51,7 @@ def manifests(fleet):
          "args": ["a", "b"], "replicas": 3, "quorum": 2, "limits": {"fuel": 1, "pages": 1, "output": 1}, "deadline_s": 5,
          "deterministic": True},
         {"kind": "lots", "name": "all", "lots": [[bytes(32), 3, 0]]}, {"kind": "seeds", "contacts": [[bytes(16), b"123456"]]},
+        {"kind": "rollout", "name": "agent-mpy6-e7b0da73", "firmware": 1700000000, "word": "pause"},
         {"kind": "revocation", "name": "boxes", "boxes": bytes(16) + b"\1" * 16},
     ]
     return [cbor.encode(dict(common, **row)) for row in rows]
@@ -120,8 +121,9 @@ def recorded():
         tape.add("manifest", payload)
         tape.add("signed", sign(cbor.decode(payload)))
     tape.bodies["sign1"] = [vectors.EDGE, vectors.LOTS]
-    tape.bodies["suit"] = [proto_suit.ENVELOPE]
-    tape.bodies["suit manifest"] = [cbor.decode(proto_suit.ENVELOPE).value[3]]
+    waves = proto_suit.with_parameter(20, -1, [[[100, ""], [5000, "north"], [10000, ""]], 20, 16, 3600])
+    tape.bodies["suit"] = [proto_suit.ENVELOPE, waves]
+    tape.bodies["suit manifest"] = [cbor.decode(envelope).value[3] for envelope in (proto_suit.ENVELOPE, waves)]
     tape.bodies["mqtt"] = _mqtt()
     tape.bodies["archive"] = [archive()]
     return tape.bodies

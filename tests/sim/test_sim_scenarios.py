@@ -26,7 +26,7 @@ def perform(name, nodes, seed):
     return report
 
 
-@pytest.mark.parametrize("name", sorted(set(runs.names()) - {"month"}))
+@pytest.mark.parametrize("name", sorted(set(runs.names()) - {"month", "rollout", "rollout-bad"}))
 def test_scenario_holds_and_its_seed_repeats_it(name):
     first, second = (perform(name, SMALL.get(name, USUAL), 1) for _ in range(2))
     assert first["trace_hash"] == second["trace_hash"], "two runs differ: %s" % first["repeat"]
@@ -35,6 +35,19 @@ def test_scenario_holds_and_its_seed_repeats_it(name):
 def test_a_month_holds_in_its_shortest_form():
     # Once: a day of turns costs as much as ten other scenarios.
     assert perform("month", 8, 1)["metrics"]["turns"] == 12
+
+
+def test_a_good_image_goes_to_all_in_waves():
+    # Once: these minutes are many.
+    perform("rollout", 24, 1)
+
+
+def test_bad_images_are_held_in_the_first_wave():
+    # Those that show themselves soon: the others take hours of virtual time.
+    lab = Lab("rollout-bad", 24, 1)
+    report = runs.perform(lab, lambda lab: runs.load("rollout-bad").part(lab, ("crash", "mute"), soak_s=200))
+    assert report["ok"], report["failure"]
+    assert 2 <= report["metrics"]["crash_hit"] < 12 and 2 <= report["metrics"]["mute_hit"] < 12
 
 
 def test_two_seeds_two_traces():

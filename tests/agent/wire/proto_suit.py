@@ -95,6 +95,19 @@ def test_an_envelope_says_all_this():
         assert suit.decode(data, 8192)[1] == fields
 
 
+def test_waves_are_one_parameter_more():
+    rows = [[100, ""], [2500, "north"], [10000, ""]]
+    value = [rows, 20, 16, 3600]
+    _, fields = suit.decode(with_parameter(20, -1, value), 8192)
+    assert fields["waves"] == value and fields["expires"] == 1765000000
+    most = [[[1, "r" * 32]] * 11 + [[10000, ""]], 32, 32, 2592000]
+    assert suit.decode(with_parameter(20, -1, most), 8192)[1]["waves"] == most
+    for wrong in ([rows[:2], 20, 16, 3600], [rows, 20, 21, 3600], [], 1, b"", [[[1, ""]] * 12 + [[10000, ""]], 20, 16, 1]):
+        assert reason(with_parameter(20, -1, wrong)), wrong
+    # Nowhere else, and no other parameter.
+    assert reason(with_parameter(4, -1, value)) and reason(with_parameter(20, -2, value))
+
+
 def test_ids_of_vendor_and_class():
     # RFC 9562 appendix B.2.
     assert suit.vendor_id("www.example.com") == bytes.fromhex("5c146b143c528afd938a375d0df1fbf6")

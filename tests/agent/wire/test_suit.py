@@ -25,6 +25,10 @@ ROOT = pathlib.Path(__file__).parents[3]
 HEADER = {1: -46, 4: b"k" * 16}
 VENDOR, CLASS = b"v" * 16, b"c" * 16
 TIMES = st.integers(1, (1 << 48) - 1)
+WAVES = st.none() | st.builds(
+    lambda rows, polled, soak: [[*rows, [10000, ""]], polled, (polled + 1) // 2, soak],
+    st.lists(st.builds(lambda share, region: [share, region], st.integers(1, 10000), st.sampled_from(["", "north"])), min_size=1, max_size=11),
+    st.integers(1, 32), st.integers(0, 2592000))
 
 
 def wrapped(value):
@@ -35,7 +39,8 @@ def written(fields):
     """The SUIT_Manifest with these fields, from the drafts' tables of numbers."""
     digest = wrapped([-16, fields["image"]])
     shared = [20, {1: fields["vendor"], 2: fields["class"], 3: digest, 14: fields["size"]}, 1, 15, 2, 15]
-    install = [20, {4: fields["expires"], 21: suit.index_uri(fields["index"])}, 4, 15, 21, 2, 3, 15]
+    waves = {-1: fields["waves"]} if "waves" in fields else {}
+    install = [20, {4: fields["expires"], 21: suit.index_uri(fields["index"]), **waves}, 4, 15, 21, 2, 3, 15]
     component = [part.encode() for part in fields["component"]]
     return wrapped({
         1: 1, 2: fields["seq"], 3: wrapped({2: [component], 4: wrapped(shared)}), 7: wrapped([3, 15]), 20: wrapped(install),
@@ -55,14 +60,15 @@ GOOD = {
 
 
 @settings(max_examples=30)
-@given(st.binary(min_size=1, max_size=40), st.integers(1, 4000), st.from_regex("[a-z0-9]{1,12}", fullmatch=True), TIMES, TIMES)
-def test_what_is_encoded_is_what_the_drafts_say_and_what_a_box_reads(piece, times, target, sequence, expires):
+@given(st.binary(min_size=1, max_size=40), st.integers(1, 4000), st.from_regex("[a-z0-9]{1,12}", fullmatch=True), TIMES, TIMES, WAVES)
+def test_what_is_encoded_is_what_the_drafts_say_and_what_a_box_reads(piece, times, target, sequence, expires, waves):
     image = piece * times
-    plan = encoder.manifest(image, target, VENDOR, CLASS, sequence, expires)
+    plan = encoder.manifest(image, target, VENDOR, CLASS, sequence, expires, waves)
     index = b"".join(hashlib.sha256(image[at:at + 32768]).digest() for at in range(0, len(image), 32768))
     fields = {
         "seq": sequence, "expires": expires, "component": ["agent", target], "vendor": VENDOR, "class": CLASS,
         "image": hashlib.sha256(image).digest(), "size": len(image), "index": hashlib.sha256(index).digest(),
+        **({"waves": waves} if waves else {}),
     }
     assert plan.manifest == written(fields)
     data = encoder.envelope(plan, HEADER, b"signature")
