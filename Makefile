@@ -46,6 +46,8 @@ MACHINES ?= 2
 BROKEN ?=
 # The knob of `make bench-speech`: pieces, by name; empty: all.
 PIECES ?=
+# The knob of `make bench-sim`: PeerSim's classes, to run it too.
+PEERSIM ?=
 # The knob of `make bench-enrol`.
 BOXES ?= 1000000
 # The knob of `make bench-box`: another checkout of the repository.
@@ -58,7 +60,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak bag conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-sim bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak bag conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -95,6 +97,10 @@ hosts: $(VENV)/test.stamp ## Run fleets on hosts of their own: routers, partitio
 
 bench: $(VENV)/test.stamp ## Take the figures, beside their references, into build/bench (BENCH="NAME ..." NODES=N,N SEED=N)
 	@$(BIN)/python -m backfence.sim bench $(BENCH) $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)')
+
+bench-sim: $(VENV)/test.stamp ## Time the scale model beside PeerSim's figures (NODES=N,N SEED=N; PEERSIM=CLASSPATH runs PeerSim too)
+	@$(BIN)/python -m backfence.sim peersim $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)') \
+		$(if $(PEERSIM),--classpath '$(PEERSIM)')
 
 bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython by hand, wasmtime and wabt (PROGRAMS="NAME ..." TURNS=N)
 	@$(BIN)/python tests/setup/debian.py

@@ -14,6 +14,7 @@ from . import bench as benches
 from . import run as runs
 from . import swarm as swarms
 from .lab import Lab
+from .scale import cli as scale
 from .speech import SPEECH
 
 FORMATS = click.Choice(["text", "json"])
@@ -152,6 +153,9 @@ def _print(report):
         click.echo("%-28s %s" % (name, value))
     click.echo("%-28s %s" % ("trace_hash", report["trace_hash"]))
 
+
+for command in scale.COMMANDS:
+    main.add_command(command)
 
 if __name__ == "__main__":
     main(prog_name="python -m backfence.sim")

@@ -1,0 +1,224 @@
+"""Peer sampling as agent/membership.py does it, and averages with whom it met, for a million boxes.
+
+Boxes act in the order of their timers: a round and at most an eighth either way
+after the last one.  An exchange happens at once and a silent peer is found out
+within the round, so this is the agent at rounds that are long against its
+timeouts (3.5 s for a silent peer): 30 s and more.  Left out: boxes behind NAT,
+greetings, doors, the limit of one swap a peer and round.
+
+Averages ride on the exchanges, as in agent/aggregate.py: after each answer both
+have the mean.  An exchange of averages is repeated until it is certain, so loss
+alone takes nothing away; a death takes what lay on the dead box.
+"""
+
+import numpy as np
+
+from ...agent.aggregate import KICKS
+from ...agent.epoch import ROUNDS, SETTLE_ROUNDS
+from ...agent.limits import VIEW
+from . import views
+from .errors import ScaleError
+from .jit import below, kernel, random_views, shuffle, stream
+from .views import CALM_MOST, CONTACT, CONTACT_ROUNDS, LINK, PARTNER, RULES
+
+ROUND_MS = 30_000
+# A box acts at most once in a part of a round.
+PARTS = 2
+# Rounds after which the row of a box that is gone may be another's: no link lives as long.
+REST_ROUNDS = 70
+CONTACTS = 4
+
+
+@kernel
+def mean(values, taking, box, peer):
+    """Both take the mean of what they hold, if both take part."""
+    if taking[box] and taking[peer]:
+        for column in range(values.shape[1]):
+            middle = (values[box, column] + values[peer, column]) / 2
+            values[box, column] = values[peer, column] = middle
+
+
+@kernel
+def choose(r, s, rules, box, links_only, old):
+    """membership._begin: whom to ask, and how; -1 if there is nobody."""
+    full = s.count[box] == VIEW
+    if old >= 0:
+        if full:
+            views.remove(s, box, views.oldest(r, s, box))
+        return old, CONTACT
+    if full and not links_only and s.calm[box] == 0 and rules.partners and s.queue[box] == rules.partners:
+        views.remove(s, box, views.oldest(r, s, box))
+        return views.next_partner(s, box), PARTNER
+    if s.count[box] == 0:
+        return views.next_partner(s, box), PARTNER
+    place = views.oldest(r, s, box)
+    peer = np.int64(s.links[box, place])
+    views.remove(s, box, place)
+    return peer, LINK
+
+
+@kernel
+def silent(s, rules, box, peer, how, timeouts):
+    """membership._missed, and what the node forgets of a silent box."""
+    if how != CONTACT:
+        place = views.find(s.links[box], s.count[box], peer)
+        if place >= 0:
+            views.remove(s, box, place)
+        views.drop_partner(s, box, peer)
+        s.tombs[box, (s.rounds[box] & 1) * (views.TOMBS // 2) + timeouts % (views.TOMBS // 2)] = peer
+    if how == LINK:
+        s.healing[box] = rules.healing
+        s.calm[box] = min(CALM_MOST, s.calm[box] + rules.calm)
+
+
+@kernel
+def begin_round(r, s, rules, box):
+    """What a round begins with: ages, counters; the old contact to ask, or -1."""
+    s.rounds[box] += 1
+    half = views.TOMBS // 2
+    for place in range(half):
+        s.tombs[box, (s.rounds[box] & 1) * half + place] = -1
+    s.swaps[box] = 0
+    s.healing[box] = max(0, s.healing[box] - 1)
+    s.calm[box] = max(0, s.calm[box] - 1)
+    place = 0
+    while place < s.count[box]:
+        s.age[box, place] += 1
+        if s.age[box, place] > rules.life:
+            views.remove(s, box, place)
+        else:
+            place += 1
+    if s.count[box] == 0 or below(r, CONTACT_ROUNDS) == 0:
+        return np.int64(views.contact(r, s, box))
+    return np.int64(-1)
+
+
+@kernel
+def rounds(r, s, rules, order, loss, values, taking, mixing, scratch, tally):
+    """One round of each box in `order`; tally: questions, answers, timeouts."""
+    for box in order:
+        if not s.live[box]:
+            continue
+        old = begin_round(r, s, rules, box)
+        timeouts = 0
+        while timeouts < rules.timeouts:
+            peer, how = choose(r, s, rules, box, timeouts > 0, old)
+            old = np.int64(-1)
+            if peer < 0:
+                break
+            tally[0] += 1
+            if views.swap(r, s, rules, box, peer, how, loss, scratch):
+                tally[1] += 1
+                if mixing:
+                    mean(values, taking, box, peer)
+                break
+            silent(s, rules, box, peer, how, timeouts)
+            timeouts += 1
+            tally[2] += 1
+
+
+@kernel
+def kick(r, s, values, taking):
+    """aggregate._kick: each box averages once more with one of its view."""
+    for box in range(len(taking)):
+        if s.live[box] and s.count[box]:
+            peer = s.links[box, below(r, s.count[box])]
+            if s.live[peer]:
+                mean(values, taking, box, peer)
+
+
+@kernel
+def joined(r, s, boxes, known):
+    """Boxes are up, with what they know."""
+    for row in range(len(boxes)):
+        box = boxes[row]
+        s.live[box] = True
+        s.count[box] = s.queue[box] = s.healing[box] = s.calm[box] = 0
+        s.seen[box] = s.rounds[box] = 0
+        s.recent[box], s.old[box], s.tombs[box] = -1, -1, -1
+        for place in range(known.shape[1]):
+            views.insert(r, s, box, known[row, place], 0, known[row], 0, VIEW)
+            views.met(r, s, box, known[row, place])
+
+
+class Fleet:
+    """`nodes` boxes with random views of 20.
+
+    loss: share of datagrams lost.  churn: share of the boxes replaced in each
+    cycle, by fresh ones.  columns: numbers that each box averages.
+    """
+
+    def __init__(self, nodes, seed, loss=0.0, churn=0.0, columns=1, rules=RULES):
+        if nodes <= VIEW + 1:
+            raise ScaleError("the scale model begins at %d boxes" % (VIEW + 2))
+        self.nodes, self.loss, self.churn, self.rules = nodes, loss, churn, rules
+        rows = nodes + int(nodes * churn * REST_ROUNDS + 1) if churn else nodes
+        self.state = views.make(rows)
+        self.values = np.zeros((rows, columns), np.float64)
+        self.taking = np.zeros(rows, np.bool_)
+        self.mixing = False
+        self.cycles = 0
+        self.tally = np.zeros(3, np.int64)
+        self._rng = stream(seed, "sampling")
+        self._lots = np.random.default_rng(stream(seed, "sampling lots"))
+        self._free = list(range(rows - 1, nodes - 1, -1))
+        self._resting = []  # rows whose boxes are gone, by cycle
+        self._owed = 0.0
+        self._scratch = np.zeros((5, VIEW + 1), np.int64)
+        s = self.state
+        random_views(self._rng, s.links[:nodes])
+        s.count[:nodes], s.live[:nodes] = VIEW, True
+        s.due_ms[:nodes] = self._lots.integers(0, ROUND_MS, nodes)
+
+    def live(self):
+        """Numbers of the live boxes."""
+        return np.flatnonzero(self.state.live)
+
+    def cycle(self):
+        """A round's time: every live box acts about once."""
+        s = self.state
+        for part in range(1, PARTS + 1):
+            end = self.cycles * ROUND_MS + part * ROUND_MS // PARTS
+            due = np.flatnonzero(s.live & (s.due_ms < end))
+            order = due[np.argsort(s.due_ms[due], kind="stable")]
+            rounds(self._rng, s, self.rules, order, self.loss, self.values, self.taking, self.mixing,
+                   self._scratch, self.tally)
+            s.due_ms[order] += self._lots.integers(ROUND_MS * 7 // 8, ROUND_MS * 9 // 8 + 1, len(order))
+            self._replace()
+        self.cycles += 1
+
+    def kill(self, share):
+        """Sudden death of a random share of the live boxes."""
+        live = self.live()
+        shuffle(self._rng, live)
+        self.state.live[live[: round(share * len(live))]] = False
+
+    def _replace(self):
+        self._owed += self.churn * self.nodes / PARTS
+        count = int(self._owed)
+        if not count:
+            return
+        self._owed -= count
+        while self._resting and self._resting[0][0] + REST_ROUNDS <= self.cycles:
+            self._free[:0] = self._resting.pop(0)[1]
+        live = self.live()
+        gone = self._lots.choice(live, count, replace=False)
+        self.state.live[gone] = False
+        self._resting.append((self.cycles, list(gone)))
+        new = np.array([self._free.pop() for _ in range(count)])
+        known = self._lots.choice(self.live(), (count, CONTACTS)).astype(np.int64)
+        self.taking[new] = False
+        joined(self._rng, self.state, new, known)
+        self.state.due_ms[new] = self.cycles * ROUND_MS + self._lots.integers(0, ROUND_MS, count)
+
+    def epoch(self, watch=None):
+        """One epoch of averages over what `values` holds: ROUNDS cycles; watch() after each."""
+        self.taking[:] = self.state.live
+        for number in range(ROUNDS):
+            self.mixing = number < ROUNDS - SETTLE_ROUNDS
+            for _ in range(KICKS if number == 0 else 0):
+                kick(self._rng, self.state, self.values, self.taking)
+            self.cycle()
+            if watch:
+                watch()
+        self.mixing = False
