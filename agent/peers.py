@@ -378,7 +378,7 @@ class Peers:
     def _peer(self, party, id, addr, secret):
         peer = self.table.get(id)
         if peer is None:
-            peer = Peer(id, party.key, addr, secret, party.flags, party.incarnation)
+            peer = Peer(id, addr, secret, party.flags, party.incarnation)
             # It may have been revoked, or its lot have ended, while its key was computed.
             gone = self._node.is_revoked(id) or party.lot not in self._node.trust.lots
             if gone or not self._sessions.add(peer):

@@ -32,13 +32,12 @@ def placed(peer, box):
 
 
 class Peer:
-    """A box we have spoken with: its key, address, secret and sessions."""
+    """A box we have spoken with: its address, secret and sessions."""
 
     lot = b""  # short id of the lot that it has shown itself to be of
 
-    def __init__(self, id, key, addr, secret, flags, incarnation):
+    def __init__(self, id, addr, secret, flags, incarnation):
         self.id = id
-        self.key = key
         self.addr = addr  # where we send to: maybe a way
         self.seen = addr  # where its datagrams come from
         self.secret = secret

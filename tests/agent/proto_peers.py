@@ -253,7 +253,7 @@ def fill_table(lan):
     peers = lan.nodes[0].peers
     ids = [b"%16d" % i for i in range(PEERS)]
     for i in range(PEERS):
-        peers.table[ids[i]] = Peer(ids[i], bytes(32), NOBODY, bytes(32), 0, 0)
+        peers.table[ids[i]] = Peer(ids[i], NOBODY, bytes(32), 0, 0)
         peers.table[ids[i]].heard_ms = lan.now_ms - i
     return ids
 

@@ -154,7 +154,7 @@ def test_a_flood_of_enrolled_strangers_pushes_no_friend_out():
         node.peers.table[id].heard_ms = lan.now_ms - 1000000  # the longest silent of all
     for i in range(3 * PEERS):
         id = sha256(b"stranger %d" % i)[:16]
-        peer = Peer(id, bytes(32), NOBODY, bytes(32), 0, 0)
+        peer = Peer(id, NOBODY, bytes(32), 0, 0)
         peer.heard_ms = lan.now_ms
         node.peers._sessions.add(peer)
         assert len(node.peers.table) <= PEERS

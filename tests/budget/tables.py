@@ -33,7 +33,7 @@ def acquaint(box, strangers, each):
     sessions = box.peers._sessions
     for made in strangers:
         if len(sessions.table) < PEERS:
-            sessions.add(Peer(made.id, sha256(made.id), made.addr, sha256(b"secret", made.id), 1, 1))
+            sessions.add(Peer(made.id, made.addr, sha256(b"secret", made.id), 1, 1))
     for peer in list(sessions.table.values()):
         while len(peer.sessions) < each:
             keys = seal.Keys(peer.secret, bytes(64), bytes(64), True)
