@@ -91,6 +91,7 @@ NAMES = {
     "ring_suspects": "ring neighbours suspected",
     "ring_deaths": "ring neighbours declared dead",
     "tasks_started": "tasks started",
+    "tasks_doubted": "of those, tasks of ours that others say are done, run when idle",
     "tasks_copied": "of those, copies of neighbours' tasks, run for want of work of our own",
     "tasks_parked": "times the box turned busy under a running task, which waited",
     "seats_handed_on": "seats with open tasks left because the box stayed busy",

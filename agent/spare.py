@@ -11,6 +11,11 @@ the nearest neighbour with the last, the next one with the last but one: so they
 in the middle, and few tasks run twice.  The first of them, which its holder must be
 at, is copied only if it stays the first for as long as a task may take.
 
+Whoever says that a task is done may lie.  A holder that has found nothing to do for
+long enough runs those of its own tasks of which it only heard that they are done:
+so a liar puts work off, and never away.  Where the owner has asked again it waits
+less: what he asks for was not settled.
+
 Copies count by the box that ran them, as all replicas do: a task of which this box
 holds another replica is left alone.  This module is loaded by who is idle first.
 """
@@ -25,6 +30,12 @@ OPEN_COST = const(8)
 # A task may take so many times as long as the longest of ours did.
 PATIENCE = const(2)
 PATIENCE_LEAST_MS = const(10000)
+# How long a holder has nothing to do before it doubts what it heard: most owners have
+# what they want by then, and end the workload.
+DOUBT_MS = const(120000)
+# In a version that asks again.  Half of what an owner waits at least until the next one
+# (operator/repetition.py): a round of his must not pass in vain.
+DOUBT_AGAIN_MS = const(15000)
 # For who never had one.
 PATIENCE_UNKNOWN_MS = const(30000)
 
@@ -52,6 +63,22 @@ class Spare:
             self._copy = None
         self._copy = self._copy or self._look(workloads)
         return self._copy
+
+    def doubted(self, workloads, idle_ms):
+        """(workload, task, bit) of a task of ours of which we only heard that it is done, or None.
+
+        idle_ms: how long there has been nothing to do but such tasks.
+        """
+        for workload in workloads:
+            if idle_ms < (DOUBT_AGAIN_MS if workload.first else DOUBT_MS):
+                continue
+            mine, done = workload.mine.data, workload.done.data
+            for index in range(len(mine)):
+                heard = mine[index] & done[index] & ~(workload.ran.data[index] if workload.ran else 0)
+                for bit in range(8 * index, 8 * index + 8) if heard else ():
+                    if heard >> (bit & 7) & 1 and workload.asks(bit // workload.replicas):
+                        return workload, bit // workload.replicas, bit
+        return None
 
     def _look(self, workloads):
         if not workloads or not self.reach():

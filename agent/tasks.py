@@ -42,8 +42,9 @@ class Tasks:
         self._vacant_ms = 0
         self._turn, self._dirty = 0, False
         self._longest_ms = 0
+        self._doubts = False  # the job is one that others said is done
         self._spare = None  # a spare.Spare while all of ours is done
-        self._resume_ms = node.now_ms
+        self._resume_ms = self._busy_ms = node.now_ms
         self.due = node.now_ms + TICK_MS
 
     # -- manifests and seats
@@ -197,6 +198,7 @@ class Tasks:
                 ahead -= 1
                 idle = False
                 self._spare = None
+                self._busy_ms = node.now_ms
                 digest = self._ready(workload, task)
                 if digest and not self.job:
                     self._start(workload, task, bit, digest)
@@ -204,18 +206,24 @@ class Tasks:
             self._help([self.workloads[id] for id in ids if self.workloads[id].live(wall)])
 
     def _help(self, workloads):
-        """All of ours is done: run copies of what holds up our neighbours."""
+        """All of ours is done, or said to be: run copies of what holds up our neighbours, else what we doubt."""
+        node = self._node
         if self._spare is None:
             from .spare import Spare  # not all boxes are ever idle with work around
 
-            self._spare = Spare(self._node, self._longest_ms)
-        chosen = self._spare.chosen(workloads)
+            self._spare = Spare(node, self._longest_ms)
+        chosen, why = self._spare.chosen(workloads), "tasks_copied"
+        if chosen:
+            self._busy_ms = node.now_ms
+        else:
+            chosen, why = self._spare.doubted(workloads, node.now_ms - self._busy_ms), "tasks_doubted"
         if chosen:
             workload, task, bit = chosen
             digest = self._ready(workload, task)
             if digest:
-                self._node.counters.bump("tasks_copied")
+                node.counters.bump(why)
                 self._start(workload, task, bit, digest)
+                self._doubts = why == "tasks_doubted"
 
     def _ready(self, workload, task):
         """SHA-256 of a task's input if all it needs is here; else fetches it."""
@@ -261,7 +269,7 @@ class Tasks:
         if not self._node.event(("job", job)):
             return
         self._turn += 1
-        self.job = job
+        self.job, self._doubts = job, False
         self._node.store.pin(job.program)
         self._node.store.pin(job.input)
         self._node.counters.bump("tasks_started")
@@ -277,6 +285,8 @@ class Tasks:
         self.job = None
         self._longest_ms = max(self._longest_ms, node.now_ms - job.begun_ms)
         self.due = node.now_ms
+        if not self._doubts:
+            self._busy_ms = node.now_ms
         bytes_in = store.size(job.input)
         store.unpin(job.program)
         store.unpin(job.input)
@@ -352,7 +362,7 @@ class Tasks:
         self._node.counters.bump("tasks_done")
         workload = self.workloads.get(workload_id)
         if workload and workload.manifest.seq == seq:
-            workload.done.set(result.job.bit)
+            workload.did(result.job.bit)
             self._dirty = True
         self.due = self._node.now_ms
 

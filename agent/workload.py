@@ -30,6 +30,7 @@ class Workload:
         bits = self.tasks * self.replicas
         self.done = Bitmap(bits)
         self.mine = Bitmap(bits)
+        self.ran = None  # of what is done, that which this box did itself
         self.scanned = 0
         self.place = None  # (our seat, seats we answer for, seats of the ring, first, count)
         self.refused = False
@@ -41,6 +42,12 @@ class Workload:
     def asks(self, task):
         """True if this version of the workload wants a task run."""
         return self._asked is None or bool(self._asked[task >> 3] >> (task & 7) & 1)
+
+    def did(self, bit):
+        """A task of ours is done by this box itself."""
+        self.done.set(bit)
+        self.ran = self.ran or Bitmap(self.done.length)
+        self.ran.set(bit)
 
     def goes_on(self, manifest, job):
         """True if a later version (a Manifest) still wants a job of ours: its answer counts as well."""

@@ -2,7 +2,7 @@
 
 from backfence.agent.limits import NEIGHBOURS
 from backfence.agent.placement import seat_of
-from backfence.agent.spare import PATIENCE_LEAST_MS, PATIENCE_UNKNOWN_MS, Spare
+from backfence.agent.spare import DOUBT_AGAIN_MS, DOUBT_MS, PATIENCE_LEAST_MS, PATIENCE_UNKNOWN_MS, Spare
 from backfence.agent.wire import cbor
 from backfence.agent.workload import Workload
 from lan import Lan, Outcome
@@ -212,3 +212,33 @@ def test_the_task_that_its_holder_is_at_is_copied_when_it_stays_the_first_for_lo
     assert chosen(spare, workloads) == theirs[-2]
     workloads[0].done.set(theirs[-2])
     assert chosen(spare, workloads) is None
+
+
+def test_an_idle_box_runs_its_own_tasks_of_which_it_only_heard_that_they_are_done():
+    lan, blobs, results = alone(6)
+    node = lan.nodes[0]
+    while not node.tasks.workloads:
+        serve(lan, blobs, results, 100)
+    workload = list(node.tasks.workloads.values())[0]
+    # As PROGRESS of a liar does.
+    workload.done.merge(b"\xff" * len(workload.done.data))
+    serve(lan, blobs, results, DOUBT_MS - 4000)
+    before = node.counters["tasks_started"]
+    assert before < 6 and not node.counters["tasks_doubted"]
+    serve(lan, blobs, results, 20000)
+    assert tasks_of(results) == list(range(6))
+    # Each once, and nothing after that.
+    serve(lan, blobs, results, 60000)
+    assert node.counters["tasks_started"] == 6 and node.counters["tasks_doubted"] == 6 - before
+
+
+def test_only_tasks_of_ours_that_another_did_are_doubted():
+    spare, workloads = helped(Node(), at_seat(0)[:2] + at_seat(1))
+    workload = workloads[0]
+    assert spare.doubted(workloads, DOUBT_MS)[1] == at_seat(0)[2] and not spare.doubted(workloads, DOUBT_MS - 1)
+    workload.first = 1
+    assert not spare.doubted(workloads, DOUBT_AGAIN_MS - 1)
+    for task in at_seat(0)[2:]:
+        assert spare.doubted(workloads, DOUBT_AGAIN_MS) == (workload, task, task)
+        workload.did(task)
+    assert spare.doubted(workloads, DOUBT_MS) is None and spare.doubted([], DOUBT_MS) is None
