@@ -42,6 +42,7 @@ NAMES = {
     "averages_answered": "exchanges of averages answered",
     "averages_full": "exchange of averages left out, too many wait for an answer",
     "averages_stale": "questions of averages that came rounds late, not averaged",
+    "averages_odd": "cells of an epoch that say a size far from what their keys say, left out",
     "averages_dropped": "answers dropped while their question might yet be repeated",
     "queries_full": "query not counted, the limit is reached",
     "manifests_accepted": "manifests verified and taken",

@@ -128,6 +128,10 @@ class Trust:
         lot = self.lots.get(party.lot)
         return bool(lot) and merkle.verify(merkle.leaf(party.key), party.leaf, lot[1], party.path, lot[0])
 
+    def places(self):
+        """Boxes that the fleet's lots have places for: it cannot be larger."""
+        return sum([lot[1] for lot in self.lots.values()])
+
     def check(self, signed):
         """The stepwise check of a signed manifest (manifest.Check) or a chain of roots (root.Check)."""
         if signed and signed[0] >> 5 == 4:  # a CBOR array

@@ -174,7 +174,7 @@ def test_a_wrong_answer_is_refused_and_the_question_stays():
     assert len(node.aggregate.asked) == asked and node.aggregate.averages.sizes.cells == before
     assert node.aggregate.size() is None
     node.aggregate.on_averaged(Peer, [messages.AVERAGED, exchange, 1, 1, 0, None, 77])
-    assert len(node.aggregate.asked) == asked - 1 and node.aggregate.size() == 77
+    assert len(node.aggregate.asked) == asked - 1 and node.aggregate.size() == node.trust.places() < 77
 
 
 def test_questions_answers_and_queries_are_bounded():
@@ -216,11 +216,29 @@ def test_everything_at_its_cap_goes_in_turns_and_fits():
 
 
 def test_the_trimmed_mean_bears_some_wild_cells():
-    cells = {bytes([i]): 0.01 for i in range(24)}
-    assert count(cells) == 100
-    for i in range(7):
-        cells[bytes([i])] = 0.5 if i % 2 else 0.0001
-    assert count(cells) == 100 and count({}) is None and count({b"a": 1.0}) == 1
+    cells = keyed(100, lambda i: 0.01)
+    assert count(cells, 1000) == (100, 0)
+    for key in sorted(cells)[:7]:
+        cells[key] = 0.016 if key[3] % 2 else 0.006
+    assert count(cells, 1000) == (100, 0) and count({}, 9) == (None, 0) and count({bytes(4): 1.0}, 9) == (1, 0)
+
+
+def keyed(size, cell):
+    """The 24 cells of a fleet of `size` whose keys lie as evenly as can be."""
+    return {(0xFFFFFFFF // size * i + i % 2).to_bytes(4, "big"): cell(i) for i in range(1, 25)}
+
+
+def test_cells_that_belie_their_keys_are_left_out_and_no_fleet_has_more_than_it_enrolled():
+    size, odd = count(keyed(100, lambda i: 1.0 if i % 3 == 0 else 0.01), 1000)
+    assert (size, odd) == (100, 8)
+    for wild in (1.0, 0.0, 1e-9, -1.0, 2.0):
+        size, odd = count(keyed(100, lambda i: wild), 1000)
+        assert odd == 24 and 90 <= size <= 110
+    # Keys that liars made up make the fleet larger, to what is enrolled and no further.
+    made = {bytes((0, 0, 0, i)): 1.0 for i in range(24)}
+    assert count(made, 1000) == (1000, 24) and count(keyed(1000, lambda i: 0.001), 900) == (900, 0)
+    few = {bytes((i, 0, 0, 0)): 1.0 for i in range(5)}
+    assert count(few, 1000) == (5, 5)
 
 
 def test_versions_sort_the_newest_first_and_come_back():
