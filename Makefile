@@ -60,7 +60,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-sim bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak bag conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-sim validate bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak bag conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -101,6 +101,9 @@ bench: $(VENV)/test.stamp ## Take the figures, beside their references, into bui
 bench-sim: $(VENV)/test.stamp ## Time the scale model beside PeerSim's figures (NODES=N,N SEED=N; PEERSIM=CLASSPATH runs PeerSim too)
 	@$(BIN)/python -m backfence.sim peersim $(if $(NODES),--nodes '$(NODES)') $(if $(SEED),--seed '$(SEED)') \
 		$(if $(PEERSIM),--classpath '$(PEERSIM)')
+
+validate: $(VENV)/test.stamp ## Hold the scale model against what the agent's own classes did, at 1,000 and 10,000 boxes (NODES=N,N)
+	@$(BIN)/python -m backfence.sim validate $(if $(NODES),--nodes '$(NODES)')
 
 bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython by hand, wasmtime and wabt (PROGRAMS="NAME ..." TURNS=N)
 	@$(BIN)/python tests/setup/debian.py

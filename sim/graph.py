@@ -11,22 +11,11 @@ import numpy as np
 
 
 class Graph:
-    """The views of the live boxes of a world: `links` (who, whom) by index, `dead` links left out."""
+    """The views of `count` live boxes: links (who, whom) by index; `dead` more lead to boxes that are not live."""
 
-    def __init__(self, boxes):
-        index = {box.node.id: i for i, box in enumerate(boxes)}
-        who, whom = [], []
-        self.count = len(boxes)
-        self.dead = 0
-        for i, box in enumerate(boxes):
-            for id in box.node.membership.view:
-                j = index.get(id)
-                if j is None:
-                    self.dead += 1
-                else:
-                    who.append(i)
-                    whom.append(j)
-        self.who, self.whom = np.array(who, dtype=np.int64), np.array(whom, dtype=np.int64)
+    def __init__(self, count, who, whom, dead=0):
+        self.count, self.dead = count, dead
+        self.who, self.whom = np.asarray(who, dtype=np.int64), np.asarray(whom, dtype=np.int64)
         self._first, self._near = _undirected(self.count, self.who, self.whom)
 
     def dead_share(self):
@@ -100,7 +89,18 @@ def _undirected(count, who, whom):
 
 def of(world):
     """The Graph of a world's live boxes."""
-    return Graph([box for box in world.boxes if box.live])
+    boxes = [box for box in world.boxes if box.live]
+    index = {box.node.id: i for i, box in enumerate(boxes)}
+    who, whom, dead = [], [], 0
+    for i, box in enumerate(boxes):
+        for id in box.node.membership.view:
+            j = index.get(id)
+            if j is None:
+                dead += 1
+            else:
+                who.append(i)
+                whom.append(j)
+    return Graph(len(boxes), who, whom, dead)
 
 
 def stream(seed):

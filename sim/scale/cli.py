@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pathlib
 import sys
 
 import click
@@ -71,4 +72,53 @@ def peersim(nodes, seed, classpath, out, form):
     present(versus.report(nodes, seed, lambda text: say("peersim: " + text), classpath, out), form)
 
 
-COMMANDS = (peersim,)
+@click.command("observe")
+@click.argument("kind", type=click.Choice(["sampling", "averaging"]))
+@click.option("--nodes", type=click.IntRange(32, 20_000), default=1_000, show_default=True, help="Boxes.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of everything.")
+@click.option("--out", type=click.Path(file_okay=False), default="build/observed", show_default=True,
+              help="Where KIND-NODES-SEED.json goes.")
+@one_line
+def observe(kind, nodes, seed, out):
+    """Records what the agent's own classes do, to hold the scale model against (10,000 boxes: half an hour)."""
+    from . import observe as observing
+
+    click.echo(observing.record(kind, nodes, seed, pathlib.Path(out), lambda text: say("observe: " + text)))
+
+
+@click.command("validate")
+@click.option("--nodes", type=Counts(), default=None, help="Sizes of which there are recordings; default: all.")
+@click.option("--seeds", type=click.IntRange(2), default=6, show_default=True, help="Seeds of the model at each size.")
+@click.option("--format", "form", type=FORMATS, default="text", help="How to print.")
+@one_line
+def validate(nodes, seeds, form):
+    """Holds the scale model against the agent's own classes, and wrong models too, which must be seen."""
+    from . import validate as validating
+
+    lacking = [str(size) for size in nodes or () if size not in validating.sizes()]
+    if lacking:
+        raise ScaleError("nothing was recorded at %s boxes; see: python -m backfence.sim observe -h" % ", ".join(lacking))
+    found, failed = [], 0
+    for size in nodes or validating.sizes():
+        rows, seen = validating.sampling_rows(size, seeds, True, lambda text: say("validate: " + text))
+        if validating.observed("averaging", size):
+            rows.append(validating.averaging_row(size, seeds))
+        failed += sum(not row[1] for row in rows) + sum(not names for names in seen.values())
+        keys = ("figure", "held", "deviations_off", "real", "model")
+        found.append({"nodes": size, "rows": [dict(zip(keys, row)) for row in rows], "wrong_models_seen_by": seen})
+    if form == "json":
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for size in found:
+            for row in size["rows"]:
+                click.echo("%-5s %7d  %-62s real %-10.5g model %-10.5g off %.2f" % (
+                    "ok" if row["held"] else "FAIL", size["nodes"], row["figure"], row["real"], row["model"],
+                    row["deviations_off"]))
+            for name, names in size["wrong_models_seen_by"].items():
+                click.echo("%-5s %7d  wrong on purpose, %s: seen by %d tests" % (
+                    "ok" if names else "FAIL", size["nodes"], name, len(names)))
+    if failed:
+        raise ScaleError("%d tests failed" % failed)
+
+
+COMMANDS = (peersim, observe, validate)

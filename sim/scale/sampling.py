@@ -16,6 +16,7 @@ import numpy as np
 from ...agent.aggregate import KICKS
 from ...agent.epoch import ROUNDS, SETTLE_ROUNDS
 from ...agent.limits import VIEW
+from ..graph import Graph
 from . import views
 from .errors import ScaleError
 from .jit import below, kernel, random_views, shuffle, stream
@@ -173,6 +174,25 @@ class Fleet:
     def live(self):
         """Numbers of the live boxes."""
         return np.flatnonzero(self.state.live)
+
+    def links(self):
+        """(who, whom, share of the links that lead to dead boxes): the live boxes' links to live ones, by row."""
+        live = self.live()
+        there = np.arange(VIEW)[None, :] < self.state.count[live][:, None]
+        whom = self.state.links[live][there]
+        who = np.repeat(live, self.state.count[live])
+        held = self.state.live[whom]
+        return who[held], whom[held], 1.0 - float(held.mean())
+
+    def in_degrees(self):
+        """In how many views of live boxes each live box is, an array."""
+        return np.bincount(self.links()[1], minlength=len(self.state.live))[self.live()]
+
+    def graph(self):
+        """The live boxes' overlay, as a sim.graph.Graph."""
+        who, whom, share = self.links()
+        place = np.cumsum(self.state.live) - 1
+        return Graph(len(self.live()), place[who], place[whom], round(share / (1 - share) * len(who)))
 
     def cycle(self):
         """A round's time: every live box acts about once."""
