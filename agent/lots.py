@@ -22,8 +22,6 @@ from .wire.seal import Party
 
 # With a lot whose time will be over, the clock is looked at this often.
 LOOK_MS = const(60000)
-# After a stranger's unknown lot has made us ask, the next one does so no sooner.
-DOUBT_MS = const(600000)
 # After the disk has refused the list.
 AGAIN_MS = const(60000)
 NEVER_MS = 1 << 60
@@ -35,7 +33,6 @@ class Lots:
     def __init__(self, node):
         self._node = node
         self._saved = True
-        self._doubt_ms = node.now_ms
         self.proof = None  # a proof.Proof while our own lot is ending or has ended
         self._resume()
         # With those whose time is over: a clock may be set back.
@@ -88,12 +85,6 @@ class Lots:
         self.due = self._node.now_ms
         if trust.lot not in trust.lots:
             self._node.log("error", "the operator ended this box's lot: without a place in another nobody answers it")
-
-    def doubt(self):
-        """Somebody is in a lot that is not on our list: there may be a newer list."""
-        if self._node.seeds.controller and self._node.now_ms >= self._doubt_ms:
-            self._doubt_ms = self._node.now_ms + DOUBT_MS
-            self._node.seeds.doubt()
 
     def take(self, lot, leaf, path):
         """Our key's place in another lot, from anybody; False unless it holds and the lot stays."""

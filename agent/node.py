@@ -388,10 +388,6 @@ class Node:
         """The system's clock says wall_s; it may have been set back."""
         self.wall.set(wall_s)
 
-    def raise_wall(self, wall_s):
-        """A signed time stamp says that it is wall_s or later."""
-        self.wall.raise_floor(wall_s)
-
     # -- for people
 
     def status(self):

@@ -359,10 +359,11 @@ class Peers:
             raise RemoteError("our own hello")
         if self._node.is_revoked(id):
             self._node.counters.bump("hello_revoked")
+            self._node.seeds.doubt()
             raise RemoteError("revoked")
         if not self._node.trust.enrolled(party):
             if party.lot not in self._node.trust.lots:
-                self._node.watch_lots().doubt()
+                self._node.seeds.doubt()
             raise RemoteError("not enrolled")
         if self._node.config.require_encryption and not party.flags & seal.FLAG_ENCRYPTS:
             self._node.counters.bump("hello_unencrypted")

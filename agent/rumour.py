@@ -161,7 +161,7 @@ class Rumours:
         self.due = min(self.due, self._sweep_ms)
         self._node.counters.bump("manifests_accepted")
         if manifest.authority == OPERATOR:  # nobody else says what time it is
-            self._node.raise_wall(manifest.issued)
+            self._node.wall.raise_floor(manifest.issued)
         self._change(manifest)
         self._node.on_manifest(manifest)
         self._tell_new(manifest, entry)

@@ -9,15 +9,17 @@ whole fleet comes up at once, and hardly anybody needs the controller.
 Nothing in an answer counts before the operator's signature over the whole list
 holds; then the contacts are greeted like any other box.
 
-Who slept while lots were replaced is believed by nobody, nor would believe: so the
-list of lots is asked for in turn with the contacts; and alone, if somebody shows a
-proof of a lot that is not on our list, since sleepers may have found each other.
+Who slept while lots or the operator's key were replaced is believed by nobody, nor
+would believe: so the list of lots and the chain of roots are asked for in turn with the
+contacts; and alone, if somebody is refused for a lot that is not on our list, or because
+he is revoked.  Sleepers may have found each other; a thief of the operator's key may
+have revoked every door, by which the root that ends his power would have come.
 """
 
 from .backoff import Backoff
 from .compat import const
 from .descriptor import Descriptor
-from .limits import CHUNK_BYTES, DATAGRAM_BYTES, MANIFEST_BYTES
+from .limits import BLOB_BYTES, CHUNK_BYTES, DATAGRAM_BYTES, MANIFEST_BYTES
 
 ASK_KIND = const(0x1A)
 SEEDS_KIND = const(0x1B)
@@ -26,6 +28,7 @@ FROM_CONTROLLER = (SEEDS_KIND, PROOF_KIND)
 # What a question is for.
 CONTACT_LIST = const(0)
 LOT_LIST = const(1)
+ROOT_CHAIN = const(2)
 HEAD = const(5)
 # The first question of a box that remembers nobody comes within this.
 FIRST_MS = const(1000)
@@ -38,8 +41,10 @@ CONTACTS_MS = const(20000)
 CONTACTS_MOST_MS = const(600000)
 # Between two looks at whether anybody is known; alone() makes it sooner.
 IDLE_MS = const(600000)
-# Questions for one piece before all is asked anew.
+# Questions for one piece before all is asked anew; and questions of one doubt.
 TRIES = const(4)
+# After one doubt there is no other for so long: what makes us doubt is anybody's word.
+DOUBT_MS = const(600000)
 
 
 class Seeds:
@@ -50,7 +55,9 @@ class Seeds:
         self.controller = controller
         self._data = b""
         self._what = LOT_LIST
-        self._doubts = 0  # how often to ask yet whether the list of lots is the newest
+        self._turn = ROOT_CHAIN  # which of the two lists we asked for last
+        self._doubts = 0  # how often to ask yet whether our lots and root are the newest
+        self._doubt_ms = node.now_ms
         self._checking = False
         self._tries = 0
         self._pauses = None  # a Backoff while alone
@@ -75,8 +82,10 @@ class Seeds:
             self.due = now_ms + self._node.rng.jitter(FIRST_MS)
         else:
             self._tries, self._data = 0, b""
-            alone = self._node.membership.alone()
-            self._what = CONTACT_LIST if alone and self._what == LOT_LIST else LOT_LIST
+            if self._what != CONTACT_LIST and self._node.membership.alone():
+                self._what = CONTACT_LIST
+            else:
+                self._what = self._turn = LOT_LIST + ROOT_CHAIN - self._turn
             self._doubts = max(0, self._doubts - 1)
             self.due = now_ms + self._pauses.next_ms()
         self._ask()
@@ -90,10 +99,13 @@ class Seeds:
         return self._doubts > 0 or self._node.membership.alone()
 
     def doubt(self):
-        """Ask, a few times, whether the list of lots is the newest."""
-        self._doubts = TRIES
-        if self._pauses is None:
-            self.due = min(self.due, self._node.now_ms + self._begin())
+        """Ask, a few times, whether our lots and root are the newest."""
+        now_ms = self._node.now_ms
+        if self.controller and now_ms >= self._doubt_ms:
+            self._doubt_ms = now_ms + DOUBT_MS
+            self._doubts = TRIES
+            if self._pauses is None:
+                self.due = min(self.due, now_ms + self._begin())
 
     def _begin(self):
         """Begin to be alone; how long to wait before the first question (ms)."""
@@ -122,7 +134,7 @@ class Seeds:
         piece = bytes(data[HEAD:])
         if offset != len(self._data):
             return
-        if size > MANIFEST_BYTES or len(piece) > CHUNK_BYTES or offset + len(piece) > size:
+        if size > (BLOB_BYTES if self._what == ROOT_CHAIN else MANIFEST_BYTES) or len(piece) > CHUNK_BYTES or offset + len(piece) > size:
             self._node.counters.bump("seeds_bad")
             return
         self._data += piece
@@ -132,8 +144,8 @@ class Seeds:
             self._ask()
             return
         signed, self._data = self._data, b""
-        if self._what == LOT_LIST:
-            self._doubts = 0
+        if self._what != CONTACT_LIST:
+            self._doubts = 2 * (self._doubts > 1)  # to ask for the other list too
             self._node.rumours.offer(signed)
             return
         self._checking = self._node.work.add(self._node.trust.check(signed), self._checked)
@@ -144,6 +156,6 @@ class Seeds:
             self._node.counters.bump("seeds_bad")
             self._node.log("error", "seed list refused: %s" % (error or "expired, or not a seed list"))
             return
-        self._node.raise_wall(check.manifest.issued)
+        self._node.wall.raise_floor(check.manifest.issued)
         contacts = [Descriptor(id, addr) for id, addr in check.manifest.fields["contacts"]]
         self._node.membership.join(self._node.rng.sample(contacts, len(contacts)))

@@ -19,6 +19,7 @@ class Controller:
         self.world = world
         self.seeds = seeds
         self.places = None  # a places.Places, once a lot was replaced
+        self.chain = b""  # the roots after the first, once one was
         self.live = True
         # When it was asked.
         self.asked_ms = []
@@ -31,7 +32,7 @@ class Controller:
 
     def receive(self, data, address):
         """The real controller's answer."""
-        reply = answer(self.seeds, data, self.places)
+        reply = answer(self.seeds, data, self.places, self.chain)
         if reply is not None:
             self.asked_ms.append(self.world.now_ms)
             self.world.network.send(self, address, reply)

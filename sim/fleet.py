@@ -16,7 +16,7 @@ import tempfile
 import pyhsslms.pyhsslms as hss
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from ..agent import trust, trust_file
+from ..agent import root as roots, trust, trust_file
 from ..agent.errors import RemoteError
 from ..agent.peers import Identity, identity_of
 from ..agent.wire import cbor, cose, hashes, merkle
@@ -123,8 +123,9 @@ class Fleet:
         self._owner = X25519PrivateKey.from_private_bytes(rng.randbytes(32))
         self.owner_public = self._owner.public_key().public_bytes_raw()
         # A copy: a signer counts its leaves.
-        self._signer = copy.deepcopy(signer(rng.randrange(OPERATORS)))
-        self.operator = self._signer.publicKey().serialize()
+        self._place = rng.randrange(OPERATORS)
+        self.signer = copy.deepcopy(signer(self._place))
+        self.operator = self.signer.publicKey().serialize()
         self.id = trust_file.fleet_id(self.operator)
         self._root_key = copy.deepcopy(_root_key())
         self.root = trust.Root(1, [self._root_key.publicKey().serialize()], 1, self.operator, digest=bytes(32))
@@ -133,7 +134,7 @@ class Fleet:
         leaves = [merkle.leaf(member.public) for member in self.members]
         root, self._paths = _tree(leaves)
         self._root = root
-        self._list = self.sign(manifests.lots_manifest(self, [[root, count, 0]], issued=WALL_START_S))
+        self.list = self.sign(manifests.lots_manifest(self, [[root, count, 0]], issued=WALL_START_S))
         self._trust = None
         self.rows = [[root, count, 0]]  # of the list of lots
         self.places = None  # the controller's Places, once a lot was replaced
@@ -151,6 +152,20 @@ class Fleet:
                 file.write(self.sign(manifests.lots_manifest(self, self.rows, issued=WALL_START_S)))
             self.places = places.Places(folder)
         return tuple(merkle.lot_id(root) for root, _, _ in self.rows)
+
+    def rotate(self, kept, issued, valid_s):
+        """Another operator's key, by a root that keeps the manifests with these SHA-256; the chain (bytes) for boxes."""
+        self._place = (self._place + 1) % OPERATORS
+        self.signer = copy.deepcopy(signer(self._place))
+        self.operator = self.signer.publicKey().serialize()
+        old = self.root
+        root = trust.Root(
+            old.version + 1, old.keys, 1, self.operator, b"".join(sorted(kept)), issued, issued + valid_s)
+        body, protected = roots.payload(self.id, root), cbor.encode(cose.protected_map(old.keys[0]))
+        signature = self.draw(lambda: self._root_key.sign(roots.to_be_signed(protected, body)))
+        self.root = root
+        self.chain.append(roots.encode(body, [(protected, signature)]))
+        return roots.join(self.chain)
 
     def first_id(self, id):
         """The identity itself: no key is renewed here."""
@@ -181,7 +196,7 @@ class Fleet:
         return suit.envelope(plan, protected, self._signature(suit.sign_structure(plan.digest, protected)))
 
     def _signature(self, message):
-        return self.draw(lambda: self._signer.sign(message))
+        return self.draw(lambda: self.signer.sign(message))
 
     def draw(self, made):
         """What made() returns, its random bytes drawn from this fleet's stream."""
@@ -194,7 +209,7 @@ class Fleet:
 
     def trust_file(self, number):
         """The bytes of a box's trust.cbor."""
-        return enrol.trust_file(self, self._list, self._root, number, self._paths[number])
+        return enrol.trust_file(self, self.list, self._root, number, self._paths[number])
 
     def trust(self, number):
         """A box's Trust.  The list of lots is verified once for all boxes: it is the same bytes."""

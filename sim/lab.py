@@ -152,6 +152,10 @@ class Lab(Run):
         """Takes a lot off the list."""
         self.operator.push_lots([row for row in self.fleet.rows if merkle.lot_id(row[0]) != id])
 
+    def rotate(self):
+        """The operator replaces a stolen signing key; the controller has the new root too."""
+        self.controller.chain = self.operator.rotate()
+
     # -- chaos and healing
 
     def storm(self, spare=(), weather=None, **fixed):

@@ -15,6 +15,9 @@ WASM_HEAD = b"\0asm\x01\0\0\0"
 OUTBOX = 10_000
 # Long past the end of every run.
 VALID_S = 30 * 86_400
+ROOT_TOPIC = "root-root"
+# How long doors have to refuse a root before the rest follows it.
+REPUBLISH_MS = 2_000
 # How often the owner looks whether tasks need another box.
 LOOK_MS = 1_000
 
@@ -130,6 +133,18 @@ class Operator:
         settlement.accept(plan.payload)
         self.works[workload].rounds += 1
         return self.push(plan)
+
+    def rotate(self):
+        """Replaces a stolen signing key as `backfence rotate` does: a root that keeps what is live, then all that again.
+
+        Returns the chain of roots (bytes).
+        """
+        live = {topic: payload for topic, payload in self._kept.items() if "/manifest/" in topic}
+        kept = {hashlib.sha256(signed).digest() for signed in [*live.values(), self.fleet.list]}
+        chain = self.fleet.rotate(kept, self.world.wall_s(), VALID_S)
+        self._publish(self.fleet.topic("manifest", ROOT_TOPIC), chain)
+        self.world.after(REPUBLISH_MS, self.push_again)
+        return chain
 
     def push_again(self):
         """Publishes everything once more, as it was: a broker may have lost it."""

@@ -6,6 +6,7 @@ import signal
 import click
 
 from ...agent.errors import LocalError
+from .chain import Chain
 from .places import Places
 from .server import SeedList, Server
 
@@ -13,13 +14,17 @@ from .server import SeedList, Server
 @click.command(name="backfence-controller")
 @click.option("--listen", default="127.0.0.1:6999", show_default=True, help="UDP address, host:port or [v6]:port.")
 @click.option("--seeds", required=True, type=click.Path(), help="File made by `backfence seeds`.")
+@click.option("--roots", type=click.Path(), help="The fleet's roots/, or a copy: for boxes that hear of a new root from nobody.")
 @click.option("--lots", type=click.Path(), help="The fleet's lots/, or a copy: for boxes whose lot was replaced.")
-def main(listen, seeds, lots):
-    """Hands boxes their first contacts, and their places in new lots.  Changed files are taken up by themselves."""
+def main(listen, seeds, roots, lots):
+    """Hands boxes their first contacts, roots, and their places in new lots.  Changed files are taken up by themselves."""
     try:
-        server = Server(listen, SeedList(seeds), Places(lots) if lots else None)
+        server = Server(listen, SeedList(seeds), Places(lots) if lots else None, Chain(roots) if roots else None)
     except LocalError as error:
-        hint = "Make the list with `backfence seeds`; --lots is the folder lots/ that `backfence enrol` writes."
+        hint = (
+            "Make the list with `backfence seeds`; --lots and --roots are the folders lots/ that `backfence enrol`"
+            " and roots/ that `backfence init` writes."
+        )
         raise click.ClickException(f"{error}\nHint: {hint}") from None
     reading, writing = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT):

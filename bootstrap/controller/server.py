@@ -1,9 +1,10 @@
-"""The seed server: hands out the signed lists of first contacts and of lots, and boxes' places.
+"""The seed server: hands out the signed lists of first contacts and of lots, roots, and boxes' places.
 
     question  1A | offset 2 | what 1 | zeros to 1,200 bytes
     answer    1B | offset 2 | whole size 2 | up to 1,024 bytes of the list
 
-`what` is 0 for the contacts, 1 for the lots; places.py has the other question.
+`what` is 0 for the contacts, 1 for the lots, 2 for the chain of roots; places.py has
+the other question.
 It keeps no state about who asked.  No answer is longer than its question, so
 nobody can use it to flood a third party.  It holds no key: the list was signed
 by the operator, and boxes check that.  The cloud does not need it once boxes
@@ -22,7 +23,7 @@ from ...agent.wire import cbor, cose
 
 ASK, ANSWER, PLACE = 0x1A, 0x1B, 0x1C
 # What a question is for.
-CONTACTS, LOTS = 0, 1
+CONTACTS, LOTS, ROOTS = 0, 1, 2
 HEAD_BYTES = 5
 # The file is looked at again at most this often, and only when asked.
 RELOAD_S = 1.0
@@ -74,18 +75,19 @@ class SeedList:
         return "took up the new seed list"
 
 
-def answer(seeds, question, places=None):
+def answer(seeds, question, places=None, chain=b""):
     """Returns the answer to one datagram (bytes), or None if it deserves none.
 
-    seeds: the signed list of contacts, bytes; places: places.Places, if there are any.
+    seeds: the signed list of contacts, bytes; places: places.Places, if there are any;
+    chain: the signed roots after the first, as boxes carry them.
     """
     if len(question) != limits.DATAGRAM_BYTES:
         return None
     if question[0] == PLACE:
         return places.answer(question) if places else None
-    if question[0] != ASK or question[3] > LOTS or any(question[4:]):
+    if question[0] != ASK or question[3] > ROOTS or any(question[4:]):
         return None
-    data = seeds if question[3] == CONTACTS else places.data if places else b""
+    data = (seeds, places.data if places else b"", chain)[question[3]]
     offset = int.from_bytes(question[1:3], "big")
     if offset >= len(data):
         return None
@@ -94,13 +96,16 @@ def answer(seeds, question, places=None):
 
 
 class Server:
-    """A bound UDP socket, a seed list and, for boxes that are enrolled anew, the lots.
+    """A bound UDP socket, a seed list and, for boxes that slept or were cut off, lots and roots.
 
     counters: {"answered", "refused", "unsent"}, questions by what became of them.
     """
 
-    def __init__(self, listen, seeds, places=None):
-        """listen: host:port or [v6]:port; seeds: a SeedList; places: a places.Places.  LocalError if not free."""
+    def __init__(self, listen, seeds, places=None, chain=None):
+        """listen: host:port or [v6]:port; seeds: a SeedList; places: a places.Places; chain: a chain.Chain.
+
+        LocalError if the address is not free.
+        """
         host, port = config.check_address(listen)
         try:
             family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
@@ -108,6 +113,7 @@ class Server:
             raise LocalError(f"{host} is not an address; --listen takes one, not a name") from None
         self.seeds = seeds
         self.places = places
+        self.chain = chain
         self._looked_s = 0.0
         self.counters = {"answered": 0, "refused": 0, "unsent": 0}
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -124,22 +130,23 @@ class Server:
         poll.register(self._socket, select.POLLIN)
         poll.register(stop, select.POLLIN)
         while not any(ready == stop for ready, _ in poll.poll()):
-            for line in (self.seeds.refresh(time.monotonic()), self._refresh_places()):
+            for line in (self.seeds.refresh(time.monotonic()), *self._refresh()):
                 if line:
                     log(line)
             for _ in range(BURST):
                 if not self._answer_one():
                     break
 
-    def _refresh_places(self):
+    def _refresh(self):
         now_s = time.monotonic()
-        if self.places is None or now_s - self._looked_s < RELOAD_S:
-            return None
+        if now_s - self._looked_s < RELOAD_S:
+            return
         self._looked_s = now_s
-        try:
-            return self.places.refresh()
-        except (OSError, LocalError) as error:
-            return f"keeping the old list of lots: {error}"
+        for folder, what in ((self.places, "list of lots"), (self.chain, "roots")):
+            try:
+                yield folder and folder.refresh()
+            except (OSError, LocalError) as error:
+                yield f"keeping the old {what}: {error}"
 
     def _answer_one(self):
         """Answers one datagram; False if none waits."""
@@ -150,7 +157,7 @@ class Server:
             return False
         except OSError:
             return True  # an earlier answer found nobody there
-        reply = answer(self.seeds.data, question, self.places)
+        reply = answer(self.seeds.data, question, self.places, self.chain.data if self.chain else b"")
         if reply is None:
             self.counters["refused"] += 1
             return True

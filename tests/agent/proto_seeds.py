@@ -38,7 +38,7 @@ def questions(node):
     asked = []
     for data, addr in node.datagrams():
         if addr == CONTROLLER:
-            assert len(data) == DATAGRAM_BYTES and data[0] == 0x1A and data[3] <= 1
+            assert len(data) == DATAGRAM_BYTES and data[0] == 0x1A and data[3] <= 2
             if data[3] == 0:
                 asked.append(data[1] << 8 | data[2])
     return asked
@@ -135,6 +135,16 @@ def test_half_a_list_is_not_kept_when_somebody_is_known():
     node.membership.join([lan.descriptor(1)])
     lan.run(5000)
     assert node.seeds._data == b""
+
+
+def test_who_is_alone_asks_for_contacts_every_second_time_and_else_for_lots_and_roots():
+    lan, node = world()
+    asked = []
+    while len(asked) < 9:
+        lan.now_ms = node.deadline()
+        node.handle_timer(lan.now_ms)
+        asked += [data[3] for data, addr in node.datagrams() if addr == CONTROLLER]
+    assert asked[:9] == [0, 1, 0, 2, 0, 1, 0, 2, 0]
 
 
 class Alone:

@@ -11,8 +11,9 @@ import threading
 import pytest
 
 from backfence.agent.errors import LocalError
+from backfence.bootstrap.controller.chain import Chain
 from backfence.bootstrap.controller.server import SeedList, Server, answer
-from backfence.bootstrap.operator import files, manifests
+from backfence.bootstrap.operator import files, manifests, root
 
 from fleets import free_port, make_fleet
 
@@ -30,17 +31,17 @@ def seeds(fleet, tmp_path):
     return str(tmp_path / "seeds.cose")
 
 
-def question(offset):
-    return b"\x1a" + offset.to_bytes(2, "big") + bytes(1197)
+def question(offset, what=0):
+    return b"\x1a" + offset.to_bytes(2, "big") + bytes((what,)) + bytes(1196)
 
 
 class Running:
     """The server in a thread, and a socket that asks it."""
 
-    def __init__(self, path, host="127.0.0.1"):
+    def __init__(self, path, host="127.0.0.1", chain=None):
         shown = f"[{host}]" if ":" in host else host
         port = free_port(socket.SOCK_DGRAM)
-        self.server = Server(f"{shown}:{port}", SeedList(path))
+        self.server = Server(f"{shown}:{port}", SeedList(path), chain=chain)
         self.log = []
         reading, self.stop = os.pipe()
         self.thread = threading.Thread(target=self.server.serve, args=(reading, self.log.append))
@@ -62,11 +63,11 @@ class Running:
         ready, _, _ = select.select([self.socket], [], [], wait_s)
         return self.socket.recv(2000) if ready else None
 
-    def fetch(self):
+    def fetch(self, what=0):
         """The whole list, piece by piece, as a box asks."""
         data, total = b"", 1
         while len(data) < total:
-            piece = self.ask(question(len(data)))
+            piece = self.ask(question(len(data), what))
             assert piece[0] == 0x1B and int.from_bytes(piece[1:3], "big") == len(data)
             total = int.from_bytes(piece[3:5], "big")
             data += piece[5:]
@@ -111,6 +112,23 @@ def test_a_new_list_is_taken_up_and_a_bad_one_is_not(fleet, seeds):
         running.server.seeds._looked_s = 0
         assert running.fetch() == new
     assert "keeping the old" in running.log[0] and "took up" in running.log[1]
+
+
+def test_roots_are_handed_out_once_there_is_a_second_one(fleet, seeds):
+    chain = Chain(fleet.path("roots"))
+    with Running(seeds, chain=chain) as running:
+        assert running.ask(question(0, 2), 0.2) is None
+        root.rotate(fleet, [root.open_key(fleet.path("root-key"))])
+        running.server._looked_s = 0
+        assert running.fetch(2) == root.chain(fleet.signed_roots())
+        assert running.ask(question(0, 3), 0.2) is None
+        files.write_whole(os.path.join(fleet.path("roots"), "3.cose"), b"no root")
+        running.server._looked_s = 0
+        assert running.fetch(2) == root.chain(fleet.signed_roots()[:2])
+    os.remove(os.path.join(fleet.path("roots"), "3.cose"))
+    assert running.log[0] == "took up root 2" and "keeping the old roots" in running.log[1]
+    with pytest.raises(LocalError, match="1.cose cannot be read"):
+        Chain(fleet.path("lots"))
 
 
 @pytest.mark.parametrize("make, problem", [
@@ -173,5 +191,5 @@ def test_the_controller_knows_nothing_of_work():
         "backfence.agent.limits", "backfence.agent.wire", "backfence.agent.wire.cbor", "backfence.agent.wire.cose",
         "backfence.agent.wire.hashes", "backfence.bootstrap", "backfence.bootstrap.controller",
         "backfence.bootstrap.controller.__main__", "backfence.bootstrap.controller.server", "backfence.agent.wire.merkle",
-        "backfence.bootstrap.controller.places", "backfence.bootstrap.tree",
+        "backfence.bootstrap.controller.chain", "backfence.bootstrap.controller.places", "backfence.bootstrap.tree",
     }
