@@ -5,7 +5,8 @@ to stderr as "Error: ...", with a hint.  The verbs for who writes jobs are in
 cli_job.py, those that push work in cli_work.py and cli_map.py, those that look in cli_show.py,
 those of slices and queries in cli_slice.py, those of firmware in cli_firmware.py,
 those of whom to believe in cli_trust.py, those of the keys themselves in cli_root.py,
-those of lots in cli_lot.py, those of measured service in cli_credit.py.
+those of lots in cli_lot.py, those of measured service in cli_credit.py, the one that asks
+the scale model in cli_plan.py.
 """
 
 import importlib
@@ -29,6 +30,7 @@ VERBS = (
     "job",
     "lot",
     "map",
+    "plan",
     "root",
     "show",
     "slice",
