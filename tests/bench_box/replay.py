@@ -155,7 +155,7 @@ def make_node(head, home):
     config = Config()
     identity = Identity(head["private"], head["public"])
     lot = lot_id(head["root"])
-    keys = Keys(sha256(b"fleet")[:16], Root(1, [b"r" * 60], 1, bytes(60)))
+    keys = Keys(hashlib.sha256(b"fleet").digest()[:16], Root(1, [b"r" * 60], 1, bytes(60)))
     trust = LanTrust(keys, OWNER, {lot: (head["root"], head["nodes"], 0)}, lot, head["number"], head["path"])
     directories = [home + "/" + name for name in ("state", "store", "slots")]
     for directory in directories:
