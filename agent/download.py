@@ -10,7 +10,7 @@ content means nothing, whatever happens on the way.
 """
 
 from .compat import const
-from .limits import BLOB_BYTES, UPDATE_FETCHES, UPDATE_SOURCES
+from .limits import UPDATE_FETCHES, UPDATE_SOURCES
 from .slots import BROKEN, DISK, NAMES, READ_BYTES, Reading
 from .wire.suit import PART_BYTES
 

@@ -24,7 +24,7 @@ number of links stays what it is, and a liar that pushes takes as many back.
 
 from .compat import const
 from .contacts import Contacts
-from .descriptor import DOOR, REACHABLE, Descriptor, pack_all, unpack_all
+from .descriptor import DOOR, REACHABLE, pack_all, unpack_all
 from .errors import RemoteError
 from .limits import DOORS, QUESTIONS, SHUFFLE, SHUFFLE_ANSWERS, SWAPS, VIEW
 from .partners import Partners

@@ -121,8 +121,7 @@ class Rumours:
             return REFUSED_EXPIRED
         known = self.manifests.get(manifest.id)
         floor = self.floors.get(manifest.id)
-        old = id == ROOT_ID and seq <= self._node.trust.keys.root.version
-        if old or floor and floors.above(floor, manifest.seq, manifest.authority):
+        if floor and floors.above(floor, manifest.seq, manifest.authority):
             node.counters.bump("manifests_old")
             return REFUSED_OLD
         # After a restart the floor is known and the manifest is not.

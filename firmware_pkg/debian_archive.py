@@ -7,7 +7,6 @@ the tests' set-up fetch by it.
 
 import os
 import subprocess
-import sys
 
 SUITE = "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"

@@ -9,7 +9,6 @@ import hashlib
 
 from ..agent.wire import cbor, cose, merkle
 from ..bootstrap.operator import manifests
-from . import fleet as fleets
 from .operator import Operator
 
 PAUSE_MS = 1_000

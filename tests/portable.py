@@ -13,7 +13,6 @@ import collections
 import concurrent.futures
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 

@@ -10,7 +10,6 @@ the scale model in cli_plan.py.
 """
 
 import importlib
-import os
 import sys
 
 import click

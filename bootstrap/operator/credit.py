@@ -20,7 +20,6 @@ this box says that it did: so all that is credited has been agreed on by a quoru
 import collections
 import csv
 import json
-import os
 
 from . import receipt as receipts
 from . import results

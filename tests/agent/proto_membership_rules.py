@@ -6,7 +6,7 @@ from backfence.agent.descriptor import REACHABLE, Descriptor, pack_all
 from backfence.agent.limits import PARTNERS, QUESTIONS, REFERRED, SHUFFLE, STRANGER_BURST, SWAPS, VIEW
 from backfence.agent.membership import LIFE_ROUNDS, REFERRALS, TIMEOUTS, TRIES
 from backfence.agent.partners import REUSES
-from backfence.agent.wire import messages, seal
+from backfence.agent.wire import seal
 from lan import Lan
 from proto_membership import ask, ghost, told
 

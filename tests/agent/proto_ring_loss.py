@@ -1,7 +1,6 @@
 """Rings when single messages are lost; whole rings under loss are in test_ring_loss.py."""
 
 from backfence.agent.wire import messages
-from lan import Lan
 from proto_node import holders, ring_closed
 from proto_ring import closed, lose_first, slice_
 

@@ -14,7 +14,7 @@ from backfence.bootstrap.operator import manifests
 
 sys.path.insert(0, str(Path(__file__).parent))
 import updating  # noqa: E402
-from updating import DAY_S, confirmed, fleet, holds, image, push, record, total  # noqa: E402
+from updating import DAY_S, confirmed, fleet, holds, image, push, record  # noqa: E402
 
 
 def test_updates_go_to_all_and_the_slots_take_turns():

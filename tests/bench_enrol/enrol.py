@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from backfence.agent import peers, trust, trust_file
+from backfence.agent import peers, trust_file
 from backfence.agent.wire.seal import Party
 from backfence.bootstrap.operator import fleet as fleets
 

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from backfence.agent import config, trust, trust_file
+from backfence.agent import config, trust_file
 from backfence.agent.errors import RemoteError
 from backfence.agent.wire import x25519
 from backfence.bootstrap.operator import enrol, files, register

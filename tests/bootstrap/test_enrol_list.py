@@ -11,7 +11,7 @@ import time
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from backfence.agent import trust, trust_file
+from backfence.agent import trust_file
 from backfence.agent.wire import merkle
 from backfence.agent.wire.seal import Party
 from backfence.bootstrap import tree as trees

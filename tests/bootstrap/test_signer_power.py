@@ -13,7 +13,6 @@ import pyhsslms.pyhsslms as oracle
 import pytest
 from power_states import Medium, cases, materialise
 from power_sweep import Sweep, memory, record
-from test_signer_faults import Leaves
 
 from backfence.bootstrap.operator import files, signer, witness
 from backfence.bootstrap.operator.signer import Signer

@@ -15,14 +15,12 @@ import gc
 import select
 import sys
 
-from backfence.agent.counting import Counters
 from backfence.agent.edge import disk, started, udp
 from backfence.agent.edge.clock import Clock
 from backfence.agent.edge.loop import Loop
 from backfence.agent.edge.stop import Stop
 from backfence.agent.membership import VIEW
 from backfence.agent.rng import Rng
-from backfence.agent.store import Store
 from backfence.agent.trust import Trust
 from backfence.agent.wire import x25519
 from backfence.agent.wire.hashes import sha256

@@ -3,13 +3,13 @@
 import gc
 import sys
 
-import backfence.agent.__main__ as start  # as the agent starts: it sets when to collect
+import backfence.agent.__main__ as start  # noqa: F401  as the agent starts: it sets when to collect
 from backfence.agent.container.arena import set_aside
 
 if sys.argv[1] == "fit":
     set_aside()
 
-import backfence.agent.edge.main as edge
+import backfence.agent.edge.main as edge  # noqa: F401
 
 
 def used():

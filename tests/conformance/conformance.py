@@ -8,7 +8,6 @@ import concurrent.futures
 import hashlib
 import json
 import subprocess
-import sys
 import time
 import tomllib
 from pathlib import Path

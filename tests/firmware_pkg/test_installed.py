@@ -9,7 +9,6 @@ import opkg
 import pytest
 from backfence.bootstrap.operator import enrol, fleet, register
 from backfence.firmware_pkg import build, openwrt as package
-from backfence.sim.live import interpreters
 from openwrt import Root
 
 ROOTS = ["amd64", "armhf", "s390x", "mips"]

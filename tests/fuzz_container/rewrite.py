@@ -8,7 +8,7 @@ The start function is exported instead, so that what it leaves can be looked at.
 """
 
 from binary import CODE, EXPORT, FUNCTION, GLOBAL, MEMORY, TYPE, Cursor, Parts, instructions, locals_end
-from modules import END, F32, F64, I32, I64, get, s, u
+from modules import END, F32, F64, I32, get, s, u
 
 DEPTH = 60
 WHY_DEPTH, WHY_FUEL = 1, 2

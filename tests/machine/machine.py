@@ -22,7 +22,7 @@ from pathlib import Path
 
 from backfence.bootstrap.operator.lab import Child
 
-from . import initramfs, parts
+from . import initramfs
 
 QEMU = "qemu-system-arm"
 # Longer than any step took on a busy machine with two cores.

@@ -20,11 +20,9 @@ BUILD = Path(__file__).resolve().parent.parent.parent / "build"
 PACKAGES = {
     "mosquitto": "a second MQTT broker beside the embedded one",
     "mosquitto-clients": "a client that knows nothing of us",
-    "faketime": "boxes without a clock",
-    "iproute2": "hosts as network namespaces",
+    "iproute2": "hosts as network namespaces, networks of their own for agents",
     "qemu-user-static": "the other processors",
     "faketime": "boxes without a clock",
-    "iproute2": "networks of their own for agents",
     "clang": "C programs to WebAssembly",
     "lld": "their linker",
     "wasi-libc": "their C library",

@@ -1,10 +1,14 @@
 """The house rules that a machine can check; each check returns lines that say where and what."""
 
 import ast
+import io
 import json
 import re
 import subprocess
 import sys
+
+import pyflakes.api
+import pyflakes.reporter
 
 FILE_LINES = 400
 FUNCTION_LINES = 70
@@ -60,6 +64,21 @@ def imports(path, allowed):
             continue
         found += [f"{path}:{node.lineno}: imports {name}" for name in names if name not in allowed]
     return found
+
+
+def flakes(path):
+    """What pyflakes finds: names that nothing defines, imports and keys that nothing uses.
+
+    A line that imports for the effect says "noqa: F401".
+    """
+    source = path.read_text()
+    said = io.StringIO()
+    pyflakes.api.check(source, str(path), pyflakes.reporter.Reporter(said, said))
+    lines = source.splitlines()
+    return [
+        line for line in said.getvalue().splitlines()
+        if "F401" not in lines[int(line.removeprefix(f"{path}:").partition(":")[0]) - 1]
+    ]
 
 
 def escapes(path, depth):

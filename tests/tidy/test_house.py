@@ -27,6 +27,11 @@ def test_the_core_has_no_socket_clock_file_or_randomness():
     assert not house.EDGE_MODULES & {"threading", "_thread", "asyncio", "typing", "random"}
 
 
+def test_flakes_finds_names_that_nothing_defines_and_imports_that_nothing_uses(sample):
+    path = sample("import gc\nimport sys  # noqa: F401\nimport os\nprint(os.name, nowhere)\n")
+    assert house.flakes(path) == [f"{path}:1:1: 'gc' imported but unused", f"{path}:4:16: undefined name 'nowhere'"]
+
+
 def test_escapes_finds_imports_above_the_agent(sample):
     path = sample("from . import a\nfrom .. import b\nfrom ...sim import c\n")
     assert house.escapes(path, 2) == [f"{path}:3: a relative import leaves the agent"]

@@ -70,6 +70,10 @@ def test_files_and_functions_are_short():
     clean(line for path in python_files(*ROOMS) for line in house.lengths(path))
 
 
+def test_names_are_defined_and_imports_used():
+    clean(line for path in python_files(*ROOMS) for line in house.flakes(path))
+
+
 def test_public_things_have_docstrings():
     clean(line for path in python_files(*DOCUMENTED) for line in house.docstrings(path))
 

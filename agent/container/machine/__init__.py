@@ -83,7 +83,7 @@ def _compile():
     wide = sys.maxsize > 0x7FFFFFFF
     lenient = number in _LENIENT
     try:
-        import uctypes  # the machine is told addresses
+        import uctypes  # the machine is told addresses  # noqa: F401
 
         from .proof import works
         from .source import source

@@ -17,7 +17,6 @@ each segment is entered when p is at most its number.
 """
 
 from .. import validate
-from ..reader import I32
 from ..validate import FUNCTION, IF, LOOP
 from .alignment import follow
 from .numeric import Numeric

@@ -1,7 +1,6 @@
 """Real brokers, the agent's client on a real interpreter, and paho as the other side."""
 
 import json
-import os
 import pathlib
 import queue
 import shutil

@@ -3,7 +3,7 @@
 import json
 import os
 
-from backfence.agent.edge import disk, jobs, loop
+from backfence.agent.edge import disk, loop
 from backfence.agent.edge.stop import Stop
 from backfence.agent.errors import LocalError
 from heap import takes_none
