@@ -48,6 +48,8 @@ BROKEN ?=
 PIECES ?=
 # The knob of `make bench-sim`: PeerSim's classes, to run it too.
 PEERSIM ?=
+# The knob of `make figures`: a Dask scheduler's address.
+SCHEDULER ?=
 # The knob of `make bench-enrol`.
 BOXES ?= 1000000
 # The knob of `make bench-box`: another checkout of the repository.
@@ -60,7 +62,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-sim validate bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak bag conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-sim validate figures bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak bag conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -104,6 +106,9 @@ bench-sim: $(VENV)/test.stamp ## Time the scale model beside PeerSim's figures (
 
 validate: $(VENV)/test.stamp ## Hold the scale model against what the agent's own classes did, at 1,000 and 10,000 boxes (NODES=N,N)
 	@$(BIN)/python -m backfence.sim validate $(if $(NODES),--nodes '$(NODES)')
+
+figures: $(VENV)/test.stamp ## Draw the figures beside the published ones, into build/figures (NODES=100000; SCHEDULER=tcp://... for a Dask cluster)
+	@$(BIN)/python -m backfence.sim figures $(if $(NODES),--nodes '$(NODES)') $(if $(SCHEDULER),--scheduler '$(SCHEDULER)')
 
 bench-container: $(VENV)/test.stamp ## Time the job container beside MicroPython by hand, wasmtime and wabt (PROGRAMS="NAME ..." TURNS=N)
 	@$(BIN)/python tests/setup/debian.py

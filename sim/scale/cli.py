@@ -121,4 +121,26 @@ def validate(nodes, seeds, form):
         raise ScaleError("%d tests failed" % failed)
 
 
-COMMANDS = (peersim, observe, validate)
+@click.command("figures")
+@click.argument("names", nargs=-1)
+@click.option("--nodes", type=click.IntRange(10_000, 10_000_000), default=100_000, show_default=True, help="The largest size.")
+@click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Seeds of each point.")
+@click.option("--out", type=click.Path(file_okay=False), default="build/figures", show_default=True,
+              help="Where the PNG and CSV files go; what was run already is in runs/ and is not run again.")
+@click.option("--scheduler", default=None, metavar="ADDRESS", help="A Dask scheduler, such as tcp://10.0.0.1:8786; default: a pool here.")
+@click.option("--processes", type=click.IntRange(1), default=None, help="Processes of the pool; default: one a processor.")
+@one_line
+def figures(names, nodes, seeds, out, scheduler, processes):
+    """Draws the figures NAMES (all, if none is named), ours beside the published values."""
+    from . import figures as drawing
+
+    known = [*drawing.figures(nodes), *drawing.REAL]
+    for name in names:
+        if name not in known:
+            click.echo("Error: there is no figure %r; there are: %s" % (name, ", ".join(known)), err=True)
+            sys.exit(2)
+    for file in drawing.make(names or known, nodes, seeds, out, lambda text: say("figures: " + text), scheduler, processes):
+        click.echo(file)
+
+
+COMMANDS = (peersim, observe, validate, figures)
