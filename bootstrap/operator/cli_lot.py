@@ -129,13 +129,16 @@ def end(fleet, broker, wait, name):
 @broker_option
 @wait_option
 @click.option("--out", metavar="DIR", help="Each new trust.cbor goes to DIR/ID/, with a door's new lines for agent.conf.")
-@click.argument("requests", metavar="REQUEST...", nargs=-1, required=True)
+@click.argument("requests", metavar="[REQUEST]...", nargs=-1)
 def renew_keys(fleet, broker, wait, out, requests):
     """Enrol boxes' new keys in place of their old ones, which are silenced.
 
     REQUEST is what a box prints for `-m backfence.agent.edge.renew --home DIR`.  What
-    the fleet knows of the box goes over to the new key; both count as one box.
+    the fleet knows of the box goes over to the new key; both count as one box.  If it was
+    cut short, the same again, or without REQUEST, brings it to its end.
     """
+    if not requests and not fleet.renewed():
+        raise click.UsageError("no box's key was renewed yet: give what the box printed")
     with open_session(fleet, broker) as session:
         pairs = renew.renew(fleet, requests)
         enrol.write_at_hand(fleet)
@@ -147,4 +150,4 @@ def renew_keys(fleet, broker, wait, out, requests):
         for old, new in pairs:
             click.echo(f"{old.hex()} is {new.hex()} now")
         _publish(fleet, session, wait)
-        publish(fleet, session, [renew.silence(fleet, pairs)], wait)
+        publish(fleet, session, [renew.silence(fleet)], wait)

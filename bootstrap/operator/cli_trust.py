@@ -3,6 +3,7 @@
 import click
 
 from . import access as accesses
+from . import renew
 from . import revoke as revocations
 from .cli import broker_option, fleet_option, format_option, main, show
 from .cli_slice import open_session, publish, wait_option
@@ -39,6 +40,8 @@ def _list(fleet, style):
         for id in revocations.listed(fleet)
     ]
     lines = [f"{row['id']}  {row['address'] or '-':21}  {row['lot'] or '-'}" for row in rows]
+    if renew.unfinished(fleet):
+        click.echo("Warning: a renewal was cut short, and its old keys are believed: `backfence renew` ends it.", err=True)
     show(style, rows, "\n".join([*lines, f"{len(rows)} boxes revoked"]))
 
 

@@ -242,14 +242,15 @@ class Fleet:
         return self.register.first_id(id)
 
     def revoked(self):
-        """Returns the set of the identities of revoked boxes; reads the list again when it has changed."""
-        try:
-            changed_ns = os.stat(self.path("manifests", revoke.LABEL + ".cose")).st_mtime_ns
-        except FileNotFoundError:
-            return frozenset()
-        if self._revoked is None or self._revoked[0] != changed_ns:
-            self._revoked = changed_ns, frozenset(revoke.listed(self))
+        """Returns the set of the identities of revoked boxes, renewed keys among them; reads all again when it has changed."""
+        changed = [_changed_ns(self.path("manifests", revoke.LABEL + ".cose")), _changed_ns(self.path("lots", register.LABEL + ".cose"))]
+        if self._revoked is None or self._revoked[0] != changed:
+            self._revoked = changed, frozenset(revoke.due(self))
         return self._revoked[1]
+
+    def renewed(self):
+        """Returns the identities of old keys that were renewed: they belong on the list of revoked boxes."""
+        return self.register.renewed()
 
     def lots(self):
         """Returns {name: register.Lot} of every lot on the list."""
@@ -263,6 +264,14 @@ class Fleet:
     def derived(self, info, length):
         """Returns `length` secret bytes named by `info` (bytes) that follow from the owner's key."""
         return HKDF(SHA256(), length, salt=self.id, info=info).derive(self._owner.private_bytes_raw())
+
+
+def _changed_ns(path):
+    """When a file was last changed; None if it is not there."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def create(directory, heights=(5, 5), width=8, broker=BROKER, root_key=None):

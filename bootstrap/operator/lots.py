@@ -102,7 +102,7 @@ def replace(fleet, names=(), without=(), overlap_s=OVERLAP_S, now_s=None):
     """
     now_s = int(time.time() if now_s is None else now_s)
     listed, known = fleet.lots(), fleet.boxes()
-    gone = {*revoke.listed(fleet), *without}
+    gone = {*revoke.due(fleet), *without}
     found = {known[id].lot for id in gone if id in known}
     names = sorted(names or {name for name in found if not listed[name].until})
     for name in names:

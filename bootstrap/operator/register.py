@@ -153,6 +153,13 @@ class Register:
         row = self._one("SELECT id FROM boxes WHERE before = ?", id)
         return row and row[0]
 
+    def renewed(self):
+        """Returns the identities of lots on the list whose keys were renewed: they belong on the list of revoked boxes."""
+        lots = list(self.lots())
+        marks = ", ".join("?" * len(lots))
+        return [id for id, in self.db.execute(
+            f"SELECT id FROM boxes WHERE lot IN ({marks}) AND id IN (SELECT before FROM boxes) ORDER BY id", lots)]
+
     def next_lot(self):
         """Returns a name that no lot had yet."""
         return f"lot-{self._one('SELECT COUNT(*) FROM lots')[0] + 1}"

@@ -44,10 +44,14 @@ def renew(fleet, texts):
     """Enrols the new keys as one lot, each in place of its old one; returns [(old id, new id)].
 
     OperatorError, and nobody is renewed, for a request that does not hold, of a box
-    that is not enrolled, is revoked or was renewed before, or if the list of revoked
-    boxes has no room for the old identities.  The caller signs that list: silence().
+    that is not enrolled, is revoked or was renewed before by another, or if the list of
+    revoked boxes has no room for the old identities.  A request that was granted before
+    is not refused: the command was cut short.  The caller signs the list of revoked
+    boxes, silence(): until then the record alone says that the old keys are silenced.
     """
     pairs = [read(fleet, text) for text in texts]
+    done = [(old, box_id(new)) for old, new in pairs if fleet.register.successor(old) == box_id(new)]
+    pairs = [(old, new) for old, new in pairs if (old, box_id(new)) not in done]
     known, revoked = fleet.boxes(), fleet.revoked()
     for old, _ in pairs:
         later = fleet.register.successor(old)
@@ -62,10 +66,16 @@ def renew(fleet, texts):
     if len([id for id in revoked if id in known]) + len(pairs) > limits.REVOKED:
         raise OperatorError("the list of revoked boxes has no room for the old keys", "First `backfence lot replace`.")
     boxes = [Box(box_id(new), new, before=old) for old, new in pairs]
-    lots.enrol(fleet, enumerate(boxes, 1), factory.Problems("the requests"))
-    return [(box.before, box.id) for box in boxes]
+    if boxes:
+        lots.enrol(fleet, enumerate(boxes, 1), factory.Problems("the requests"))
+    return done + [(box.before, box.id) for box in boxes]
 
 
-def silence(fleet, pairs):
-    """Returns the Manifest of the list of revoked boxes with the old identities on it."""
-    return revoke.changed(fleet, [old.hex() for old, _ in pairs])
+def silence(fleet):
+    """Returns the Manifest of the list of revoked boxes, with the old identities of all renewed boxes on it."""
+    return revoke.changed(fleet, ())
+
+
+def unfinished(fleet):
+    """True if old keys that were renewed are not on the newest signed list of revoked boxes yet."""
+    return bool(set(fleet.renewed()) - set(revoke.listed(fleet)))

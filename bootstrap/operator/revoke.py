@@ -17,12 +17,21 @@ def listed(fleet):
     return [packed[at:at + revocation.ID_BYTES] for at in range(0, len(packed), revocation.ID_BYTES)]
 
 
+def due(fleet):
+    """Returns the set of the identities that belong on the list: those on it, and old ones of boxes whose keys are renewed.
+
+    The record of a renewal is written first, and whatever cuts it off is made good by
+    the next list that is signed.
+    """
+    return {*listed(fleet), *fleet.renewed()}
+
+
 def changed(fleet, texts, undo=False):
     """Returns the Manifest of the list with boxes added, or taken off (undo).
 
     texts: identities in hexadecimal, whole or their first digits.
-    OperatorError for a box that is not enrolled, is on the list (undo: is not),
-    or has no room.
+    OperatorError for a box that is not enrolled, is on the list (undo: is not, or has
+    another key now), or has no room.
     """
     # Whose lot has ended is silent by that.
     before = [id for id in listed(fleet) if id in fleet.boxes()]
@@ -31,7 +40,10 @@ def changed(fleet, texts, undo=False):
     twice = sorted(ids.intersection(before))
     if twice and not undo:
         raise OperatorError(f"box {twice[0].hex()} is revoked already", "See `backfence revoke`.")
-    after = sorted(set(before) - ids if undo else ids.union(before))
+    renewed = set(fleet.renewed())
+    if undo and ids & renewed:
+        raise OperatorError(f"box {min(ids & renewed).hex()} has another key now", "That one is believed; see `backfence renew`.")
+    after = sorted(renewed.union(set(before) - ids if undo else ids.union(before)))
     if len(after) > limits.REVOKED:
         raise OperatorError(
             f"{len(after)} boxes would be revoked; a fleet's list has room for {limits.REVOKED}",

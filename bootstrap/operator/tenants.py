@@ -6,7 +6,8 @@ what quota.  What the operator hands back, a pass, makes the tenant's directory 
 fleet's directory like the operator's own, in which every name is TENANT/NAME.
 
     pass: CBOR {"keys": 92 bytes, HSS and X25519, "broker": text, "delegation": signed,
-                "root": as in trust.cbor, "boxes": 32 bytes a box, "revoked": signed or null}
+                "root": as in trust.cbor, "boxes": 32 bytes a box, "revoked": signed or null,
+                "renewed": 32 bytes a box with a new key: its identity, and its first one}
 """
 
 import functools
@@ -23,8 +24,9 @@ from .errors import OperatorError
 from .fleet import FOLDERS, TENANTS_MARK, Fleet
 from .signer import Signer
 
-# The public keys of the boxes that a pass names.
+# The public keys of the boxes that a pass names, and whose were renewed.
 KEYS = "boxes.keys"
+RENEWED = "boxes.renewed"
 
 HSS_BYTES = 60
 KEYS_BYTES = HSS_BYTES + 32
@@ -70,6 +72,7 @@ def make_pass(fleet, name):
         "keys": payload["key"] + payload["owner"], "broker": fleet.broker, "delegation": signed,
         "root": fleet.root_state(), "revoked": revoked,
         "boxes": b"".join(box.public for box in fleet.boxes().values()),
+        "renewed": b"".join(box.id + fleet.first_id(box.id) for box in fleet.boxes().values() if box.before),
     })
 
 
@@ -80,7 +83,8 @@ def read_pass(data):
         if not isinstance(found, dict) or not isinstance(found["keys"], bytes) or len(found["keys"]) != KEYS_BYTES:
             raise RemoteError("fields")
         root, found["fleet"], _, _ = trust_file.decode(found["root"])
-        if not isinstance(found["broker"], str) or len(found["boxes"]) % 32:
+        found.setdefault("renewed", b"")
+        if not isinstance(found["broker"], str) or len(found["boxes"]) % 32 or len(found["renewed"]) % 32:
             raise RemoteError("fields")
     except (RemoteError, KeyError, TypeError):
         raise OperatorError("this is not a tenant's pass", "The operator makes it: `backfence tenant add`.") from None
@@ -110,6 +114,7 @@ def join(directory, data):
         files.write_json(os.path.join(directory, "sequence.json"), {})
     files.write_whole(os.path.join(directory, TENANTS_MARK), found["root"])
     files.write_whole(os.path.join(directory, KEYS), found["boxes"])
+    files.write_whole(os.path.join(directory, RENEWED), found["renewed"])
     files.write_whole(os.path.join(directory, "manifests", f"tenant-{payload['name']}.cose"), found["delegation"])
     if found["revoked"]:
         files.write_whole(os.path.join(directory, "manifests", revoke.LABEL + ".cose"), found["revoked"])
@@ -183,8 +188,18 @@ class Tenancy(Fleet):
         return {register.box_id(public): register.Box(register.box_id(public), public) for public in publics}
 
     def first_id(self, id):
-        """Returns the identity itself: the pass does not say whose key was renewed."""
-        return id
+        """Returns the identity that a box had at first, as far as the pass knows whose key was renewed."""
+        return self._first.get(id, id)
+
+    @functools.cached_property
+    def _first(self):
+        path = self.path(RENEWED)
+        pairs = files.read(path) if os.path.exists(path) else b""
+        return {pairs[at:at + 16]: pairs[at + 16:at + 32] for at in range(0, len(pairs), 32)}
+
+    def renewed(self):
+        """Returns []: the operator's list of revoked boxes came with the pass."""
+        return []
 
     def lots(self):
         """Returns {}: the pass says which boxes there are, not their lots."""
