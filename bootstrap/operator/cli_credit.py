@@ -33,7 +33,8 @@ def _since(_ctx, _parameter, value):
 @click.option("--slice", metavar="NAME", help="Only of workloads on this slice.")
 @click.option("--box", metavar="ID", help="Only of this box: its identity, or at least 8 digits of it.")
 @click.option("--since", callback=_since, metavar="WHEN", help="Only what came since: a date, or how long ago, such as 30d.")
-@click.option("--by", type=click.Choice(credit.GROUPS), help="Totals for each tenant, slice, workload or box.")
+@click.option("--by", multiple=True, type=click.Choice(credit.GROUPS),
+              help="Totals for each tenant, slice, workload or box; given more than once, for each of them together.")
 @click.option("--format", "style", type=click.Choice(["text", "csv", "jsonl", "json"]), default="text", show_default=True)
 def receipts(fleet, workload, slice, box, since, by, style):
     """Show or export the measured service: each receipt, what it is credited, or why it is not.
@@ -41,12 +42,12 @@ def receipts(fleet, workload, slice, box, since, by, style):
     As text, and with --by, totals.  Asks no broker: of what `run`, `map` and `results` collected.
     """
     if box is not None:
-        box = revoke.find(fleet.boxes(), box, "enrolled").hex()
+        box = fleet.first_id(revoke.find(fleet.boxes(), box, "enrolled")).hex()
     entries = credit.ledger(fleet, workload, slice, box, since)
     columns = credit.COLUMNS
     if by or style == "text":
-        by = by or "box"
-        entries, columns = credit.totals(entries, by), (by, *credit.TOTALS)
+        by = tuple(dict.fromkeys(by)) or ("box",)
+        entries, columns = credit.totals(entries, by), (*by, *credit.TOTALS)
     if style == "text":
         for row in entries:
             click.echo(line(row, by))
@@ -57,7 +58,7 @@ def receipts(fleet, workload, slice, box, since, by, style):
 def line(row, by):
     """Returns a line for people of one row of credit.totals."""
     return (
-        f"{row[by] or '(operator)'}  {row['credited']:,}/{row['receipts']:,} receipts credited: "
+        f"{'  '.join(row[group] or '(operator)' for group in by)}  {row['credited']:,}/{row['receipts']:,} receipts credited: "
         f"{row['credit_fuel']:,} fuel, {row['credit_byte_s']:,} byte-s  "
         f"(measured {row['fuel']:,} fuel, {row['byte_s']:,} byte-s, {row['ms']:,} ms, "
         f"{row['bytes_in']:,} bytes in, {row['bytes_out']:,} out)"

@@ -71,7 +71,7 @@ def rows(work):
             fuel = 0 if refused else receipt["fuel"]
             yield {
                 "tenant": work.tenant, "slice": settlement.payload["slice"], "workload": work.name,
-                "sequence": receipt["seq"], "task": number, "box": receipt["box"].hex(),
+                "sequence": receipt["seq"], "task": number, "box": work.fleet.first_id(receipt["box"]).hex(),
                 "came_s": work.came_s[number, receipt["box"]], "state": task.state,
                 "outcome": receipt["outcome"], "code": receipt["code"], "pages": receipt["pages"],
                 **{key: receipt[key] for key in MEASURED},
@@ -84,7 +84,7 @@ def rows(work):
 def ledger(fleet, workload=None, slice=None, box=None, since_s=0):
     """Yields the rows of every run of a fleet, one run in memory at a time.
 
-    workload, slice: their names; box: its identity in hexadecimal; since_s: unix
+    workload, slice: their names; box: its first identity in hexadecimal; since_s: unix
     seconds, from when on receipts came.  None: all of them.
     """
     names = results.workloads(fleet) if workload is None else [workload]
@@ -103,11 +103,12 @@ def ledger(fleet, workload=None, slice=None, box=None, since_s=0):
                 work.close()
 
 
-def totals(entries, group):
-    """Returns a row for each value of the column `group` (of GROUPS), sorted: it and TOTALS."""
+def totals(entries, groups):
+    """Returns a row for each value of the columns `groups` (of GROUPS) together, sorted: they and TOTALS."""
     found = {}
     for entry in entries:
-        total = found.setdefault(entry[group], {group: entry[group], **dict.fromkeys(TOTALS, 0)})
+        key = tuple(entry[group] for group in groups)
+        total = found.setdefault(key, {**dict(zip(groups, key)), **dict.fromkeys(TOTALS, 0)})
         total["receipts"] += 1
         total["credited"] += not entry["refused"]
         for key in MEASURED + CREDITED:

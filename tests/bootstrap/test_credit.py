@@ -1,5 +1,6 @@
 """Measured service: what is credited was agreed on, and nothing else is."""
 
+import collections
 import csv
 import io
 import json
@@ -252,6 +253,19 @@ def test_totals_add_up_to_the_receipts(books, by, wanted):
     for key in credit.MEASURED + credit.CREDITED:
         assert sum(row[key] for row in rows) == sum(row[key] for row in each)
     assert sum(row["credited"] for row in rows) == 6
+
+
+def test_totals_for_each_tenant_slice_and_box_together(books):
+    fleet, _ = books
+    asked = ["--by", "tenant", "--by", "slice", "--by", "box", "--format"]
+    rows = json.loads(exported(fleet, *asked, "json"))
+    each = json.loads(exported(fleet, "--format", "json"))
+    wanted = collections.Counter(("", row["slice"], row["box"]) for row in each)
+    assert {(row["tenant"], row["slice"], row["box"]): row["receipts"] for row in rows} == wanted and len(wanted) > 3
+    assert sum(row["credit_fuel"] for row in rows) == sum(row["credit_fuel"] for row in each)
+    from_csv = list(csv.DictReader(io.StringIO(exported(fleet, *asked, "csv"))))
+    assert from_csv == [{key: str(value) for key, value in row.items()} for row in rows]
+    assert tuple(from_csv[0]) == ("tenant", "slice", "box", *credit.TOTALS)
 
 
 def test_a_person_reads_a_line_for_each_box(books):
