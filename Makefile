@@ -85,12 +85,12 @@ test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS
 test-qemu: $(VENV)/test.stamp ## Run the agent's tests on seven processors, and all of them in one fleet, under qemu-user
 	@$(BIN)/python tests/setup/debian.py qemu
 	@$(BIN)/python -m backfence.sim.live.sysroots $(QEMU)
-	@$(BIN)/python -m pytest --at-once --interpreters '$(QEMU)' $(PORTABLE) tests/live/seven_processors.py
+	@$(BIN)/python -m pytest --at-once --every-file --interpreters '$(QEMU)' $(PORTABLE) tests/live/seven_processors.py
 
 test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x: test-%: $(VENV)/test.stamp ## Run the agent's tests on this processor alone
 	@$(BIN)/python tests/setup/debian.py qemu
 	@$(BIN)/python -m backfence.sim.live.sysroots $*
-	@$(BIN)/python -m pytest --at-once --interpreters '$*' $(PORTABLE)
+	@$(BIN)/python -m pytest --at-once --every-file --interpreters '$*' $(PORTABLE)
 
 hosts: $(VENV)/test.stamp ## Run fleets on hosts of their own: routers, partitions, new addresses, NATs, loss (CASES="families links nat paths"; needs root)
 	@$(BIN)/python tests/setup/debian.py hosts

@@ -25,7 +25,7 @@ RUNNER = interpreters.REPOSITORY / "tests" / "run_portable.py"
 # For one file on one interpreter.  Generous: an emulated processor is some thirty times
 # slower than the machine's own, and others may be using that.
 FILE_LIMIT_S = 300
-# For one on a processor that CI leaves to `make test-qemu`, where nobody waits for it.
+# For one under `make test-qemu`, where nobody waits for it.
 PATIENT_LIMIT_S = 3600
 
 
@@ -34,9 +34,9 @@ class PortableFile(pytest.File):
 
     def collect(self):
         names = function_names(self.path)
-        only = interpreters_of(self.path)
+        only = () if self.config.getoption("every_file") else interpreters_of(self.path)
         for interpreter in chosen(self.config):
-            if only and interpreter in interpreters.KNOWN and interpreter not in only:
+            if only and interpreter not in only:
                 continue
             for name in names:
                 yield PortableItem.from_parent(
@@ -74,7 +74,8 @@ class PortableFailure(Exception):
 class Runs:
     """Starts the selected runs side by side, keeps what each of them printed."""
 
-    def __init__(self):
+    def __init__(self, limit_s=FILE_LIMIT_S):
+        self.limit_s = limit_s  # for one file on one interpreter
         self.futures = {}
         self._waiting = collections.deque()
 
@@ -105,16 +106,15 @@ class Runs:
             except IndexError:
                 return
             try:
-                result = run_file(path, name, functions)
+                result = run_file(path, name, functions, self.limit_s)
             except OSError:
                 # A loaded kernel refuses the start of a process once in ten thousand times.
                 result = self._once_more(path, name, functions)
             future.set_result(result)
 
-    @staticmethod
-    def _once_more(path, name, functions):
+    def _once_more(self, path, name, functions):
         try:
-            return run_file(path, name, functions)
+            return run_file(path, name, functions, self.limit_s)
         except OSError as error:
             return {}, f"{name} did not start: {error}"
 
@@ -157,9 +157,8 @@ def interpreters_of(path):
     return ()
 
 
-def run_file(path, interpreter, names, limit_s=None):
+def run_file(path, interpreter, names, limit_s=FILE_LIMIT_S):
     """Runs `names` of a file; returns ({name: (outcome, text)}, text for the names without)."""
-    limit_s = limit_s or (FILE_LIMIT_S if interpreter in interpreters.KNOWN else PATIENT_LIMIT_S)
     try:
         found = interpreters.find(interpreter)
     except interpreters.Missing as missing:
@@ -207,16 +206,20 @@ def chosen(config):
 
 
 def pytest_addoption(parser):
-    """The option that restricts the portable tests to some interpreters."""
+    """The options that choose the portable tests' interpreters."""
     parser.addoption(
         "--interpreters", default="", metavar="NAMES",
         help=f"run portable tests on these only (of: {' '.join([*interpreters.KNOWN, *interpreters.BY_NAME])})",
+    )
+    parser.addoption(
+        "--every-file", action="store_true",
+        help="run every portable file on them, whatever interpreters it names, and wait an hour for each",
     )
 
 
 def pytest_configure(config):
     """Refuses unknown interpreters before anything runs; strict where CI is set."""
-    config.stash[RUNS] = Runs()
+    config.stash[RUNS] = Runs(PATIENT_LIMIT_S if config.getoption("every_file") else FILE_LIMIT_S)
     names = chosen(config)
     if os.environ.get("CI") == "true" and set(names) != set(interpreters.KNOWN):
         raise pytest.UsageError("CI runs on every interpreter: leave --interpreters (ARCHS) out")

@@ -7,7 +7,7 @@ from emulated import fewer
 from lan import Lan
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 KEYS = [
     "age_s", "carrying", "door", "epoch", "jobs", "published", "queries", "quick", "rounds_ms", "size", "slices",

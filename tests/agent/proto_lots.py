@@ -9,7 +9,7 @@ from backfence.agent.wire import cbor, merkle
 from lan import WALL_S, Lan, TableLadder, sign
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 CONTROLLER = bytes((10, 5, 5, 5, 0x1B, 0x58))
 
 

@@ -10,6 +10,9 @@ from backfence.agent.sessions import MOVED_MS, MOVED_UNANSWERED
 from backfence.agent.wire import messages, seal
 from lan import Lan
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
+
 UNSPECIFIED = bytes((0, 0, 0, 0, 0x1B, 0x58))
 UNSPECIFIED_6 = bytes(16) + b"\x1b\x58"
 SEEN = bytes((10, 9, 9, 9, 0x1B, 0x59))

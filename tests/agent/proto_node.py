@@ -5,7 +5,7 @@ from backfence.agent.wire.hashes import sha256
 from lan import Lan, Outcome
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 
 def holders(lan, name):

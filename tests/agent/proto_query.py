@@ -8,7 +8,7 @@ from backfence.agent.rng import Rng
 from backfence.agent.wire.hashes import sha256
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 KEY = b"load"
 

@@ -9,7 +9,7 @@ from lan import Lan, Outcome
 from proto_node import holders, serve_broker
 from proto_tasks import alone, push_work, serve, tasks_of
 
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 
 def asked(tasks, *numbers):

@@ -11,7 +11,7 @@ from lan import WALL_S, Lan, TableLadder
 from proto_node import ring_closed
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 EMPTY = {"kind": "revocation", "name": "boxes", "boxes": b""}
 
 

@@ -6,7 +6,7 @@ from lan import WALL_S, Lan
 from proto_node import holders, ring_closed
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 
 def slice_(seats, seq=1, **rest):

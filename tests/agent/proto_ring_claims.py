@@ -9,7 +9,7 @@ from proto_node import holders
 from proto_ring import closed
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 
 def probe(lan, liar, target, seat, term, entries=None):

@@ -5,7 +5,7 @@ from proto_node import holders, ring_closed
 from proto_ring import closed, lose_first, slice_
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 
 def test_no_seat_is_given_twice_when_each_answer_or_grant_is_lost_once():

@@ -9,7 +9,7 @@ from lan import WALL_S, Lan, Outcome
 from proto_node import holders, run_work, serve_broker
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 PROGRAM = b"\0asm program"
 

@@ -13,7 +13,7 @@ from backfence.agent.wire.hashes import sha256
 from lan import WALL_S, Lan, sign
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 KEY, OTHER_KEY = b"A" * 60, b"B" * 60
 DAY_S = 86400

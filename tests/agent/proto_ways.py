@@ -13,7 +13,7 @@ from nats import NatLan
 from proto_node import holders, ring_closed
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
-INTERPRETERS = ("cpython", "micropython", "amd64", "armhf", "mips")
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
 
 BOX, PORTER_ID = b"b" * 16, b"p" * 16
 V4, V6 = b"\x0a\x01\x02\x03\x1b\x58", b"\xfd" + bytes(14) + b"\x09\x1b\x58"
