@@ -181,10 +181,14 @@ class Ring:
         seats = self.seats()
         if self.seat >= seats:
             return self.seat, 1
+        lame = 0
         for entry in self.successors():
             # Who sits beyond the size is about to leave.
             if entry.seat < seats:
                 return self.seat, (entry.seat - self.seat) % seats
+            lame += 1
+            if lame == NEIGHBOURS:
+                return self.seat, 1  # and hides who sits after it
         return self.seat, seats
 
     def vacancies(self):

@@ -100,6 +100,8 @@ class Tasks:
         if node.ring.seat is None:
             return None
         seat, count = node.ring.span()
+        if seat >= node.ring.seats():
+            return None  # the slice is smaller now, and others have our tasks
         patient = node.now_ms - self._vacant_ms < ADOPT_MS
         return (seat, 1 if patient else count, node.ring.seats())
 

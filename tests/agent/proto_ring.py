@@ -1,6 +1,7 @@
 """Seats and rings: one box a seat, whatever is lost, split, shrunk or lied about."""
 
 from backfence.agent.descriptor import Descriptor
+from backfence.agent.seat import SeatEntry
 from backfence.agent.wire import messages
 from lan import WALL_S, Lan
 from proto_node import holders, ring_closed
@@ -62,6 +63,28 @@ def test_grow_shrink_and_end():
     assert not holders(lan, "edge")
     lan.push(3, slice_(3, 5))
     lan.run_until(lambda: ring_closed(lan, "edge", 3), 40000)
+
+
+def test_who_is_about_to_leave_hides_no_seat_that_is_taken():
+    # The last seat that stays has four beyond it, and knows nobody after these.
+    lan = Lan(1)
+    ring = lan.nodes[0].ring
+    lan.push(0, slice_(20))
+    lan.run(1000)
+    manifest = [slice.manifest for slice in lan.nodes[0].slicing.slices.values()][0]
+    ring.sit(manifest, 14)
+    box = lambda seat: Descriptor(bytes((seat,)) * 16, bytes((10, 9, 0, seat, 1, 1)))
+    ring.merge([SeatEntry(seat, 0, box(seat), lan.now_ms) for seat in (10, 11, 12, 13, 15, 16, 17, 18)])
+    assert ring.span() == (14, 1)
+    lan.push(0, slice_(15, 2))
+    lan.run(500)
+    assert ring.seats() == 15 and ring.span() == (14, 1) and not lan.nodes[0].tasks._current_span()[1] > 1
+    # With fewer beyond, who comes after them is known.
+    ring.lose(bytes((18,)) * 16, 0)
+    ring.merge([SeatEntry(2, 0, box(2), lan.now_ms)])
+    assert ring.span() == (14, 3)
+    ring.sit(manifest, 16)
+    assert lan.nodes[0].tasks._current_span() is None
 
 
 def test_an_expired_slice_has_no_holders():
