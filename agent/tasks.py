@@ -97,11 +97,10 @@ class Tasks:
 
     def _current_span(self):
         node = self._node
-        if node.ring.seat is None:
+        # A seat beyond what the slice has now: its tasks are others'.
+        if node.ring.seat is None or node.ring.seat >= node.ring.seats():
             return None
         seat, count = node.ring.span()
-        if seat >= node.ring.seats():
-            return None  # the slice is smaller now, and others have our tasks
         patient = node.now_ms - self._vacant_ms < ADOPT_MS
         return (seat, 1 if patient else count, node.ring.seats())
 
