@@ -128,13 +128,30 @@ def _ours(most):
     return {"rumour": rumour, "rumour-serf": serf, "rollout": waves, "cost": cost}
 
 
+def _orders(most):
+    slices = Figure("Ordered slicing, 100 slices, 10000 boxes, Newscast 20", "cycles", "slices off, a box", log_y=True)
+    for kind in ("ordering", "ranking"):
+        for cycle in (0, 10, 20, 40, 100):
+            slices.add(kind + ", our model", cycle, "slices", str(cycle), nodes=10_000, kind=kind)
+    for kind, values in (("ordering (JK)", (33.2, 1.14, 0.578, 0.327, 0.209)), ("ranking, 22 samples", (33.2, 3.22, 2.51, 1.83, 1.17))):
+        slices.published += [(kind, cycle, value, PEERSIM) for cycle, value in zip((0, 10, 20, 40, 100), values)]
+    rings = Figure("T-Man rings", "seats", "cycles", log_x=True)
+    keys = ("99 %", "99.9 %", "100 %")
+    for key in keys:
+        for nodes in [1 << power for power in (10, 12, 14, 16) if 1 << power <= most]:
+            rings.add("our model, view 20, %s right" % key, nodes, "ring", key, nodes=nodes)
+    for nodes, values in ((1024, (10, 12, 13)), (4096, (14, 17, 20)), (16384, (16, 20, 31))):
+        rings.published += [("view 20, %s right" % key, nodes, value, "authors' code") for key, value in zip(keys, values)]
+    return {"slicing": slices, "tman": rings}
+
+
 # Tables of which the agent's own classes are asked, by bench: (boxes, what).
 REAL = {"ring": 1_024, "rank": 1_000, "slices": 1_000, "broadcast": 1_000, "percentiles": 1_000}
 
 
 def figures(most):
     """{name: Figure} with models of `most` boxes at most; those of REAL are tables."""
-    return {**_sampling(most), **_healing(most), **_averages(most), **_ours(most)}
+    return {**_sampling(most), **_healing(most), **_averages(most), **_orders(most), **_ours(most)}
 
 
 def runs_of(figure, seeds):

@@ -113,6 +113,26 @@ def rollout(nodes, seed, bad, need=18, liars=0.0):
             "hours": found["done_s"] / 3_600 if np.isfinite(found["done_s"]) else -1.0}
 
 
+def slices(nodes, seed, kind, cycles=100):
+    """Slices of a hundred that a node is off, by cycle; kind: ordering or ranking."""
+    from .slicing import Slices
+
+    model = Slices(nodes, seed, kind == "ordering")
+    out = {"0": model.disorder()}
+    for cycle in range(1, cycles + 1):
+        model.cycle()
+        out[str(cycle)] = model.disorder()
+    return out
+
+
+def ring(nodes, seed, view=20):
+    """Cycles until 99 %, 99.9 % and all ring links are right; -1 if never in rings.CYCLES_MOST."""
+    from . import rings
+
+    found = rings.cycles_to(nodes, seed, view)
+    return {"%g %%" % (100 * share): found.get(share, -1) for share in rings.SHARES}
+
+
 def cost(nodes, seed, kind, cycles=4):
     """Microseconds of CPU for a node and cycle, and MB of this process at most."""
     if kind == "ours":
@@ -141,7 +161,7 @@ def real(nodes, seed, bench):
             [row["nodes"], row["ours"], row["reference"], row["reference_of"]] for row in found["rows"]}
 
 
-TASKS = {task.__name__: task for task in (overlay, healing, factor, count, rumour, rollout, cost, real)}
+TASKS = {task.__name__: task for task in (overlay, healing, factor, count, rumour, rollout, slices, ring, cost, real)}
 
 
 def run(task, arguments):
