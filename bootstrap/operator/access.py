@@ -24,9 +24,12 @@ _SALT_BYTES = 12
 
 _DOORS = (
     ("read", "manifest/+"), ("read", "manifest/+/+"), ("read", "blob/+"), ("read", "blob/+/+"),
-    ("write", "result/+/+/+"), ("write", "result/+/+/+/+"),
     ("write", "refused/%u"), ("write", "refused/+/%u"), ("write", "census/%u"), ("write", "door/%u"),
 )
+# Not a pattern, which would hold for who only watches too: a denial takes reading with it.
+_EACH_DOOR = ("result/+/+/+", "result/+/+/+/+")
+# What the patterns would let him say, by his name.
+_NOT_WATCHER = ("refused/%u", "refused/+/%u", "census/%u", "door/%u")
 # mosquitto's patterns hold for every user: what they give to doors is taken from
 # tenants again.  A denial goes before what is allowed, so none may touch his own topics.
 _NOT_TENANTS = (
@@ -39,8 +42,8 @@ _TENANTS = (
 )
 
 
-def rules(fleet):
-    """Returns the text of mosquitto's acl_file for a fleet."""
+def rules(fleet, boxes):
+    """Returns the text of mosquitto's acl_file for a fleet; boxes: identities (16 bytes) of doors."""
     lines = ["# Doors: a door's user name is its box's identity."]
     lines += [f"pattern {verb} {fleet.topic(topic)}" for verb, topic in _DOORS]
     names = _names(fleet)
@@ -51,7 +54,11 @@ def rules(fleet):
         lines += [f"topic deny {fleet.topic(topic)}" for topic in denied]
         lines += [f"topic {verb} {fleet.topic(topic.format(name))}" for verb, topic in _TENANTS]
     lines += ["", f"user {OPERATOR}", f"topic readwrite {fleet.topic('#')}"]
-    lines += ["", f"user {WATCHER}", f"topic read {fleet.topic('#')}"]
+    lines += ["", f"user {WATCHER}"]
+    lines += [f"topic deny {fleet.topic(topic.replace('%u', WATCHER))}" for topic in _NOT_WATCHER]
+    lines += [f"topic read {fleet.topic('#')}"]
+    for box in boxes:
+        lines += ["", f"user {box.hex()}", *(f"topic write {fleet.topic(topic)}" for topic in _EACH_DOOR)]
     return "\n".join(lines) + "\n"
 
 
@@ -108,7 +115,7 @@ def write(fleet, directory, boxes):
         text = f"{secret}\n" if user in alone else door_lines(fleet, user)
         files.write_whole(os.path.join(secrets, user), text.encode(), files.SECRET)
     files.write_whole(os.path.join(directory, "passwords"), "".join(lines).encode(), files.SECRET)
-    files.write_whole(os.path.join(directory, "acl"), rules(fleet).encode())
+    files.write_whole(os.path.join(directory, "acl"), rules(fleet, boxes).encode())
     return users
 
 

@@ -94,7 +94,15 @@ def test_a_stolen_password_speaks_for_its_own_door_alone(scene):
 def test_who_has_no_password_or_only_watches_changes_nothing(scene):
     operator = scene.client("operator", scene.topic("#"))
     watcher = scene.client("watcher", scene.topic("#"))
-    watcher.publish(scene.topic("manifest", "slice-w"), b"watched")
+    box = scene.boxes[0]
+    for topic in (
+        scene.topic("manifest", "slice-w"), scene.topic("blob", "00" * 32), scene.topic("result", "words", "1", box),
+        scene.topic("result", "acme", "words", "1", box), scene.topic("census", box), scene.topic("census", "watcher"),
+        scene.topic("door", "watcher"), scene.topic("refused", "watcher"), scene.topic("refused", "acme", "watcher"),
+    ):
+        watcher.publish(topic, b"watched")
+    operator.publish(scene.topic("result", "words", "2", box), b"read")
+    watcher.wait(scene.topic("result", "words", "2", box), b"read")
     operator.publish(scene.topic("manifest", "slice-v"), b"said")
     watcher.wait(scene.topic("manifest", "slice-v"), b"said")
     operator.wait(scene.topic("manifest", "slice-v"), b"said")
