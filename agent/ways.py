@@ -41,7 +41,6 @@ class Ways:
 
     def __init__(self, node):
         self._node = node
-        self._inside = False  # within what was forwarded to us
         self._sending = False
         self._passed = {}  # identity: bytes passed on for it within this second
         self._passed_ms = node.now_ms
@@ -52,8 +51,8 @@ class Ways:
         kind = message[0]
         if kind == KNOCK:
             self._on_knock(peer, message)
-        elif self._inside or len(peer.addr) > ADDRESS_MOST:
-            # One porter between two boxes: no chains, and no loops.
+        elif len(peer.addr) > ADDRESS_MOST:
+            # It came within what was forwarded to us.  One porter between two boxes: no chains, and no loops.
             raise RemoteError("forwarded twice")
         elif kind == FORWARD:
             self._on_forward(peer, message)
@@ -107,11 +106,7 @@ class Ways:
         _, source, seen, data = message
         if len(seen) not in (6, ADDRESS_MOST) or len(data) < 6:
             raise RemoteError("forwarded")
-        self._inside = True
-        try:
-            found = self._node.take(data, peer.addr + peer.id + source, seen)
-        finally:
-            self._inside = False
+        found = self._node.take(data, peer.addr + peer.id + source, seen)
         if found and found.id == source:
             self._try_straight(found)
 

@@ -14,9 +14,6 @@ from . import files, manifests, push
 from .errors import OperatorError
 
 VALID = "30d"
-# A sequence number is a time stamp that raises boxes' clocks: it may be ahead of
-# ours by what two machines' clocks may differ.
-AHEAD_S = 300
 # What a box says of itself whose agent.conf does not.
 VENDOR, CLASS = config.KEYS["vendor"][1], config.KEYS["class"][1]
 _VENDOR_LETTERS, _CLASS_LETTERS = config.KEYS["vendor"][3], config.KEYS["class"][3]
@@ -71,7 +68,7 @@ def sign(fleet, firmware, vendor, klass, valid_s, sequence=None, now_s=None):
     label = "firmware-" + manifest.firmware_name(["agent", firmware.target], class_id)
     last = fleet.last_sequence(label)
     sequence = max(now_s, last + 1) if sequence is None else sequence
-    if not 1 <= sequence <= now_s + AHEAD_S:
+    if not 1 <= sequence <= now_s + manifests.AHEAD_S:  # it is a time stamp
         raise OperatorError(
             f"sequence {sequence:,} is not a time that has come: boxes would set their clocks by it",
             "It is unix seconds. Leave --sequence out to take the time now.",

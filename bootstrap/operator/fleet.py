@@ -14,6 +14,7 @@
 
 import functools
 import os
+import time
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -171,19 +172,33 @@ class Fleet:
             wire_suit.decode(suit.envelope(plan, protected, b""), limits.MANIFEST_BYTES)
         except RemoteError as error:
             raise OperatorError(f"a box would refuse the manifest: {error}") from None
+        self._check_date(0)  # the sequence number is the date, which firmware.sign has checked
         signed = suit.envelope(plan, protected, self.signer.sign(suit.sign_structure(plan.digest, protected)))
         payload = manifests.read(signed, self.keys, now_s=0)
         files.write_whole(self.path("manifests", manifests.label(payload) + ".cose"), signed)
         return signed
 
+    def _check_date(self, issued):
+        """OperatorError for a date that would set boxes' clocks wrong."""
+        now_s, last_s = time.time(), self.signer.last_s()
+        if issued > now_s + manifests.AHEAD_S:
+            raise OperatorError(
+                f"it is dated {issued - now_s:,.0f} s ahead of this machine's clock", "Boxes would set their clocks by it.")
+        if now_s - last_s > manifests.LEAP_S:
+            days = (now_s - last_s) / manifests.DAY_S
+            raise OperatorError(
+                f"this machine's clock says {days:,.0f} days after the last signature, and boxes would set theirs by it",
+                f"Put it right. If it is right: `touch {os.path.join(self.signer.directory, 'state.json')}`, and again.")
+
     def sign(self, manifest):
         """Returns the COSE_Sign1 (bytes) of a Manifest or payload map.
 
         Keeps a copy under manifests/ (of the list of lots: in the register).  One leaf of the signer
-        is used each time.  OperatorError if it would not fit a box.
+        is used each time.  OperatorError if it would not fit a box, or is dated wrongly.
         """
         payload = getattr(manifest, "payload", manifest)
         data = manifests.encode(payload)
+        self._check_date(payload["issued"])
         protected = cose.protected_map(self.signer.public)
         if len(cose.encode_sign1(protected, data, b"")) > limits.MANIFEST_BYTES:
             raise OperatorError("the manifest is too large", "Shorten its predicate and arguments.")

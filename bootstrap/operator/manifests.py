@@ -30,6 +30,10 @@ QUERY_VALID_S = 30 * DAY_S
 BUILT_IN = ("load", "mem_free", "availability")
 # Kinds that are pushed; the others travel in files.
 PUSHED = ("slice", "query", "workload", "firmware", "rollout", "revocation", "tenant", "lots")
+# A time stamp raises boxes' clocks for good: it may be ahead of ours by what two
+# machines' clocks may differ, and ours ahead of its last signature by a fleet's longest rest.
+AHEAD_S = 300
+LEAP_S = 400 * DAY_S
 # Boxes of a lot are believed for as long as homes keep them.
 LOT_VALID_S = 3650 * DAY_S
 SEEDS_VALID_S = 365 * DAY_S

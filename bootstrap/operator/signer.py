@@ -340,6 +340,10 @@ class Signer:
             state["serial"] = max(state["serial"], serial)
             self._write_state(state)
 
+    def last_s(self):
+        """Returns when this signer last signed (or was made), by this machine's clock, unix seconds."""
+        return os.stat(os.path.join(self.directory, "state.json")).st_mtime
+
     def _lock(self):
         return files.Lock(os.path.join(self.directory, "lock"))
 

@@ -141,10 +141,10 @@ def test_a_sequence_only_rises_for_a_class_and_component(fleet, archive):
     made = image.Image(image.EXECUTABLE, "armhf", b"x", {})
     assert sign(9) == 9
     # Boxes would set their clocks by it.
-    for sequence in (now_s + firmware.AHEAD_S + 1, 1 << 60, 0, -1):
+    for sequence in (now_s + manifests.AHEAD_S + 1, 1 << 60, 0, -1):
         with pytest.raises(OperatorError, match="is not a time that has come"):
             sign(sequence, klass="c")
-    assert sign(now_s + firmware.AHEAD_S, klass="c")
+    assert sign(now_s + manifests.AHEAD_S, klass="c")
     # Another process of the same directory sees it too, and what was refused used no leaf.
     left = fleet.signer.remaining()
     done = call("firmware", "sign", "--fleet", fleet.directory, archive, "-o", archive.parent / "x", "--class", "a",

@@ -1,6 +1,7 @@
 """What the operator signs is what a box takes; what a box would not take is not signed."""
 
 import hashlib
+import os
 import time
 
 import cbor2
@@ -191,3 +192,18 @@ def test_an_expired_manifest_is_refused(fleet):
     with pytest.raises(OperatorError, match="slice-edge has expired"):
         manifests.read(signed, fleet.keys)
     assert manifests.read(signed, fleet.keys, now_s=0)["seats"] == 8
+
+
+def test_what_would_set_boxes_clocks_wrong_is_not_signed(tmp_path):
+    fleet, now_s = make_fleet(tmp_path / "fleet", boxes=1), int(time.time())
+    left, state = fleet.signer.remaining(), os.path.join(fleet.signer.directory, "state.json")
+    with pytest.raises(OperatorError, match="ahead of this machine's clock"):
+        fleet.sign(manifests.slice_manifest(fleet, "edge", 1, issued=now_s + manifests.AHEAD_S + 60))
+    # The machine's clock is wrong by years: what it signed last says so.
+    os.utime(state, (now_s, now_s - manifests.LEAP_S - 60))
+    for sign in (lambda: fleet.sign(manifests.slice_manifest(fleet, "edge", 1)), lambda: fleet.enrol(1, 7900)):
+        with pytest.raises(OperatorError, match="400 days after the last signature"):
+            sign()
+    assert fleet.signer.remaining() == left and len(fleet.boxes()) == 1
+    os.utime(state)
+    assert fleet.sign(manifests.slice_manifest(fleet, "edge", 1, issued=now_s + manifests.AHEAD_S - 60))
