@@ -66,17 +66,19 @@ def take(directory, data):
         raise OperatorError(f"nothing was asked from {directory}", "Begin with `backfence subtree ask`.")
     with files.Lock(os.path.join(place, "lock")):
         state = files.read_json(os.path.join(place, "state.json"))
-        if state.get("asked") != public[8:24].hex():
+        tree = public[8:24].hex()
+        if tree not in (state.get("asked"), state["lower"]):
             raise OperatorError("this grants another tree than the one that was asked here last", "Take the grant of that.")
         known = os.path.join(place, "public")
         if os.path.exists(known) and files.read(known) != key:
             raise OperatorError("this is a grant of another fleet", "Each fleet has a directory of its own.")
         if not _holds(key, public, link):
             raise OperatorError("the grant's signature does not hold", "Have it made again with `backfence subtree grant`.")
-        Tree(place, public[8:24]).write_link(link)
-        state.update({"lower": state.pop("asked"), "lower_next": 0, "serial": state["serial"] + 1})
-        state["heights"] = [0, Tree(place, public[8:24]).height]
-        files.write_json(os.path.join(place, "state.json"), state, files.SECRET)
+        if tree != state["lower"]:  # else it was taken, and maybe cut short after that: its leaves go on
+            Tree(place, public[8:24]).write_link(link)
+            state.update({"lower": state.pop("asked"), "lower_next": 0, "serial": state["serial"] + 1})
+            state["heights"] = [0, Tree(place, public[8:24]).height]
+            files.write_json(os.path.join(place, "state.json"), state, files.SECRET)
         _make_fleet(directory, granted)
         files.write_whole(known, key)
     return fleet.Fleet(directory)

@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 
+import pyhsslms.pyhsslms as oracle
 import pytest
 from click.testing import CliRunner
+from faults import FaultyOs, Stopped
 from test_signer_faults import Leaves
 
 from backfence.agent import manifest
@@ -103,8 +105,9 @@ def test_what_is_wrong_is_refused_and_nothing_signs(owner, tmp_path):
             subtree.grant(owner, data)
     assert owner.signer.remaining() == left
     assert subtree.take(directory, json.dumps(granted).encode()).signer.sign(b"m")
-    with pytest.raises(OperatorError, match="another tree"):
-        subtree.take(directory, json.dumps(granted).encode())
+    # Taken again, it goes on where it was: the command may have been cut short.
+    left = fleet.Fleet(directory).signer.remaining()
+    assert subtree.take(directory, json.dumps(granted).encode()).signer.remaining() == left
     with pytest.raises(OperatorError, match="upper tree itself"):
         subtree.ask(owner.directory, width=4)
 
@@ -127,3 +130,71 @@ def test_the_commands(owner, tmp_path):
     assert "32 times" in run("take", tmp_path / "other", tmp_path / "granted")
     bad = CliRunner().invoke(cli.main, ["subtree", "take", str(tmp_path / "other"), str(tmp_path / "asked")])
     assert bad.exit_code == 1 and "Hint" in bad.output
+
+
+def counted(monkeypatch, used):
+    """From now on every one-time signature is noted in the list `used`, as (tree, leaf), whether or not it comes out."""
+    sign = oracle.LmotsPrivateKey.sign
+
+    def noted(key, message):
+        used.append((key.I, key.q))
+        return sign(key, message)
+
+    monkeypatch.setattr(oracle.LmotsPrivateKey, "sign", noted)
+
+
+def killed_at(step, monkeypatch, act):
+    """Runs act() and kills it at a step of files.py; whether it came so far."""
+    faulty = FaultyOs(step, "power")
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "os", faulty)
+        try:
+            act()
+        except Stopped:
+            pass
+    return faulty.happened
+
+
+def test_a_grant_that_is_killed_at_any_step_never_signs_with_a_leaf_again(owner, tmp_path, monkeypatch):
+    asked, used = subtree.ask(str(tmp_path / "further"), width=4), []
+    counted(monkeypatch, used)
+    step = 1
+    while killed_at(step, monkeypatch, lambda: subtree.grant(owner, asked)):
+        step += 1
+        owner = fleet.Fleet(owner.directory)
+    subtree.grant(owner, asked)
+    owner.sign(manifests.slice_manifest(owner, "edge", 3))
+    assert step > 8 and len(used) > 2 and len(set(used)) == len(used)
+
+
+def test_a_take_that_is_killed_at_any_step_is_whole_the_next_time_and_no_leaf_signs_twice(owner, tmp_path, monkeypatch):
+    place = tmp_path / "further"
+    granted = subtree.grant(owner, subtree.ask(str(place), width=4))
+    before = {path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    used, seen, step, happened = [], [], 0, True
+    counted(monkeypatch, used)
+    while happened:
+        step += 1
+        for path in sorted(place.rglob("*"), reverse=True):
+            if path.is_dir() and path.name != "signer":
+                path.rmdir()
+            elif path.is_file() and path.name != "lock":  # a new one would be a copy
+                path.unlink()
+        for name, data in before.items():
+            if name.name != "lock":
+                (place / name).write_bytes(data)
+        # What this machine has seen signed, of which each time is the first.
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / f"state-{step}"))
+        used.clear()
+        happened = killed_at(step, monkeypatch, lambda: subtree.take(str(place), granted))
+        left = {str(path.relative_to(place)): path.is_dir() or path.read_bytes() for path in place.rglob("*")}
+        if left in seen:
+            continue  # the kill before it left the very same
+        seen.append(left)
+        taken = subtree.take(str(place), granted)
+        taken.sign(manifests.slice_manifest(taken, "edge", 3))
+        # Taken once more it does not begin anew.
+        again = subtree.take(str(place), granted)
+        again.sign(manifests.slice_manifest(again, "edge", 4))
+        assert len(used) == 2 and len(set(used)) == 2, step
+    assert step > 20 and len(seen) > 10
