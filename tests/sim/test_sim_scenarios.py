@@ -14,7 +14,7 @@ SMALL = {
     "restart-storm": 10, "scale": 16, "rumour": 16, "slice": 14, "storm": 12, "terminate": 10, "two-slices": 11, "words": 10,
     "top-slice": 15, "unfillable": 24, "blackout": 16, "join-one-seed": 40, "long-partition": 14, "nat": 12,
     "moved": 16, "revoked": 12, "repetition": 16, "tenant": 14, "replaced": 12,
-    "rotation": 12, "rotation-cut": 10,
+    "rotation": 12, "rotation-cut": 8,
     "sudden-death": 30, "power-cut": 20,
 }
 
