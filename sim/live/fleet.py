@@ -109,7 +109,7 @@ class LiveFleet:
             self.lab.stop_everything()
 
     def _start(self):
-        found = {name: interpreter(name) for name in self.names}
+        self._found = {name: interpreter(name) for name in self.names}
         package = os.path.join(interpreters.compiled_agent(), "backfence")
         self.lab = Lab(os.path.join(self.folder, "lab"), choose_interpreter(), HEAP_BYTES[64], package)
         self.operator = fleets.create(os.path.join(self.folder, "fleet"), width=4, broker=self.broker)
@@ -128,10 +128,20 @@ class LiveFleet:
         for number, (box, name) in enumerate(zip(boxes, self.names)):
             if self.prepare:
                 self.prepare(number, box)
-            agent = self.lab.start_agent(f"{name}-{number}", box.home, found[name], heap_bytes(name))
-            agent.processor, agent.box = name, box.id.hex()
-            self.agents.append(agent)
+            self.agents.append(self.start_agent(number, box.home, box.id.hex()))
         self.wait(JOIN_S, "the agents did not find each other", self._apart)
+
+    def make_interpreter(self, number, found):
+        """The Interpreter that runs box `number`, which is to run on `found`; for who wants another."""
+        return found
+
+    def start_agent(self, number, home, box):
+        """Starts the agent of a box (its home, 32 hexadecimal digits); its Process."""
+        name = self.names[number]
+        agent = self.lab.start_agent(
+            f"{name}-{number}", home, self.make_interpreter(number, self._found[name]), heap_bytes(name))
+        agent.processor, agent.box = name, box
+        return agent
 
     def _apart(self, statuses):
         shut = sum(1 for status in statuses if status["door"] and not status["broker"])

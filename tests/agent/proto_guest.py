@@ -7,6 +7,9 @@ from backfence.agent.store import Store
 from lan import WALL_S, Lan, MemoryDisk, Outcome
 from proto_tasks import push_work
 
+# Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
+INTERPRETERS = ("cpython", "micropython", "amd64", "mips")
+
 MIDNIGHT_S = WALL_S - WALL_S % 86400
 
 
