@@ -67,6 +67,7 @@ class Update:
         self._refused = None  # the last reason, for people
         self._answered = []
         self._disk_failures = 0
+        self._tell()
         self._again_ms = None  # when a disk that refused is tried again
         self.due = node.now_ms
 
@@ -85,7 +86,14 @@ class Update:
         if not self._node.store.save_state(slots.STATE, slots.encode(record)):
             return False
         self.record = record
+        self._tell()
         return True
+
+    def _tell(self):
+        """What the fleet counts of updates."""
+        failed = self.record.failed
+        self._node.attributes["firmware"] = runs = self.sequence() or 0
+        self._node.attributes["firmware_failed"] = self.record.floor if self.record.floor > runs else failed[-1] if failed else 0
 
     def _copy(self):
         return slots.decode(slots.encode(self.record))

@@ -24,6 +24,7 @@ class Attribute:
 ATTRIBUTES = {
     "arch": Attribute(str), "byteorder": Attribute(str), "version": Attribute(str),
     "class": Attribute(str), "region": Attribute(str),
+    "firmware": Attribute(int, "sequence of what runs"), "firmware_failed": Attribute(int, "last sequence that failed"),
     "word_bits": Attribute(int, "bits"), "door": Attribute(int, "1 if it is a door, else 0"),
     "mem_total": Attribute(int, "bytes", SIZES), "mem_free": Attribute(int, "bytes", SIZES),
     # A load of 1.00, one process that always wants to run, is 100 %.

@@ -3,7 +3,8 @@
 Exit codes: 0 done, 1 not done, 2 the command was written wrongly.  Errors go
 to stderr as "Error: ...", with a hint.  The verbs for who writes jobs are in
 cli_job.py, those that push work in cli_work.py and cli_map.py, those that look in cli_show.py,
-those of slices and queries in cli_slice.py and cli_scale.py, those of firmware in cli_firmware.py,
+those of slices and queries in cli_slice.py and cli_scale.py, those of firmware in cli_firmware.py and
+cli_rollout.py,
 those of whom to believe in cli_trust.py, those of the keys themselves in cli_root.py,
 those of lots in cli_lot.py, those of measured service in cli_credit.py and cli_works.py, the one that asks
 the scale model in cli_plan.py.
@@ -30,6 +31,7 @@ VERBS = (
     "lot",
     "map",
     "plan",
+    "rollout",
     "root",
     "scale",
     "show",

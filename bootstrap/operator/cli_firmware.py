@@ -4,8 +4,8 @@ import os
 
 import click
 
-from ...agent import manifest
-from . import files, firmware, fleet as fleets, manifests, push, source
+from ...agent import limits, manifest
+from . import files, firmware, fleet as fleets, manifests, push, rollout as rollouts, source
 from .cli import FLEET, broker_option, fleet_option, format_option, main, show, warn
 from .cli_work import commands, refusals
 from .errors import OperatorError
@@ -58,17 +58,26 @@ def build(sequence, out, style):
               help="Unix seconds; boxes take only higher ones.  [default: now]")
 @click.option("--valid", default=firmware.VALID, show_default=True, metavar="TIME",
               help="How long boxes may install it, such as 30d.")
+@click.option("--waves", metavar="PERCENT,...", help="Shares of the boxes that take it one after the other."
+              f"  [default: {rollouts.WAVES} in a fleet of {rollouts.BOXES_FOR_WAVES:,} boxes and more, else 100]")
+@click.option("--soak", default=rollouts.SOAK, show_default=True, metavar="TIME",
+              help="How long it must have run on boxes of a wave before the next one begins.")
+@click.option("--polled", type=click.IntRange(1, limits.WAVE_POLLED), metavar="N",
+              help="Boxes that each box asks.  [default: 20, fewer if a wave is small]")
+@click.option("--region-order", metavar="REGION,...", help="After the first wave, one region after the other.")
 @click.option("-o", "--out", required=True, metavar="FILE", help="Where the signed manifest goes.")
 @click.option("--blobs", metavar="DIR", help="Where the image's parts go.  [default: FILE.blobs]")
 @format_option
-def sign(fleet, image, vendor, klass, sequence, valid, out, blobs, style):
+def sign(fleet, image, vendor, klass, sequence, valid, waves, soak, polled, region_order, out, blobs, style):
     """Sign an image, an archive or a static executable, for a class of boxes.
 
     Prints the commands that do what `backfence firmware publish` does.
     """
     folder = blobs or out + ".blobs"
     made = firmware.load(image)
-    signed, payload, parts = firmware.sign(fleet, made, vendor, klass, source.duration(valid), sequence)
+    regions = [name.strip() for name in region_order.split(",")] if region_order else ()
+    chosen = rollouts.plan(fleet, firmware.digest(made.data), waves, source.duration(soak), regions, polled)
+    signed, payload, parts = firmware.sign(fleet, made, vendor, klass, source.duration(valid), sequence, waves=chosen)
     warn(fleet)
     os.makedirs(folder, exist_ok=True)
     for digest, data in parts.items():
@@ -167,6 +176,8 @@ def publish(fleet, broker, file, blobs, wait, deadline_s, style):
     found = firmware.read_blobs(payload, blobs or file + ".blobs")
     with push.Session(broker or fleet.broker) as session:
         report, doors = firmware.publish(session, fleet, signed, found, wait, deadline_s)
+        for made in rollouts.queries(fleet, payload) if payload.get("waves") else ():
+            push.publish(session.broker, fleet, fleet.sign(made), session=session)
     refusing = len({each["box"] for each in report.refused})
     value = {
         "manifest": report.label, "sequence": report.sequence, "acknowledged": report.acknowledged,

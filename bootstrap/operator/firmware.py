@@ -10,7 +10,7 @@ from ...agent import config, limits, manifest
 from ...agent.errors import RemoteError
 from ...agent.wire import suit as wire
 from ...firmware_pkg import build, image, suit
-from . import files, manifests, push
+from . import files, manifests, push, rollout
 from .errors import OperatorError
 
 VALID = "30d"
@@ -57,11 +57,12 @@ def ids(vendor, klass):
     return vendor_id, suit.class_id(vendor_id, klass)
 
 
-def sign(fleet, firmware, vendor, klass, valid_s, sequence=None, now_s=None):
+def sign(fleet, firmware, vendor, klass, valid_s, sequence=None, now_s=None, waves=None):
     """Signs an image.Image for a class of boxes; returns (envelope, payload, blobs).
 
     sequence: unix seconds, by default now; it must be above the last that this
     fleet signed for the class and component.  It expires valid_s after now_s.
+    waves: as rollout.plan() gives them.
     """
     now_s = int(time.time()) if now_s is None else now_s
     vendor_id, class_id = ids(vendor, klass)
@@ -74,7 +75,7 @@ def sign(fleet, firmware, vendor, klass, valid_s, sequence=None, now_s=None):
             "It is unix seconds. Leave --sequence out to take the time now.",
         )
     expires = max(now_s, sequence) + valid_s
-    plan = suit.manifest(firmware.data, firmware.target, vendor_id, class_id, sequence, expires)
+    plan = suit.manifest(firmware.data, firmware.target, vendor_id, class_id, sequence, expires, waves)
     fleet.raise_sequence(label, sequence)
     signed = fleet.sign_firmware(plan)
     return signed, manifests.read(signed, fleet.keys, now_s=0), plan.blobs
@@ -174,6 +175,7 @@ def row(payload):
         "component": "/".join(payload["component"]), "vendor_id": str(uuid.UUID(bytes=payload["vendor"])),
         "class_id": str(uuid.UUID(bytes=payload["class"])), "size": payload["size"], "parts": parts(payload["size"]),
         "slot_kb": slot_kb(payload["size"]), "image": payload["image"].hex(), "index": payload["index"].hex(),
+        "waves": payload.get("waves"),
     }
 
 
@@ -207,4 +209,5 @@ def lines(said, names=("", ""), now_s=None):
         f"has {said['size']:,} bytes in {said['parts']} parts; fits boxes with slot_kb of {said['slot_kb']} or more",
         f"has SHA-256 {said['image']}",
         f"has its parts' hashes in blob {said['index']}",
+        *rollout.describe(said["waves"]),
     ]
