@@ -62,7 +62,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-sim validate figures bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak cluster bag conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-sim validate figures bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak cluster bag rollout conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -151,6 +151,10 @@ cluster: $(VENV)/test.stamp ## Run a bag of tasks on 32 real agents while boxes 
 bag: $(VENV)/test.stamp ## Run 8,192 tasks with 64 MB of inputs on real agents, and kill their owner (TASKS=8192 AGENTS=8 DOORS=3)
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python tests/bench_work/bag.py $(if $(TASKS),--tasks '$(TASKS)') $(if $(AGENTS),--agents '$(AGENTS)') $(if $(DOORS),--doors '$(DOORS)')
+
+rollout: $(VENV)/test.stamp ## Update 24 real agents in waves by a signed image, with kills, bad images and work under way (AGENTS=24)
+	@$(BIN)/python tests/setup/debian.py
+	@$(BIN)/python tests/rollout/rollout.py $(if $(AGENTS),--agents '$(AGENTS)')
 
 conformance: $(VENV)/test.stamp ## Run WebAssembly's own tests on MicroPython, into build/conformance.json (CONFORMANCE="armhf ..." FILES="i32 ...")
 	@$(BIN)/python tests/setup/debian.py

@@ -80,6 +80,8 @@ class LiveFleet:
     OperatorError and interpreters.Missing say in one line what is wrong.
     """
 
+    make_lab = Lab
+
     def __init__(self, folder, broker, names, doors=1, settings=None, prepare=None):
         self.folder = str(folder)
         self.broker = str(broker)
@@ -111,7 +113,7 @@ class LiveFleet:
     def _start(self):
         self._found = {name: interpreter(name) for name in self.names}
         package = os.path.join(interpreters.compiled_agent(), "backfence")
-        self.lab = Lab(os.path.join(self.folder, "lab"), choose_interpreter(), HEAP_BYTES[64], package)
+        self.lab = self.make_lab(os.path.join(self.folder, "lab"), choose_interpreter(), HEAP_BYTES[64], package)
         self.operator = fleets.create(os.path.join(self.folder, "fleet"), width=4, broker=self.broker)
         first = free_ports(len(self.names) + 1)
         controller = f"127.0.0.1:{first}"
