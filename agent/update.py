@@ -164,9 +164,9 @@ class Update:
         if not reason and manifest.digest in self._broken:
             reason = "its image is not what it says"
         if not reason:
-            from .waves import halted
+            from .waves import stopped
 
-            reason = halted(self._node, manifest)
+            reason = stopped(self._node, manifest)
         return "updates_refused" if reason else "", reason
 
     def sequence(self):
@@ -176,17 +176,11 @@ class Update:
         row = self.record.rows[self._running.slot]
         return row.sequence if row else self._running.packaged
 
-    def _paused(self, manifest):
-        from .waves import word
-
-        return word(self._node, manifest) == "pause"
-
     def _on_word(self, word):
         """The operator has spoken of a firmware."""
-        says, about = word.fields["word"], word.fields["firmware"]
-        if says != "go" and self._manifest and (self._manifest.name, self._manifest.seq) == (word.name, about):
+        if self._manifest and self.refusal(self._manifest)[1]:
             self._drop()
-        if says == "halt" and self.on_trial() and self.sequence() == about:
+        if word.fields["word"] == "halt" and self.on_trial() and self.sequence() == word.fields["firmware"]:
             self.end(UNPROVEN, "the operator has halted the trial")
         self._consider()
 
@@ -211,7 +205,7 @@ class Update:
             return
         best = self._manifest
         for manifest in self._node.rumours.of_kind("firmware"):
-            if not self._is_ours(manifest) and not self.refusal(manifest)[1] and not self._paused(manifest):
+            if not self._is_ours(manifest) and not self.refusal(manifest)[1]:
                 if best is None or manifest.seq > best.seq:
                     best = manifest
         if best is self._manifest:

@@ -92,15 +92,11 @@ def names(node, fields, wave, among):
     return pack_all(node.rng.sample(found, NAMES))
 
 
-def word(node, firmware):
-    """What the operator last said of a firmware: "go", "pause" or "halt"."""
+def stopped(node, firmware):
+    """Why a firmware is not to be taken, if the operator's last word about it was no "go"; else None."""
     said = node.rumours.get("rollout", firmware.name)
-    return said.fields["word"] if said and said.fields["firmware"] == firmware.seq and not said.end else "go"
-
-
-def halted(node, firmware):
-    """Why a firmware that the operator has halted is refused, else None."""
-    return "the operator has halted it" if word(node, firmware) == "halt" else None
+    if said and said.fields["firmware"] == firmware.seq and not said.end and said.fields["word"] != "go":
+        return "the operator's word about it is: " + said.fields["word"]
 
 
 def soak_ms(node, sequence):
