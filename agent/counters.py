@@ -78,6 +78,7 @@ NAMES = {
     "seats_left": "seats this box left",
     "seats_lost": "seats given up to a higher term",
     "seats_moved": "seats renumbered by a merge or a split",
+    "claims_refused": "claims to a held seat under a higher term, refused",
     "terms_refused": "claims with a term or seat out of reach",
     "sizes_refused": "sizes of a slice that cannot be true",
     "lookups_dropped": "lookups refused or given up",

@@ -9,7 +9,8 @@ Seats lie on a circle of fixed size: vacancies are counted up to the slice's siz
 as this box knows it, and a holder beyond leaves after a grace.  Slices that are
 merged or split: reshape.py.
 
-Terms: of two claims to a seat the higher term stands (seat.py).  A holder's
+Terms: of two claims to a seat the higher term stands (seat.py), but not against a
+holder that nobody can have replaced (claims.py).  A holder's
 idea of the highest term rises only by a holder's direct word and by the terms
 of those it loses, and never by more than TERM_JUMP at once: one lie cannot use
 the terms up.
@@ -54,6 +55,7 @@ class Ring:
         self.high_term = 0
         self.grants = Grants(node)
         self.probes = Probes(node)
+        self.claims = None  # claims.Claims, since we first sat down
         self._gone = []  # [(identity, term)]: left, or not holders any more
         self.refill_ms = 0
         self._rival = None
@@ -96,6 +98,11 @@ class Ring:
         self.links.clear()
         self.probes.clear()
         self.grants.clear()
+        if self.claims is None:
+            from .claims import Claims  # most boxes have no seat
+
+            self.claims = Claims(node)
+        self.claims.sat()
         self._rival = self._lame_ms = None
         self._gone = []
         self.links.changed_ms = node.now_ms
@@ -258,10 +265,11 @@ class Ring:
     def _add(self, entry):
         for other in list(self.near.values()):
             if other.seat == entry.seat:
-                if beats(self.manifest.id, other.term, other.id, entry.term, entry.id):
+                if beats(self.manifest.id, other.term, other.id, entry.term, entry.id) or self.claims.stands(other):
                     return
                 del self.near[other.id]
         self.near[entry.id] = SeatEntry(entry.seat, entry.term, entry.box, entry.heard_ms)
+        self.near[entry.id].since_ms = self._node.now_ms
 
     def _trim(self):
         self.links.trim(self.seat, self._far_stale())
@@ -280,6 +288,7 @@ class Ring:
             self._gone.pop(0)
         if entry:
             node = self._node
+            self.claims.lost(entry, len(self.near))
             self.high_term = max(self.high_term, entry.term)
             self.refill_ms = max(self.refill_ms, node.now_ms + GRACE_PROBES * node.config.probe_ms)
             self.links.changed_ms = node.now_ms
@@ -309,12 +318,13 @@ class Ring:
         """
         node = self._node
         self._gone = [row for row in self._gone if row[0] != peer.id]
-        self.high_term = max(self.high_term, term)
         if seat == self.seat:
             # Only the rival itself, heard directly, can make us leave.
-            if beats(self.manifest.id, term, peer.id, self.term, node.id):
+            if beats(self.manifest.id, term, peer.id, self.term, node.id) and not self.claims.stays(term):
+                self.high_term = max(self.high_term, term)
                 self.leave("seats_lost")
             return
+        self.high_term = max(self.high_term, term)
         known = self.near.get(peer.id)
         if known and known.seat == seat:
             known.box = placed(peer, told or known.box)

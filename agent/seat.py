@@ -25,6 +25,8 @@ CIRCLE = const(65536)
 class SeatEntry:
     """seat: int; term: int; box: Descriptor; heard_ms: when it was last known good."""
 
+    since_ms = 0  # of a neighbour: since when it is one
+
     def __init__(self, seat, term, box, heard_ms):
         self.seat = seat
         self.term = term

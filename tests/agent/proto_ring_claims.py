@@ -1,5 +1,8 @@
 """What others say about seats: hearsay, forged claims, and how much is remembered."""
 
+from backfence.agent.claims import AT_ONCE_PROBES, PAUSE_MS, SENIOR_PROBES, SHAKEN_MS, YIELD_MS, Claims
+from backfence.agent.config import Config
+from backfence.agent.counting import Counters
 from backfence.agent.descriptor import Descriptor
 from backfence.agent.limits import NEIGHBOURS, RING_TOLD, TOMBSTONES
 from backfence.agent.seat import TERM_MOST, SeatEntry, pack_entries
@@ -108,3 +111,79 @@ def test_boxes_remembered_as_dead_are_few():
     node.dead(b"%16d" % 99)
     lan.run(6000)
     assert list(node.tombstones.until) == [b"%16d" % 99], "a round lifts those whose time is over"
+
+
+def test_a_holder_of_long_standing_stays_and_its_neighbours_believe_it():
+    lan = closed(6, 3, seed=8)
+    seats = holders(lan, "edge")
+    node, near = lan.nodes[seats[1]], lan.nodes[seats[0]]
+    lan.run((SENIOR_PROBES + 4) * node.config.probe_ms)
+    free = [i for i in range(6) if i not in seats.values()][0]
+    term = node.ring.term
+    probe(lan, free, seats[1], 1, term + 5)
+    probe(lan, free, seats[0], 1, term + 5)
+    lan.run(100)
+    # Its term is above the claim's: an honest rival that hears it yields.
+    assert holders(lan, "edge") == seats and node.ring.term == term + 6
+    assert node.id in near.ring.near and lan.nodes[free].id not in near.ring.near
+    assert node.counters["claims_refused"] == 1 == near.counters["claims_refused"]
+    # Who has just sat down may have been granted what another was granted too.
+    node.ring.claims.sat()
+    probe(lan, free, seats[1], 1, term + 9)
+    lan.run(100)
+    assert node.ring.seat is None and node.counters["seats_lost"] == 1
+
+
+class Holder:
+    """As much of a node as Claims asks."""
+
+    def __init__(self):
+        self.now_ms = 0
+        self.config = Config()
+        self.counters = Counters()
+        self.ring = self
+        self.claims = Claims(self)
+        self.now_ms = SENIOR_PROBES * self.config.probe_ms
+
+    def lose(self, count, left):
+        """So many neighbours of long standing go at once."""
+        for i in range(count):
+            self.claims.lost(SeatEntry(i, 1, None, 0), left + count - 1 - i)
+
+
+def test_who_lost_a_third_of_its_neighbours_at_once_yields_for_a_day():
+    for count, left, shaken in ((2, 6, False), (3, 5, True), (1, 3, False), (2, 2, True), (1, 1, True)):
+        holder = Holder()
+        holder.lose(count, left)
+        assert holder.claims.stays(5) is not shaken and holder.claims.stands(SeatEntry(1, 1, None, 0)) is not shaken
+        holder.now_ms += SHAKEN_MS
+        assert holder.claims.stays(7)
+    holder = Holder()
+    for i in range(50):
+        holder.lose(1, 8)
+        holder.now_ms += AT_ONCE_PROBES * holder.config.probe_ms // 2 + 1
+    # Never more than two at once; and of many at once few are remembered.
+    assert holder.claims.stays(9)
+    holder.lose(50, 8)
+    assert len(holder.claims._lost) == 2 * NEIGHBOURS and not holder.claims.stays(11)
+
+
+def test_newcomers_count_for_nothing_and_claims_that_are_kept_up_win_in_the_end():
+    holder = Holder()
+    young = SeatEntry(1, 1, None, 0)
+    young.since_ms = holder.now_ms
+    for _ in range(8):
+        holder.claims.lost(young, 0)
+    assert not holder.claims.stands(young) and holder.claims.stays(5)
+    # While we are new ourselves all are.
+    fresh = Holder()
+    fresh.claims.sat()
+    fresh.claims.lost(young, 0)
+    fresh.now_ms += SENIOR_PROBES * fresh.config.probe_ms
+    assert not fresh.claims.stays(5)
+    begun = holder.now_ms
+    while holder.claims.stays(6):
+        holder.now_ms += PAUSE_MS
+    assert holder.now_ms - begun == YIELD_MS
+    holder.now_ms += PAUSE_MS + 1
+    assert holder.claims.stays(TERM_MOST - 1) and not holder.claims.stays(TERM_MOST)
