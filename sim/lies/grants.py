@@ -1,0 +1,77 @@
+"""Grants: liars offer themselves as the freshest candidates, and grant seats that are not theirs to give.
+
+First a ring fills while every offer that a liar passes on is of a liar; then the
+liars, most of which hold no seat, grant seats of that ring to free honest boxes.
+"""
+
+from ...agent.seat import SeatEntry, pack_entries
+from ...agent.wire.messages import GRANT
+from .. import seats
+from . import Figure
+from .colluders import Colluders, descriptor, mean
+
+NAME = "edge"
+SETTLE_S, LYING_S = 60, 120
+GRANT_MS = 4_000
+
+
+def measure(lab, share, say):
+    """Liars' share of a ring that fills, and what false grants do to one that stands."""
+    count = max(6, lab.nodes // 5)
+    lab.boot_joined(view=min(20, lab.nodes - 1), doors=1, contacts=4, spread_ms=3_000)
+    lab.go(5_000)
+    liars = Colluders(lab, share)
+    lab.operator.push_slice(NAME, count)
+    liars.every(1_000, lambda box: _offer(liars, box))
+    lab.until("seats are held", lambda: _filled(lab, count), 300)
+    lab.go(SETTLE_S * 1000)
+    held = seats.holders(lab.world, NAME)
+    mine = mean(lab.world.boxes[number].liar for number in held.values()) * len(lab.world.boxes) / len(liars.boxes)
+    say("grants: liars hold %.1f times their share of the seats" % mine)
+    before = {seat: number for seat, number in held.items() if not lab.world.boxes[number].liar}
+    lab.operator.push_slice(NAME, count)
+    liars.every(GRANT_MS, lambda box: _grant(liars, box, count))
+    false, kept = [], []
+    for _ in range(LYING_S):
+        lab.world.run_for(1_000)
+        now = seats.held(lab.world, NAME)
+        honest = [number for numbers in now.values() for number in numbers if not lab.world.boxes[number].liar]
+        false.append((len(honest) - len(set(before.values()) & set(honest))) / len(liars.honest))
+        kept.append(sum(1 for seat in before if before[seat] in now.get(seat, ())) / len(before))
+    say("grants: %.0f %% of holders sit, %.1f %% of honest boxes sit where nobody needs them" % (100 * kept[-1], 100 * mean(false)))
+    return [
+        Figure("liars' share of seats, times their share of the fleet", mine),
+        Figure("honest holders still in their seats after %d s of false grants, %%" % LYING_S, 100 * kept[-1]),
+        Figure("honest boxes that sit by a false grant, mean, %", 100 * mean(false)),
+    ]
+
+
+def _filled(lab, count):
+    held = seats.holders(lab.world, NAME)
+    return "" if len(held) == count else "%d of %d" % (len(held), count)
+
+
+def _offer(liars, box):
+    """Who hears of candidates from a liar hears of liars, all fresh."""
+    slice = box.node.slicing.by_name(NAME)
+    if slice is None:
+        return
+    slice.offers.table.clear()
+    for friend in liars.friends(4, box):
+        other = next(other for other in liars.boxes if other.node.id == friend.id)
+        if other.node.ring.seat is None:
+            slice.offers.hear(friend, box.node.now_ms)
+
+
+def _grant(liars, box, count):
+    slice = box.node.slicing.by_name(NAME)
+    free = [other for other in liars.honest if other.node.ring.seat is None]
+    if slice is None or not free:
+        return
+    node, other = box.node, liars.rng.choice(free)
+    seat, term = liars.rng.randrange(count), max(box.node.ring.high_term for box in liars.honest) + 2
+    entries = [SeatEntry((seat - 1) % count, term, descriptor(box), node.now_ms)]
+    exchange = int.from_bytes(node.rng.bytes(4), "big")
+    manifest = slice.manifest
+    box.tell(node.send, other.node.id, other.address, GRANT, exchange, manifest.id, manifest.seq, seat, term,
+             pack_entries(entries, node.now_ms))

@@ -1,0 +1,79 @@
+"""Seats: liars claim the seats of honest holders, under a higher term, again and again.
+
+Each liar really sits down where it says, answers as a holder does, and goes on to
+the next seat after a while.  It tells the holder and all around of its claim.
+"""
+
+from ...agent.descriptor import Descriptor
+from ...agent.seat import SeatEntry
+from ...agent.wire.messages import PING
+from .. import seats
+from . import Figure
+from .colluders import Colluders, mean
+
+NAME = "edge"
+SETTLE_S, LYING_S = 60, 180
+CLAIM_MS = 5_000
+
+
+def measure(lab, share, say):
+    """Honest seats that stay honest, while liars claim them, and after they fell silent."""
+    count = max(6, lab.nodes // 5)
+    lab.boot_joined(view=min(20, lab.nodes - 1), doors=1, contacts=4, spread_ms=3_000)
+    lab.go(5_000)
+    lab.operator.push_slice(NAME, count)
+    lab.until("ring closed", lab.ring(NAME, count), 300)
+    lab.go(SETTLE_S * 1000)
+    liars = Colluders(lab, share)
+    before = _honest(lab)
+    # Who sits already goes, all at once: holders that lose many neighbours are easier to talk out.
+    for box in liars.boxes:
+        box.tell(box.node.ring.leave)
+    liars.every(CLAIM_MS, lambda box: _claim(lab, liars, box))
+    kept, held = [], []
+    for second in range(LYING_S):
+        lab.world.run_for(1_000)
+        now = _honest(lab)
+        kept.append(sum(1 for seat in before if now.get(seat) == before[seat]) / len(before))
+        held.append(len(now) / count)
+        if second % 60 == 59:
+            say("seats: %d s of claims: %.0f %% of the holders sit, %.0f %% of seats are honest" % (
+                second + 1, 100 * kept[-1], 100 * held[-1]))
+    lost = sum(box.node.counters["seats_lost"] for box in liars.honest)
+    return [
+        Figure("honest holders still in their seats after %d s, %%" % LYING_S, 100 * kept[-1]),
+        Figure("seats with an honest holder, mean, %", 100 * mean(held)),
+        Figure("honest holders talked out a minute, of 100 seats", 60 * 100 * lost / LYING_S / count),
+    ]
+
+
+def _honest(lab):
+    """{seat: number of the honest box in it}."""
+    held = seats.held(lab.world, NAME)
+    found = {}
+    for seat, numbers in held.items():
+        honest = [number for number in numbers if not lab.world.boxes[number].liar]
+        if honest:
+            found[seat] = honest[-1]
+    return found
+
+
+def _claim(lab, liars, box):
+    victims = _honest(lab)
+    if not victims:
+        return
+    seat = liars.rng.choice(sorted(victims))
+    victim = lab.world.boxes[victims[seat]].node
+    slice = box.node.slicing.by_name(NAME)
+    if slice is None:
+        return
+    around = victim.ring.successors()
+    entries = [SeatEntry(entry.seat, entry.term, entry.box.copy(), box.node.now_ms) for entry in around]
+    box.tell(_sit, box.node, slice.manifest, seat, victim.ring.term + 1, entries, Descriptor(victim.id, victim.address))
+
+
+def _sit(node, manifest, seat, term, entries, victim):
+    node.ring.take(manifest, seat, term, entries)
+    for other in [victim] + [entry.box for entry in entries]:
+        exchange = int.from_bytes(node.rng.bytes(4), "big")
+        node.send(other.id, other.addr, PING, exchange, manifest.id, seat, term)
