@@ -31,7 +31,7 @@ class Workload:
         self.done = Bitmap(bits)
         self.mine = Bitmap(bits)
         self.ran = None  # of what is done, that which this box did itself
-        self.scanned = 0
+        self.scanned = self.tasks  # from 0 on once there is a place
         self.place = None  # (our seat, seats we answer for, seats of the ring, first, count)
         self.refused = False
 

@@ -66,6 +66,21 @@ def test_each_task_is_run_once():
     assert node.counters["tasks_started"] == 12 == node.counters["tasks_done"]
 
 
+def test_a_workload_that_comes_while_our_seat_is_beyond_its_slice_has_no_place_here():
+    lan, _, results = alone(1)
+    node = lan.nodes[0]
+    lan.run_until(lambda: node.tasks.workloads, 20000)
+    seats, node.ring.seats = node.ring.seats, lambda: node.ring.seat
+    blobs = push_work(lan, 3, name="more")
+    lan.run_until(lambda: len(node.tasks.workloads) == 2, 20000)
+    lan.run(2000)
+    later = [work for work in node.tasks.workloads.values() if work.tasks == 3][0]
+    assert later.place is None and not any(later.mine.data)
+    node.ring.seats = seats
+    serve(lan, blobs, results, 20000)
+    assert tasks_of(results) == [0, 1, 2]
+
+
 def test_the_index_of_a_workload_goes_with_it():
     lan, blobs, results = alone(3, expires=WALL_S + 60)
     store = lan.nodes[0].store
