@@ -304,8 +304,8 @@ def _chains():
 
 
 def _config_texts():
-    lines = [f"{key} = {row[1]}" for key, row in sorted(config.KEYS.items()) if row[1] != ""]
-    return ["\n".join(lines).encode(), b"door = 1\nbroker = [::1]:1883 # here\nbroker_password = a#b\n"]
+    lines = [f"{key} = {row[1]}" for key, row in sorted(config.KEYS.items()) if row[0] not in ("hours", "offset") and row[1] != ""]
+    return ["\n".join([*lines, "quiet_hours = 22:00-06:30", "utc_offset = -05:30"]).encode(), b"door = 1\nbroker = [::1]:1883 # here\nbroker_password = a#b\n"]
 
 
 def _config(data):
