@@ -14,27 +14,40 @@ LIMIT_S = 300
 
 def measure(lab, share, say):
     """Seconds until all honest boxes have a manifest, with and without boxes that tell of it and do not send it."""
-    lab.boot_joined(view=min(20, lab.nodes - 1), doors=1, contacts=4, spread_ms=3_000)
-    lab.go(10_000)
-    lab.operator.push_slice(NAME, 1)
-    honest = informed(lab)
-    lab.go(60_000)
-    liars = Colluders(lab, share)
-    for box in liars.boxes:
-        box.node._handlers[PULL] = lambda peer, message: None
-    lab.operator.push_slice(NAME, 2)
-    liars.every(1_000, lambda box: _tell(liars, box))
-    lying = informed(lab)
+    honest, lying = with_and_without(lab, share, _withhold, _tell)
     say("chunks: all were informed after %.1f s, %.1f s among liars" % (honest, lying))
     return [Figure("seconds until all honest boxes have a manifest, more than without lies", lying - honest)]
 
 
-def informed(lab):
+def with_and_without(lab, share, turn, act):
+    """Seconds until all honest boxes have a manifest, and then the next one among liars.
+
+    turn(box) makes a box a liar, act(liars, box) is what each does every second.
+    """
+    lab.boot_joined(view=min(20, lab.nodes - 1), doors=1, contacts=4, spread_ms=3_000)
+    lab.go(10_000)
+    lab.operator.push_slice(NAME, 1)
+    honest = _informed(lab)
+    lab.go(60_000)
+    liars = Colluders(lab, share)
+    for box in liars.boxes:
+        turn(box)
+    liars.every(1_000, lambda box: act(liars, box))
+    lab.operator.push_slice(NAME, 2)
+    return honest, _informed(lab)
+
+
+def _informed(lab):
     """Seconds until every honest box has what is live."""
     begun = lab.world.now_ms
     while lab.informed() and lab.world.now_ms - begun < LIMIT_S * 1000:
         lab.world.run_for(500)
     return (lab.world.now_ms - begun) / 1000
+
+
+def _withhold(box):
+    """Nothing that is asked for is sent."""
+    box.node._handlers[PULL] = lambda peer, message: None
 
 
 def _tell(liars, box):

@@ -1,34 +1,21 @@
-"""Manifests: liars freeze what they know, say that all agree with it, and never pass on what is newer.
-"""
+"""Manifests: liars freeze what they know, say that all agree with it, and never pass on what is newer."""
 
 from ...agent import telling
 from ...agent.wire.messages import HAVE
 from . import Figure
-from .chunks import informed
-from .colluders import Colluders
-
-NAME = "edge"
+from .chunks import with_and_without
 
 
 def measure(lab, share, say):
     """Seconds until all honest boxes have a newer manifest than the one that liars keep and show."""
-    lab.boot_joined(view=min(20, lab.nodes - 1), doors=1, contacts=4, spread_ms=3_000)
-    lab.go(10_000)
-    lab.operator.push_slice(NAME, 1)
-    honest = informed(lab)
-    lab.go(60_000)
-    liars = Colluders(lab, share)
-    for box in liars.boxes:
-        _freeze(box.node)
-    liars.every(1_000, lambda box: _show(liars, box))
-    lab.operator.push_slice(NAME, 2)
-    lying = informed(lab)
+    honest, lying = with_and_without(lab, share, _freeze, _show)
     say("manifests: all were informed after %.1f s, %.1f s among liars" % (honest, lying))
     return [Figure("seconds until all honest boxes have a newer manifest, more than without lies", lying - honest)]
 
 
-def _freeze(node):
+def _freeze(box):
     """Nothing newer is taken, and every digest is agreed with."""
+    node = box.node
     node.rumours._consider = lambda peer, id, seq, digest, size: None
     node.rumours.compare = lambda peer, digest: None
 
