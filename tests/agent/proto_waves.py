@@ -191,17 +191,28 @@ def test_only_members_count_and_each_once():
     world.run(400)
     polled = set(world.waves.known)
     assert len(polled) == 5 and polled <= {box.id for box in boxes}
-    # An answer that nobody asked for, of another box, or a second one, is nothing.
-    before = dict(world.waves._asking)
-    world.waves.on_polled(Peer(boxes[0].id), [POLLED, 12345, RUNS, 999, b""])
-    assert world.waves._asking == before and not world.gone
-    try:
-        exchange = next(iter(before)) if before else None
-        if exchange is not None:
-            world.waves.on_polled(Peer(before[exchange][0].id), [POLLED, exchange, 5, 0, b""])
-            raise AssertionError("a state that there is not")
-    except RemoteError:
-        pass
+
+
+def test_an_answer_that_nobody_asked_for_or_of_no_meaning_is_nothing():
+    world = World(fleet(), lambda id: None)
+    while not world.waves._asking:
+        world.run(1)
+    asking = dict(world.waves._asking)
+    exchange = next(iter(asking))
+    asked = asking[exchange][0].id
+    other = [box.id for box in members() if box.id != asked][0]
+    for peer, number in ((asked, exchange ^ 1 << 20), (other, exchange)):
+        world.waves.on_polled(Peer(peer), [POLLED, number, RUNS, 999999, b""])
+        assert world.waves._asking == asking
+    for state, packed in ((BACK + 1, b""), (RUNS, b"no descriptors")):
+        try:
+            world.waves.on_polled(Peer(asked), [POLLED, exchange, state, 999999, packed])
+            raise AssertionError("an answer of no meaning is taken")
+        except RemoteError:
+            assert world.waves._asking == asking
+    for _ in range(2):
+        world.waves.on_polled(Peer(asked), [POLLED, exchange, RUNS, 999999, b""])
+        assert world.waves._asking == {key: asking[key] for key in asking if key != exchange} and not world.gone
 
 
 def test_members_are_found_by_names_and_the_table_has_a_cap():
