@@ -130,16 +130,22 @@ class Soak:
         found = []
         end_s = self.elapsed_s()
         for agent in self.steady():
-            rows = [row for row in self.rows if row["agent"] == agent and row["time_s"] >= WARM * end_s]
+            since_s = max(WARM * end_s, self._filled_s(agent))
+            rows = [row for row in self.rows if row["agent"] == agent and row["time_s"] >= since_s]
             if len(rows) < 2 * BINS:
                 print("soak: too short to judge growth: %d samples of %s after the warm-up, of %d (give it 25 minutes)" % (
                     len(rows), agent, 2 * BINS), flush=True)
-                return ""
+                continue
             for field, least in JUDGED.items():
                 series = medians([row[field] for row in rows])
                 if growth.grown(series, least):
                     found.append("%s of %s from %s to %s" % (field, agent, series[0], series[-1]))
         return "grows: " + "; ".join(found) if found else ""
+
+    def _filled_s(self, agent):
+        """When the jobs that an agent keeps are as many as they will be: a job's life after it first sat in the slice."""
+        seated = [row["time_s"] for row in self.rows if row["agent"] == agent and row["seats"]]
+        return seated[0] + cluster.JOB_S if seated else 0
 
     def draw(self):
         """The picture so far."""

@@ -25,13 +25,15 @@ def test_a_heap_is_read_from_what_micropython_says(tmp_path):
     assert samples._heap(log) is None
 
 
-def judged(field, value, count=120):
-    """The verdict on samples of which `field` is value(number of the sample)."""
-    usual = dict.fromkeys(soak.JUDGED, 100_000)
+def judged(field, value, count=120, seated=0):
+    """The verdict on samples of which `field` is value(number of the sample), of a box that sits from sample `seated` on."""
+    usual = {**dict.fromkeys(soak.JUDGED, 100_000), "seats": 0}
     rows = [
-        {**usual, "agent": agent, "time_s": 10 * n, **({field: value(n)} if agent == "b02" else {})}
+        {**usual, "agent": agent, "time_s": 10 * n,
+         **({field: value(n), "seats": int(n >= seated)} if agent == "b02" else {})}
         for n in range(count) for agent in ("b00", "b02", "b03")]
     run = types.SimpleNamespace(rows=rows, elapsed_s=lambda: 10 * count, steady=lambda: ["b00", "b02", "b03"])
+    run._filled_s = lambda agent: soak.Soak._filled_s(run, agent)
     return soak.Soak.growth(run)
 
 
@@ -41,3 +43,16 @@ def test_growth_after_the_warm_up_is_found_and_before_it_is_none(field):
     assert judged(field, lambda n: 10 * least + least * n).startswith("grows: %s of b02 from " % field)
     assert judged(field, lambda n: 10 * least + least * min(n, soak.WARM * 120)) == ""
     assert judged(field, lambda n: 10 * least + least * n, count=40) == "", "too short to judge"
+
+
+@pytest.mark.parametrize("field", sorted(soak.JUDGED))
+def test_a_box_that_takes_its_first_seat_late_is_judged_when_its_store_has_filled(field):
+    least = soak.JUDGED[field]
+    kept = soak.cluster.JOB_S // 10
+
+    def filling(n):
+        return 10 * least + least * min(max(n - 100, 0), kept)
+
+    assert judged(field, filling, 240, seated=100) == ""
+    assert judged(field, filling, 240).startswith("grows: %s of b02 from " % field)
+    assert judged(field, lambda n: filling(n) + least * max(n - 160, 0), 240, seated=100).startswith("grows: %s" % field)
