@@ -33,7 +33,7 @@ def draw(path, rows, steady, jobs, heading):
         axis.set_xlabel("minutes")
     handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncol=len(labels), frameon=False, fontsize=9)
-    figure.suptitle(heading, fontsize=11, x=0.01, ha="left")
+    figure.suptitle(heading, fontsize=9, x=0.01, ha="left")
     figure.tight_layout(rect=(0, 0.03, 1, 0.98))
     figure.savefig(path)
     pyplot.close(figure)

@@ -152,7 +152,7 @@ class Soak:
         if self.rows:
             import plots  # its library is the soak's alone, and slow to load
 
-            heading = "Backfence, real agents on %s: %s" % (self.cluster.lab.interpreter.name, self._state())
+            heading = "%s: %s" % (self.cluster.lab.interpreter.name, self._state())
             plots.draw(self.out / "memory.png", self.rows, self.steady(), self.cluster.jobs, heading)
 
     def end(self):
