@@ -59,15 +59,16 @@ class Descriptor:
         return struct.pack(_HEAD, self.id, flags, age) + addr + self.addr[len(addr) : -_ID_BYTES]
 
 
-def unpack_at(data, start, seen=None):
+def unpack_at(data, start, seen=None, known=KNOWN_FLAGS):
     """(Descriptor, end offset) of the one that starts at data[start]; RemoteError.
 
-    seen: the packed address that the data came from, which stands for an unspecified one.
+    seen: the packed address that the data came from, which stands for an unspecified one;
+    known: flags that may be set.
     """
     if len(data) - start < V4_BYTES:
         raise RemoteError("short descriptor")
     flags = data[start + 16]
-    if flags & ~KNOWN_FLAGS:
+    if flags & ~known:
         raise RemoteError("descriptor flags")
     end = start + (V6_BYTES if flags & V6 else V4_BYTES)
     if end > len(data):

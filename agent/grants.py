@@ -11,6 +11,7 @@ to hear of each other.
 from .compat import const
 from .errors import RemoteError
 from .limits import RING_TOLD
+from .placement import first_seat, step_of
 from .seat import TERM_MOST, SeatEntry, pack_entries, unpack_entries
 from .sessions import placed
 from .wire.messages import ACCEPT, ANSWER, BUSY, GRANT, UNKNOWN
@@ -29,17 +30,23 @@ class Grant:
         self.tries = 0
 
 
-def middle(seat, count, seats, holds):
+def middle(seat, count, seats, holds, number=0, step=1):
     """The middle of the vacant seats after `seat`, None if there is none to give.
 
     count: seats from `seat` to the next holder; holds: [(low, high)] ranges in
-    which nothing may be granted now.
+    which nothing may be granted now; of seats for `step` regions in turn, those of
+    the region `number`.
     """
     if not holds:
-        return (seat + count // 2) % seats if count > 1 else None
+        way = count // 2
+        way += (number - seat - way) % step
+        way -= step if way >= count else 0
+        return (seat + way) % seats if way > 0 else None
     free = []
     for way in range(1, count):
         place = (seat + way) % seats
+        if place % step != number:
+            continue
         for low, high in holds:
             if low <= place < high:
                 break
@@ -76,7 +83,7 @@ class Grants:
                     return
 
     def fill(self):
-        """Grant the middle of our vacancies to the freshest candidate."""
+        """Grant the middle of our vacancies to the freshest candidate, of those for its region where there are some."""
         node = self._node
         ring = node.ring
         if self.grant or node.now_ms < ring.refill_ms or ring.high_term >= TERM_MOST:
@@ -84,20 +91,19 @@ class Grants:
         seat, count = ring.span()
         if count < 2:
             return
-        seat = middle(seat, count, ring.seats(), node.slicing.holds(ring.manifest.id))
-        if seat is None:
-            return
-        box = node.slicing.candidate(ring.manifest.id)
-        while box is not None and box.id in ring.near:
-            node.slicing.spent(ring.manifest.id, box.id)
-            box = node.slicing.candidate(ring.manifest.id)
-        if box is None:
-            node.slicing.hungry(ring.manifest.id)
-            return
-        ring.high_term += 1
-        exchange = int.from_bytes(node.rng.bytes(4), "big")
-        self.grant = Grant(exchange, box, seat, ring.high_term)
-        self._repeat()
+        holds, step = node.slicing.holds(ring.manifest.id), step_of(ring.manifest)
+        for number, box in node.slicing.candidates(ring.manifest.id):
+            if box.id in ring.near:
+                node.slicing.spent(ring.manifest.id, box.id)
+                continue
+            place = middle(seat, count, ring.seats(), holds, number, step)
+            if place is not None:
+                ring.high_term += 1
+                exchange = int.from_bytes(node.rng.bytes(4), "big")
+                self.grant = Grant(exchange, box, place, ring.high_term)
+                self._repeat()
+                return
+        node.slicing.hungry(ring.manifest.id)
 
     def _repeat(self):
         grant = self.grant
@@ -125,7 +131,11 @@ class Grants:
             code = UNKNOWN
         elif ring.slice_id == slice_id and ring.seat == seat and ring.term == term:
             code = ACCEPT
-        elif not node.slicing.offers(slice) or seat >= node.slicing.size(slice_id):
+        elif (
+            not node.slicing.offers(slice)
+            or seat >= node.slicing.size(slice_id)
+            or seat % step_of(slice.manifest) != first_seat(slice.manifest, node.attributes)
+        ):
             code = BUSY
         else:
             entries = unpack_entries(packed, RING_TOLD, node.now_ms, peer.seen)

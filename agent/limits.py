@@ -176,6 +176,8 @@ TOMBSTONES = const(16)
 # Seats of a slice: two hundred would do for most, but one per cent of a fleet of a million
 # is 10,000.  T-Man was measured up to 2^14, and so are we.  Fits the wire's 16 bits.
 SEATS = const(16384)
+# Regions among which a slice's seats are divided: as many as a task has replicas (REPLICAS).
+REGIONS = const(8)
 # Slices that one slice has taken in by merging; merging again names them all.
 ABSORBED = const(4)
 # Tasks of a workload, times replicas: the progress bitmap fits one datagram.

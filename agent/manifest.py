@@ -35,7 +35,7 @@ _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 _COMMON = ("kind", "fleet", "name", "seq", "issued", "expires", "end")
 _FIELDS = {
-    "slice": ("seats", "share", "where", "top", "absorbs", "from"),
+    "slice": ("seats", "share", "where", "top", "absorbs", "from", "regions"),
     "query": ("where", "by", "top"),
     "workload": (
         "slice", "program", "program_size", "index", "tasks", "args",
@@ -46,7 +46,7 @@ _FIELDS = {
     "revocation": ("boxes",),
     "rollout": ("firmware", "word"),
 }
-_OPTIONAL = ("end", "seats", "share", "where", "by", "top", "absorbs", "from", "again")
+_OPTIONAL = ("end", "seats", "share", "where", "by", "top", "absorbs", "from", "again", "regions")
 
 
 def manifest_id(kind, name):
@@ -129,6 +129,10 @@ def _check_slice(fields):
         if not isinstance(row, list) or len(row) != 2 or not is_name(row[0]) or row[0] == fields["name"]:
             raise RemoteError("manifest field from")
         uint({"from": row[1]}, "from", 0, SEATS)
+    if "regions" in fields:
+        from .regions import check  # few slices have them
+
+        check(fields)
 
 
 def _check_query(fields):

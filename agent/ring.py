@@ -21,6 +21,7 @@ from .descriptor import Descriptor
 from .grants import Grants
 from .limits import NEIGHBOURS, SEATS, TOMBSTONES
 from .links import Links
+from .placement import first_seat, step_of
 from .probes import SUSPECT_MISSES, Probes
 from .reshape import RESHAPE_MS, follow
 from .seat import CIRCLE, TERM_JUMP, SeatEntry, ahead, beats
@@ -58,8 +59,7 @@ class Ring:
         self.claims = None  # claims.Claims, since we first sat down
         self._gone = []  # [(identity, term)]: left, or not holders any more
         self.refill_ms = 0
-        self._rival = None
-        self._lame_ms = None
+        self._rival = self._lame_ms = None
         self.moved_ms = None
         self._ticks = 0
         self.due = node.now_ms + 60000
@@ -151,8 +151,9 @@ class Ring:
             return
         # Attributes vary: an unchanged predicate held when we sat down.
         fields, before = manifest.fields, self.manifest.fields
-        shut = (fields.get("where"), fields.get("top")) != (before.get("where"), before.get("top"))
-        shut = shut and not self._node.slicing.matches(manifest)
+        shut = any([fields.get(key) != before.get(key) for key in ("where", "top", "regions")])
+        moved = self.seat % step_of(manifest) != first_seat(manifest, self._node.attributes)
+        shut = shut and (moved or not self._node.slicing.matches(manifest))
         self.manifest = manifest
         if manifest.end or shut:
             self.leave()
@@ -183,19 +184,20 @@ class Ring:
         """The next holder counter-clockwise, None if we know of no other."""
         return max(self.near.values(), key=lambda entry: ahead(self.seat, entry.seat)) if self.near else None
 
-    def span(self):
-        """(seat, count): ours and the vacant seats after it that we answer for."""
+    def span(self, step=1):
+        """(seat, count): ours and the vacant seats after it that we answer for; step: as if each step-th were all."""
         seats = self.seats()
         if self.seat >= seats:
             return self.seat, 1
         lame = 0
         for entry in self.successors():
             # Who sits beyond the size is about to leave.
-            if entry.seat < seats:
-                return self.seat, (entry.seat - self.seat) % seats
+            way = (entry.seat - self.seat) % seats if entry.seat < seats else 1
+            if entry.seat < seats and not way % step:
+                return self.seat, way
             lame += 1
             if lame == NEIGHBOURS:
-                return self.seat, 1  # and hides who sits after it
+                return self.seat, way  # and hides who sits after it
         return self.seat, seats
 
     def vacancies(self):

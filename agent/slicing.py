@@ -22,6 +22,7 @@ from .compat import const
 from .errors import RemoteError
 from .limits import ABSORBED, CANDIDATES_TOLD, SEAT_HINTS, SEATS_BYTES, SEATS_TOLD, SLICES_TOLD, VIEW
 from .offers import Offers, unpack_offers
+from .placement import first_seat
 from .predicate import holds as predicate_holds
 from .reshape import RESHAPE_MS, held
 from .seat import TERM_JUMP, SeatEntry, pack_entries, rank, unpack_entries
@@ -172,8 +173,8 @@ class Slicing:
 
     def matches(self, manifest):
         """True if this box may sit in the slice of that manifest."""
-        where = manifest.fields.get("where")
-        if where is not None and not predicate_holds(where, self._node.attributes):
+        where, attributes = manifest.fields.get("where"), self._node.attributes
+        if where is not None and not predicate_holds(where, attributes) or first_seat(manifest, attributes) is None:
             return False
         return "top" not in manifest.fields or bool(self._node.aggregate.in_top(manifest))
 
@@ -232,7 +233,7 @@ class Slicing:
         for i in range(min(SLICES_TOLD, len(ids))):
             slice = self.slices[ids[(self._turn + i) % len(ids)]]
             version, size = self.sizes.told(slice)
-            own = [self._node.located()] if reached and self.offers(slice) else []
+            own = first_seat(slice.manifest, self._node.attributes) if reached and self.offers(slice) else None
             offers = slice.offers.tell(self._node, own)
             out.append([slice.manifest.id, self._tell_seats(slice), offers, size, version])
         self._turn += SLICES_TOLD
@@ -310,10 +311,10 @@ class Slicing:
         if not slice.offers.hear(box, heard_ms):
             node.counters.bump("hints_dropped")
 
-    def candidate(self, slice_id):
-        """The Descriptor of the freshest candidate, else None."""
+    def candidates(self, slice_id):
+        """[(number of its region, Descriptor)] of the candidates, the freshest first."""
         slice = self.slices.get(slice_id)
-        return slice.offers.freshest() if slice else None
+        return slice.offers.fresh() if slice else []
 
     def spent(self, slice_id, id):
         """A candidate that sits, is busy or does not answer is one no more."""
@@ -396,4 +397,4 @@ class Slicing:
                 rounds *= ELECT_UNHEARD
         if lonely_ms >= rounds * node.round_ms() and self._first(slice):
             # The least of all terms: if there is a ring after all, it stays.
-            node.ring.take(slice.manifest, 0, 0, [])
+            node.ring.take(slice.manifest, first_seat(slice.manifest, node.attributes), 0, [])

@@ -111,10 +111,12 @@ class Spare:
                 open_bits.append(bit)
         if mine or not open_bits or not workload.asks(task) or workload.place is None:
             return 1
-        seat, _, seats, first, count = workload.place
+        seat, _, seats, step, first, count = workload.place
         home = seat_of(workload.manifest.id, task, count) + workload.first
         for bit in open_bits:
             distance = (first + (home + bit % replicas) % count - seat) % seats
+            # Of our own region, where seats are kept for some: the next one, and so on.
+            distance = distance // step if not distance % step else 0
             if 1 <= distance <= len(self._ends):
                 lowest, last = self._ends[distance - 1]
                 last.append(bit)

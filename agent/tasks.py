@@ -9,7 +9,7 @@ inherits exactly the tasks that no door has taken yet.
 from .compat import const
 from .errors import RemoteError
 from .limits import INDEX_ENTRIES, RESULTS_WAITING
-from .placement import seat_of
+from .placement import seat_of, step_of
 from .receipt import Receipts
 from .wire.messages import PROGRESS, RESULT
 
@@ -100,9 +100,9 @@ class Tasks:
         # A seat beyond what the slice has now: its tasks are others'.
         if node.ring.seat is None or node.ring.seat >= node.ring.seats():
             return None
-        seat, count = node.ring.span()
-        patient = node.now_ms - self._vacant_ms < ADOPT_MS
-        return (seat, 1 if patient else count, node.ring.seats())
+        step = step_of(node.ring.manifest)
+        seat, count = node.ring.span(step)
+        return (seat, 1 if node.now_ms - self._vacant_ms < ADOPT_MS else count, node.ring.seats(), step)
 
     # -- choosing
 
@@ -129,7 +129,7 @@ class Tasks:
             self._tell_neighbours()
 
     def _scan(self, workload):
-        seat, span, seats, first, count = workload.place
+        seat, span, seats, step, first, count = workload.place
         until = min(workload.tasks, workload.scanned + SCAN_STEP)
         for task in range(workload.scanned, until):
             if not workload.asks(task):
@@ -137,7 +137,7 @@ class Tasks:
             home = seat_of(workload.manifest.id, task, count) + workload.first
             for replica in range(workload.replicas):
                 place = first + (home + replica) % count
-                if (place - seat) % seats < span:
+                if (place - seat) % seats < span and not (place - seat) % step:
                     workload.mine.set(task * workload.replicas + replica)
         workload.scanned = until
 

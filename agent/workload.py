@@ -32,7 +32,7 @@ class Workload:
         self.mine = Bitmap(bits)
         self.ran = None  # of what is done, that which this box did itself
         self.scanned = self.tasks  # from 0 on once there is a place
-        self.place = None  # (our seat, seats we answer for, seats of the ring, first, count)
+        self.place = None  # (our seat, seats we answer for, seats of the ring, step, first, count), see placement.py
         self.refused = False
 
     def live(self, wall_s):

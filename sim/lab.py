@@ -51,6 +51,8 @@ class Lab(Run):
         self.lying = 0.5
         # Boxes listen on a wildcard: they do not know the address by which others reach them.
         self.wildcard = False
+        # Box number: its region, of boxes that have one.
+        self.regions = {}
         store_bytes = int(self.settings.get("store_kb", Config().store_kb)) * 1024
         self.always("stores within their size", lambda: checkers.disks_within(self.turn(), store_bytes))
 
@@ -126,6 +128,7 @@ class Lab(Run):
             config.set(key, value)
         config.reachable = int(box.reachable)
         config.door = int(box.door)
+        config.region = self.regions.get(box.number, "")
         seed = "%s/node/%d/%d" % (self.world.seed, box.number, box.starts)
         store = Store(box.disk, config.store_kb * 1024, Counters())
         speech = SPEECH[self.speech]
@@ -135,7 +138,7 @@ class Lab(Run):
             config, self.fleet.identity(box.number), self.fleet.trust(box.number), store,
             rng.Rng(seed.encode()), now_ms, wall_s, address=self._own_address(box), controller=ADDRESS,
             ladder=self.fleet.ladder, speech=speech, running=box.running)
-        node.attributes.update(ATTRIBUTES, door=int(box.door))
+        node.attributes.update(ATTRIBUTES, door=int(box.door), region=config.region)
         return node
 
     def _own_address(self, box):

@@ -42,7 +42,8 @@ def scale_command(fleet, broker, wait, backlog, least, most, seconds, style, nam
     may = scale.most_seats(fleet, payload)
     if most is not None and most > may:
         raise OperatorError(f"{name!r} may have at most {may:,} seats", "Give a smaller --max, or ask the operator for more.")
-    _follow(fleet, broker, payload, scale.Policy(backlog, least, may if most is None else most), seconds, style)
+    policy = scale.Policy(backlog, least, may if most is None else most, len(payload.get("regions", "-")))
+    _follow(fleet, broker, payload, policy, seconds, style)
 
 
 def _follow(fleet, broker, payload, policy, seconds, style):

@@ -104,7 +104,7 @@ def _describe_fleet(fleet, seen, offline, style):
     if value["revoked"]:
         lines.append(f"revoked: {value['revoked']} boxes, see `backfence revoke`")
     lines += [f"door {box} {state}" for box, state in sorted(seen.doors.items())]
-    lines += [f"slice {row['name']}: {row['share'] or row['seats']} seats {row['where']}" for row in value["slices"]]
+    lines += [_slice(row) for row in value["slices"]]
     lines += [f"query {row['name']}: {row['choice']}" for row in value["queries"]]
     lines += [f"workload {row['name']}: {_states(row)}" for row in value["workloads"]]
     lines += [f"firmware {row['name']}: sequence {row['sequence']}, {row['size']:,} bytes" for row in value["firmware"]]
@@ -184,6 +184,11 @@ def _told(seen, says):
     if seen.census is None:
         return [". ".join(monitoring.none_yet(seen))]
     return [says or "not in the census yet", censuses.when(seen.census)]
+
+
+def _slice(row):
+    regions = f" for {', '.join(row['regions'])} in turn" if row["regions"] else ""
+    return f"slice {row['name']}: {row['share'] or row['seats']} seats{regions} {row['where']}"
 
 
 def _states(row):

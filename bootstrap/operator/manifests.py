@@ -107,12 +107,15 @@ def _within(what, value, least, most):
     return value
 
 
-def slice_manifest(fleet, name, seats, where=None, valid_s=SLICE_VALID_S, issued=None, absorbs=None, origin=None):
+def slice_manifest(
+    fleet, name, seats, where=None, valid_s=SLICE_VALID_S, issued=None, absorbs=None, origin=None, regions=None,
+):
     """Returns the Manifest of a slice.
 
     seats: how many boxes, an int, or their share of the fleet as text, "10 %".
     where: the text of a choice of boxes (choice.py), or None for any.  absorbs,
     origin: the fields "absorbs" and "from" of a slice that was merged or split.
+    regions: names, for which seats are kept in turn, or None.
     """
     if isinstance(seats, str):
         rest = {"share": choice.parse_share(seats, "share")}
@@ -121,11 +124,27 @@ def slice_manifest(fleet, name, seats, where=None, valid_s=SLICE_VALID_S, issued
     if where:
         rest.update(choice.of_slice(where).fields())
         _counted_name(name, "top" in rest)
+    if regions:
+        rest["regions"] = check_regions(list(regions), seats)
     if absorbs:
         rest["absorbs"] = absorbs
     if origin:
         rest["from"] = origin
     return Manifest({**_common(fleet, "slice", name, valid_s, issued), **rest})
+
+
+def check_regions(regions, seats):
+    """Returns a slice's regions (list); OperatorError unless as many seats (an int) can be kept for each."""
+    _within("the number of regions", len(regions), 2, limits.REGIONS)
+    if len(set(regions)) < len(regions) or not all(isinstance(each, str) and 1 <= len(each) <= 32 for each in regions):
+        raise OperatorError("regions are different names of 1 to 32 characters", "Write what the boxes' agent.conf says.")
+    if not isinstance(seats, int):
+        raise OperatorError("a share of the fleet has no regions", "Give a number of seats.")
+    if seats % len(regions):
+        raise OperatorError(
+            f"{seats:,} seats cannot be shared out to {len(regions)} regions alike", f"Give a multiple of {len(regions)}."
+        )
+    return regions
 
 
 def query_manifest(fleet, name, asked, valid_s=QUERY_VALID_S, issued=None):

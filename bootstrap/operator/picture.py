@@ -174,7 +174,7 @@ def slice_row(payload):
     return {
         **common_row(payload), "seats": payload.get("seats"),
         "share": choice.show_share(payload["share"]) if "share" in payload else None,
-        "where": choice.show(choice.of(payload)),
+        "where": choice.show(choice.of(payload)), "regions": payload.get("regions", []),
         "absorbs": [row[0] for row in payload.get("absorbs", [])], "from": payload.get("from", [None])[0],
     }
 

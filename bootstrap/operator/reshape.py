@@ -25,6 +25,14 @@ def check_live(payload):
         )
 
 
+def check_whole(payload):
+    """OperatorError if a slice's seats are kept for regions: they cannot be merged or split."""
+    if "regions" in payload:
+        raise OperatorError(
+            f"the slice {payload['name']!r} keeps its seats for regions", "Push it without regions first."
+        )
+
+
 def absorber(fleet, name):
     """Returns the name of the live slice that has taken in slice `name`, or None."""
     for label in fleet.labels():
@@ -51,6 +59,7 @@ def merge(fleet, first, second):
         raise OperatorError("a slice cannot be merged with itself", "Name two slices.")
     for payload in (first, second):
         check_live(payload)
+        check_whole(payload)
         check_free(fleet, payload["name"])
     seats, more = first["seats"], second["seats"]
     if seats + more > limits.SEATS:
@@ -96,6 +105,7 @@ def split(fleet, payload, count, name):
     A slice that was taken in is split off under its own name by its own seats.
     """
     check_live(payload)
+    check_whole(payload)
     check_free(fleet, payload["name"])
     left = payload["seats"] - count
     back = [name, left, count] in payload.get("absorbs", [])

@@ -20,20 +20,26 @@ WORTH, IDLE_S = 0.75, 300
 
 
 class Policy:
-    """One seat for every `per_seat` open tasks, from `least` to `most` seats."""
+    """One seat for every `per_seat` open tasks, from `least` to `most` seats, as many for each of `regions`."""
 
-    def __init__(self, per_seat, least, most):
+    def __init__(self, per_seat, least, most, regions=1):
         if per_seat < 1:
             raise OperatorError("a seat for 0 open tasks is none", "Give --backlog 1 or more.")
         if not 1 <= least <= most:
             raise OperatorError(f"there is no number of seats from {least:,} to {most:,}", "Give 1 <= --min <= --max.")
-        self.per_seat, self.least, self.most = per_seat, least, most
+        self.per_seat, self.least, self.most = per_seat, least + -least % regions, most - most % regions
+        if self.least > self.most:
+            raise OperatorError(
+                f"no number of seats from {least:,} to {most:,} can be shared out to {regions} regions alike", "Give a larger --max."
+            )
+        self._regions = regions
         self._stepped_s = None
         self._low = None  # (since when a much smaller slice would do, the most seats wanted since)
 
     def wanted(self, tasks):
         """Returns the seats for so many open tasks."""
-        return min(self.most, max(self.least, -(-tasks // self.per_seat)))
+        seats = -(-tasks // self.per_seat)
+        return min(self.most, max(self.least, seats + -seats % self._regions))
 
     def step(self, now_s, tasks, seats):
         """Returns how many seats a slice of `seats` is to have from now on, or None if it stays as it is."""
@@ -71,6 +77,8 @@ def scaled(fleet, payload, seats):
     reshape.carried(fleet, payload["name"], seats)
     if not 1 <= seats <= limits.SEATS:
         raise OperatorError(f"a slice has from 1 to {limits.SEATS:,} seats, not {seats:,}")
+    if "regions" in payload:
+        manifests.check_regions(payload["regions"], seats)
     for work in live_workloads(fleet, names(payload)):
         if work["replicas"] > seats:
             raise OperatorError(

@@ -34,7 +34,7 @@ INPUT_BYTES = limits.TASKS * limits.BLOB_BYTES
 # kind: {key: type}; types that a key may have.
 COMMON = {"kind": str, "name": str, "valid": (str, int)}
 KEYS = {
-    "slice": {**COMMON, "seats": (int, str), "where": str},
+    "slice": {**COMMON, "seats": (int, str), "where": str, "regions": list},
     "query": {**COMMON, "choice": str},
     "workload": {
         **COMMON, "slice": str, "program": str, "input": str, "inputs": list, "split": str,
@@ -123,7 +123,7 @@ def build(fleet, settings):
         name, seats = settings["name"], settings["seats"]
         return manifests.slice_manifest(
             fleet, name, seats, settings.get("where"), valid_s or manifests.SLICE_VALID_S,
-            absorbs=reshape.carried(fleet, name, seats),
+            absorbs=reshape.carried(fleet, name, seats), regions=settings.get("regions"),
         )
     if settings["kind"] == "query":
         return manifests.query_manifest(

@@ -163,7 +163,7 @@ class Signed:
 def helped(node, open_tasks):
     """(Spare, [Workload]) of the box in seat 0 of 5, to whom only some tasks are open, now and later."""
     workload = Workload(Signed)
-    workload.place = (0, 1, 5, 0, 5)
+    workload.place = (0, 1, 5, 1, 0, 5)
     for task in range(40):
         if seat_of(Signed.id, task, 5) == 0:
             workload.mine.set(task)

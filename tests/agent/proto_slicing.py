@@ -63,8 +63,8 @@ def test_candidates_are_few_and_the_least_hash_stays():
     for i in range(len(ids)):
         node.slicing._hear_candidate(slice, Descriptor(ids[i], ADDR), node.now_ms - 100 + i)
     assert len(slice.candidates) == CANDIDATES and least in slice.candidates and ids[0] not in slice.candidates
-    assert node.counters["hints_dropped"] == 5 and node.slicing.candidate(slice.manifest.id).id == ids[-1]
-    assert node.slicing.candidate(bytes(16)) is None
+    assert node.counters["hints_dropped"] == 5 and node.slicing.candidates(slice.manifest.id)[0][1].id == ids[-1]
+    assert node.slicing.candidates(bytes(16)) == []
     for id in ids:
         node.slicing.spent(slice.manifest.id, id)
     assert list(slice.candidates) == [least]

@@ -9,7 +9,7 @@ import pytest
 
 from backfence.agent import manifest as agent
 from backfence.agent.wire import cbor
-from backfence.bootstrap.operator import cli_slice, fleet as fleets, manifests, monitor, picture, push, reshape
+from backfence.bootstrap.operator import cli_slice, fleet as fleets, manifests, monitor, picture, push, reshape, scale
 from backfence.bootstrap.operator.errors import OperatorError
 
 from fleets import census_of, make_fleet, mosquitto
@@ -100,6 +100,17 @@ def test_what_cannot_be_merged(fleet):
     fleet.sign(plain)
     with pytest.raises(OperatorError, match="'g' is a part of 'a'"):
         reshape.merge(fleet, sign(fleet, "l", 1), newest(fleet, "slice-g"))
+
+
+def test_a_slice_that_keeps_its_seats_for_regions_stays_whole_and_grows_by_all_of_them(fleet):
+    payload = sign(fleet, "a", 6, regions=["north", "south"])
+    for change in (lambda: reshape.split(fleet, payload, 2, "b"), lambda: reshape.merge(fleet, payload, sign(fleet, "c", 2))):
+        with pytest.raises(OperatorError, match="keeps its seats for regions"):
+            change()
+    assert scale.scaled(fleet, payload, 8).payload["regions"] == ["north", "south"]
+    with pytest.raises(OperatorError, match="7 seats cannot be shared out"):
+        scale.scaled(fleet, payload, 7)
+    assert picture.slice_row(payload)["regions"] == ["north", "south"]
 
 
 def test_a_split_says_where_its_seats_were(fleet):

@@ -42,6 +42,18 @@ def test_a_box_takes_each_kind(fleet):
         assert f"{taken.kind}-{taken.name}" == plan.label
 
 
+def test_seats_are_kept_for_regions_alike(fleet):
+    plan = manifests.slice_manifest(fleet, "edge", 6, 'door == 0', regions=["north", "south", "west"])
+    assert box_reads(fleet, fleet.sign(plan)).fields["regions"] == ["north", "south", "west"]
+    for seats, regions, problem in (
+        (6, ["north"], "number of regions"), (18, [f"r{number}" for number in range(9)], "number of regions"),
+        (6, ["north", "north"], "different names"), (6, ["north", ""], "different names"), (6, ["north", 7], "different names"),
+        (7, ["north", "south"], "7 seats cannot be shared out to 2 regions"), ("10 %", ["north", "south"], "has no regions"),
+    ):
+        with pytest.raises(OperatorError, match=problem):
+            manifests.slice_manifest(fleet, "edge", seats, regions=regions)
+
+
 def test_the_signed_form_is_plain_cose(fleet):
     """Another library reads it: COSE_Sign1, HSS-LMS, and nothing unsigned."""
     plan = manifests.slice_manifest(fleet, "edge", 8)

@@ -62,6 +62,14 @@ def test_it_shrinks_only_after_a_while_and_to_the_most_that_was_wanted():
     assert run(Policy(10, 1, 20), 10, lambda s: 100 if s % IDLE_S == 0 else 0, 5000) == []
 
 
+def test_regions_are_given_as_many_seats_each():
+    assert run(Policy(10, 1, 20, 3), 3, lambda s: 95, 600) == [(0, 12)]
+    assert run(Policy(10, 1, 20, 3), 3, lambda s: 900, 600) == [(0, 18)]
+    assert run(Policy(10, 4, 20, 3), 3, lambda s: 0, 600) == [(0, 6)]
+    with pytest.raises(OperatorError, match="no number of seats from 4 to 5"):
+        Policy(10, 4, 5, 3)
+
+
 def test_a_bag_that_is_worked_off_takes_few_signatures():
     steps = run(Policy(50, 1, 64), 1, lambda s: max(0, 3200 - s), 4000)
     assert steps[0] == (0, 64) and steps[-1][1] == 1 and len(steps) < 12

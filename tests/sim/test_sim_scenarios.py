@@ -12,7 +12,7 @@ SMALL = {
     "broker-outage": 10, "busy": 12, "cancel": 10, "churn": 12, "clock-skew": 10, "idle": 12, "job": 12, "join": 16, "late-joiner": 8,
     "lossy": 14, "many-slices": 11, "merge": 11, "monitoring": 10, "one-way": 10, "partition-heal": 14,
     "restart-storm": 10, "scale": 16, "rumour": 16, "slice": 14, "storm": 12, "terminate": 10, "two-slices": 11, "words": 10,
-    "top-slice": 15, "unfillable": 24, "blackout": 16, "join-one-seed": 40, "long-partition": 14, "nat": 12,
+    "top-slice": 15, "unfillable": 24, "regions": 24, "blackout": 16, "join-one-seed": 40, "long-partition": 14, "nat": 12,
     "moved": 16, "revoked": 12, "repetition": 16, "tenant": 14, "replaced": 12,
     "rotation": 12, "rotation-cut": 8,
     "sudden-death": 30, "power-cut": 20,
