@@ -16,6 +16,10 @@ class Bitmap:
         """Make a bit 1."""
         self.data[index >> 3] |= 1 << (index & 7)
 
+    def clear_bit(self, index):
+        """Make a bit 0."""
+        self.data[index >> 3] &= ~(1 << (index & 7))
+
     def merge(self, other):
         """OR bytes of the same length in; True if any bit changed."""
         changed = False

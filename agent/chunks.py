@@ -381,7 +381,8 @@ class Chunks:
     def on_pull(self, peer, message):
         """Serve a chunk, or say that the blob is not here (yet)."""
         _, digest, offset = message
-        size = self._node.store.size(digest)
+        source = self._node.update.lent(peer.id, digest, offset) or self._node.store
+        size = source.size(digest)
         if size < 0:
             later = self._node.door is not None and self._node.door.want(digest)
             self._node.send(peer.id, peer.addr, LACK, digest, 1 if later else 0)
@@ -390,7 +391,7 @@ class Chunks:
             raise RemoteError("pull offset")
         if not self._may_serve(peer.id):
             return
-        data = self._node.store.read(digest, offset, CHUNK_BYTES)
+        data = source.read(digest, offset, CHUNK_BYTES)
         if data is None:
             self._node.send(peer.id, peer.addr, LACK, digest, 0)
             return

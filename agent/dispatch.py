@@ -33,6 +33,8 @@ def handlers(node):
         messages.AVERAGED: node.aggregate.on_averaged,
         messages.POLL: node.update.on_poll,
         messages.POLLED: node.update.on_polled,
+        messages.SEEK: node.update.on_seek,
+        messages.SPARE: node.update.on_spare,
     }
 
 

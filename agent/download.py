@@ -1,111 +1,104 @@
 """An image on its way into a slot: from peers, part by part, checked whole.
 
 The index blob names the parts; each part is a blob, fetched as blobs are (chunks.py)
-and written at its place in the slot's file.  Parts come in random order, so that
-boxes that begin together have something for each other.  At the end the file is
-brought to the medium, read back, and its SHA-256 compared with the signed one.
+and written at its place in the slot's file.  Which part comes from whom is agreed on
+before (parts.py): one box after another (seek.py) is asked whether it has one that we
+lack.
+
+What an interruption left in the slot is found again: each part's place is hashed before
+anything is fetched.  At the end the file is brought to the medium, read back, and its
+SHA-256 compared with the signed one.
 
 Nothing here touches the record of the slots: until update.py writes it, the slot's
 content means nothing, whatever happens on the way.
 """
 
+from .bitmap import Bitmap
 from .compat import const
-from .limits import UPDATE_FETCHES, UPDATE_SOURCES
-from .slots import BROKEN, DISK, NAMES, READ_BYTES, Reading
+from .limits import UPDATE_FETCHES, UPDATE_HINTS
+from .parts import parts_of, spare
+from .pieces import Copy, Scan
+from .seek import Seek
+from .slots import BROKEN, DISK, NAMES, Reading
+from .wire.messages import SEEK
 from .wire.suit import PART_BYTES
 
-# What no source had is asked for again: after so long, doubling, half of it random.
-AGAIN_MS = const(2000)
-AGAIN_DOUBLINGS = const(7)
+# An index that no source had is asked for again: after so long, doubling, half of it random.
+AGAIN_MS = const(500)
+AGAIN_DOUBLINGS = const(9)
 # Nothing is due; what comes makes it sooner.
 LOOK_MS = const(300000)
 # A queue of work without a place is looked at again this much later.
 BUSY_MS = const(500)
+# An answer to a question for a part is waited for.
+SEEK_MS = const(1000)
+# What is on its way without a chunk for so long, or a part after so long at all, comes from
+# elsewhere, and a part's sender is left alone for a while.
+STALLED_MS = const(3000)
+SLOW_MS = const(12000)
+AVOIDED_MS = const(60000)
 
 # Where a download stands.
-CHECKING = "checking"  # what the slot holds already
 INDEX = "index"
+CHECKING = "checking"  # what the slot holds already
 PARTS = "parts"
 READING = "reading back"
 OVER = "over"
-
-_TODO, _COMING, _WRITTEN = 0, 1, 2
-
-
-class _Copy:
-    """A blob's way from the store into the slot, a few ms at a time."""
-
-    def __init__(self, store, digest, name, offset):
-        self.digest = digest
-        self._store = store
-        self._name = name
-        self._offset = offset
-        self._done = 0
-        self.lost = False  # the store has it no more
-        self.refused = None  # the OSError of the disk
-
-    def step(self):
-        """One piece; True when done."""
-        data = self._store.read(self.digest, self._done, READ_BYTES)
-        if not data:
-            self.lost = data is None
-            return True
-        try:
-            self._store.disk.write_at(self._name, self._offset + self._done, data)
-        except OSError as problem:
-            self.refused = problem
-            return True
-        self._store.counters.bump("slot_bytes", len(data))
-        self._done += len(data)
-        return len(data) < READ_BYTES
 
 
 class Download:
     """One image for one slot.
 
-    row: the slots.Row that the slot is to hold; index: SHA-256 of the blob with the
-    parts' hashes; done(why, text) is called once at the end: why is None if the slot
-    holds the image, durably, else DISK or BROKEN, and text says what is wrong.
-    wake(at_ms) is called when tick() wants to be called earlier than was said.  seeds:
-    [(id, address)] of boxes that may have the image, besides those of the view.
+    row: the slots.Row that the slot is to hold; manifest: of the firmware; done(why,
+    text) is called once at the end: why is None if the slot holds the image, durably,
+    else DISK or BROKEN, and text says what is wrong.  wake(at_ms) is called when tick()
+    wants to be called earlier than was said.  seeds: [(id, address)] of boxes that may
+    have the image, besides those of the view.
     """
 
-    def __init__(self, node, slot, row, index, done, wake, seeds=()):
+    def __init__(self, node, slot, row, manifest, done, wake, seeds=()):
         self._node = node
-        self._seeds = list(seeds)
-        self._slot = slot
-        self._name = NAMES[slot]
+        self.slot = slot
+        self.name = NAMES[slot]
         self._row = row
-        self._index = index
+        self._index = manifest.fields["index"]
+        self.key = manifest.digest[:8]
         self._done = done
         self._wake = wake
-        self._parts = bytearray((row.size + PART_BYTES - 1) // PART_BYTES)
-        self._pinned = False
+        count = parts_of(row.size)
+        self.have = Bitmap(count)  # written
+        self.taken = Bitmap(count)  # written, or on their way
+        self.here = []  # numbers of those that the store has, or that a broker is to send
+        self._coming = {}  # number: [digest, id of its sender, since when]
+        self._asked = None  # (id, address, until when an answer is waited for)
+        self._seek = Seek(node, seeds)
+        self._pinned = self._began = False
         self._failures = 0
         self._again_ms = 0
-        self.state = CHECKING
+        self.state = INDEX
         self.due = node.now_ms
-        self._began = False
 
-    def progress(self):
-        """(parts written, parts)."""
-        return sum(1 for part in self._parts if part == _WRITTEN), len(self._parts)
+    def status(self):
+        """dict, JSON-able: where it stands."""
+        return {
+            "sequence": self._row.sequence, "state": self.state,
+            "parts": self.have.length, "written": self.have.count(),
+        }
 
     def tick(self, now_ms):
         """Go on: fetch what is missing, write what is there."""
         self.due = now_ms + LOOK_MS
-        if self.state == CHECKING and not self._began:
-            # A power cut after the last write leaves an image that only the record lacks.
-            self._began = self._work(Reading(self._node.store.disk, self._slot, self._row), self._checked)
-        elif self.state == INDEX and now_ms >= self._again_ms:
+        if self.state == INDEX and now_ms >= self._again_ms:
             self._want_index()
+        elif self.state == CHECKING and not self._began:
+            self._began = self._work(Scan(self, self._node.store, self._index), self._checked)
         elif self.state == PARTS:
             self._want_parts(now_ms)
         elif self.state == READING and not self._began:
             self._read_back()
 
     def cancel(self):
-        """Give up; done() is not called.  Fetches go on and are of no use here."""
+        """Give up; done() is not called."""
         self._end()
 
     def _at(self, at_ms):
@@ -113,79 +106,211 @@ class Download:
             self.due = at_ms
             self._wake(at_ms)
 
-    # -- the steps, one after the other
-
     def _work(self, computation, done):
         if self._node.work.add(computation, done):
             return True
         self._at(self._node.now_ms + BUSY_MS)
         return False
 
-    def _checked(self, reading, error):
-        if self.state != CHECKING:
-            return
-        if reading.whole and self._synced():
-            self._finish(None, "")
-        elif self.state == CHECKING:
-            self._to(INDEX)
-
     def _to(self, state):
         self.state = state
         self._began = False
         self._at(self._node.now_ms)
 
+    # -- the index, and what is here already
+
     def _want_index(self):
-        store = self._node.store
+        store, count = self._node.store, self.have.length
         size = store.size(self._index)
         if size < 0:
-            self._fetch(self._index)
-        elif size != 32 * len(self._parts):
-            self._finish(BROKEN, "its index has %d bytes for %d parts" % (size, len(self._parts)))
-        elif self._emptied():
+            self._fetch_index()
+        elif size != 32 * count:
+            self._finish(BROKEN, "its index has %d bytes for %d parts" % (size, count))
+        elif self._cut():
             store.pin(self._index)
             self._pinned = True
-            self._to(PARTS)
+            self._to(CHECKING)
 
-    def _emptied(self):
-        """True when nothing of an older, maybe longer image is in the slot; ends the download otherwise."""
-        if not any(self._parts):
-            try:
-                self._node.store.disk.remove(self._name)
-            except OSError as problem:
-                self._finish(DISK, "the disk refused the slot: error %s" % problem.errno)
-                return False
-        return True
+    def _fetch_index(self):
+        node = self._node
+        if node.door and node.door.want(self._index):
+            # What the broker sends is in the store one day, without a word.
+            self._at(node.now_ms + BUSY_MS)
+            return
+        fetch = node.chunks.fetches.get(self._index)
+        if fetch and node.now_ms - fetch.progress_ms <= STALLED_MS:
+            self._at(node.now_ms + BUSY_MS)
+            return
+        if fetch:
+            node.chunks.cancel(self._index)
+
+        def done(digest, whole):
+            if self.state == INDEX:
+                if whole:
+                    self._at(self._node.now_ms)
+                else:
+                    self._later()
+
+        if node.chunks.fetch(self._index, None, self._seek.sources(), done):
+            self._at(node.now_ms + BUSY_MS)
+        else:
+            self._later()
+
+    def _later(self):
+        wait_ms = AGAIN_MS << min(self._failures, AGAIN_DOUBLINGS)
+        self._failures += 1
+        self._again_ms = self._node.now_ms + wait_ms // 2 + self._node.rng.below(wait_ms // 2)
+        self._at(self._again_ms)
+
+    def _cut(self):
+        """True unless a longer image in the slot could not be removed; that ends the download."""
+        disk = self._node.store.disk
+        try:
+            if disk.size(self.name) > self._row.size:
+                disk.remove(self.name)
+            return True
+        except OSError as problem:
+            self._refused(problem)
+            return False
+
+    def _checked(self, scan, error):
+        if self.state == CHECKING:
+            if error:  # memory ran out
+                self._began = False
+                self._at(self._node.now_ms + AGAIN_MS)
+            else:
+                self._to(PARTS)
+
+    # -- parts
 
     def _want_parts(self, now_ms):
-        coming = sum(1 for part in self._parts if part == _COMING)
-        todo = [number for number in range(len(self._parts)) if self._parts[number] == _TODO]
-        if not todo and not coming:
+        self._look(now_ms)
+        if self._asked and now_ms >= self._asked[2]:
+            self._node.counters.bump("parts_silent")
+            self._asked = None
+            self._seek.fruitless()
+        if self.have.count() == self.have.length:
             self._to(READING)
             return
-        self._node.rng.shuffle(todo)
-        for number in todo:
-            if coming >= UPDATE_FETCHES or self.state != PARTS:
-                return
-            digest = self._node.store.read(self._index, 32 * number, 32)
-            if digest is None or len(digest) != 32:  # the store's disk failed
-                self._unpin()
-                self._to(INDEX)
-                return
-            if self._node.store.has(digest):
-                if not self._copy(number, digest):
+        coming = len(self._coming)
+        for number in list(self.here):
+            if coming < UPDATE_FETCHES + 1 and self.state == PARTS:
+                digest = self._digest(number)
+                if digest and self._node.store.has(digest) and self._copy(number, digest):
+                    self.here.remove(number)
+                    coming += 1
+        if self._asked:
+            self._at(self._asked[2])
+        elif coming < UPDATE_FETCHES and self.state == PARTS and self.taken.count() < self.have.length:
+            if now_ms >= self._seek.due:
+                self._ask(now_ms)
+            else:
+                self._at(self._seek.due)
+        if self._coming or self.here:
+            self._at(now_ms + BUSY_MS)
+
+    def _look(self, now_ms):
+        """Give up parts that do not come."""
+        chunks = self._node.chunks
+        for number in list(self._coming):
+            digest, id, since_ms = self._coming[number]
+            fetch = chunks.fetches.get(digest)
+            if fetch and (now_ms - fetch.progress_ms > STALLED_MS or now_ms - since_ms > SLOW_MS):
+                self._node.counters.bump("parts_stalled")
+                chunks.cancel(digest)
+                chunks.shun(id, AVOIDED_MS)
+                self._lost(number)
+
+    def _lost(self, number):
+        self._coming.pop(number, None)
+        self.taken.clear_bit(number)
+        self._seek.due = self._node.now_ms
+        self._at(self._node.now_ms)
+
+    def _digest(self, number):
+        """The part's hash; None if the store's disk failed, and then the index is fetched anew."""
+        digest = self._node.store.read(self._index, 32 * number, 32)
+        if digest is None or len(digest) != 32:
+            self._unpin()
+            self._to(INDEX)
+            return None
+        return digest
+
+    def _ask(self, now_ms):
+        """Ask the next box for a part."""
+        source, last = self._seek.next(now_ms)
+        if source is None:
+            if last:
+                self._of_broker()
+            self._at(self._seek.due)
+            return
+        id, addr = source
+        self._asked = (id, addr, now_ms + SEEK_MS)
+        self._at(now_ms + SEEK_MS)
+        self._node.counters.bump("parts_sought")
+        self._node.send(id, addr, SEEK, self.key, last, bytes(self.taken.data))
+
+    def _of_broker(self):
+        """We are a door, and no box has anything: the broker is to send one part."""
+        count = self.have.length
+        number = spare(bytes((255,)) * len(self.taken.data), self.taken.data, self._node.rng.below(count))
+        if 0 <= number < count and number not in self.here:
+            digest = self._digest(number)
+            if digest and self._node.door.want(digest):
+                self.here = self.here[-UPDATE_HINTS:] + [number]
+        self._at(self._node.now_ms + BUSY_MS)
+
+    def hint(self, peer, theirs):
+        """A box asks for parts of this image: if it has what we lack, it is asked next."""
+        if self.state == PARTS and spare(theirs, self.taken.data, 0) >= 0:
+            self._seek.hint(peer.id, peer.addr)
+            self._at(self._seek.due)
+
+    def on_spare(self, peer, message):
+        """A box has the part with this number for us, or none."""
+        _, key, number = message
+        if self.state != PARTS or key != self.key or not self._asked or self._asked[0] != peer.id:
+            return
+        source, self._asked = self._asked[:2], None
+        if number >= self.have.length or self.taken.get(number):
+            self._seek.fruitless()
+            self._at(self._seek.due)
+            return
+        digest = self._digest(number)
+        if digest is None:
+            return
+        if self._node.store.has(digest):
+            self.here.append(number)
+        elif self._fetch(number, digest, source):
+            self._seek.promised()
+        else:
+            self._seek.fruitless()
+        self._at(self._seek.due)
+
+    def _fetch(self, number, digest, source):
+        def done(digest, whole):
+            if number in self._coming and self.state == PARTS:
+                if not whole:
+                    self._lost(number)
                     return
-            elif now_ms < self._again_ms:
-                self._at(self._again_ms)
-                continue
-            elif self._node.chunks.wants(digest):  # for another part that is the same
-                self._at(now_ms + AGAIN_MS)
-                continue
-            elif not self._fetch(digest, number):
-                return
-            coming += 1
+                self._seek.served(source)
+                if not self._copy(number, digest):
+                    self._lost(number)
+                    self.here.append(number)
+
+        # How long the last one is its sender says: if that is wrong, so is the image, not the sender.
+        size = PART_BYTES if number + 1 < self.have.length else None
+        self.taken.set(number)
+        self._coming[number] = [digest, source[0], self._node.now_ms]
+        if self._node.chunks.fetch(digest, size, [source], done):
+            return True
+        # It is on its way for another part that is the same, or there is no room now.
+        del self._coming[number]
+        self.taken.clear_bit(number)
+        return False
 
     def _copy(self, number, digest):
-        """Queue the writing of a part that is in the store."""
+        """Queue the writing of a part that is in the store; False if that cannot be now."""
         store = self._node.store
         size = store.size(digest)
         if size != min(PART_BYTES, self._row.size - number * PART_BYTES):
@@ -196,22 +321,34 @@ class Download:
             store.unpin(digest)
             if self.state != PARTS:
                 return
+            self._coming.pop(number, None)
             if copy.refused:
-                self._finish(DISK, "the disk refused the slot: error %s" % copy.refused.errno)
-                return
-            self._parts[number] = _TODO if copy.lost or error else _WRITTEN
-            self._at(self._node.now_ms + (BUSY_MS if error else 0))
+                self._refused(copy.refused)
+            elif copy.lost or error:
+                self._lost(number)
+            else:
+                store.forget(digest)  # from here on it is read from the slot
+                self.have.set(number)
+                self._at(self._node.now_ms)
 
         store.pin(digest)
-        if not self._work(_Copy(store, digest, self._name, number * PART_BYTES), done):
+        if not self._work(Copy(store, digest, self.name, number * PART_BYTES), done):
             store.unpin(digest)
             return False
-        self._parts[number] = _COMING
+        self.taken.set(number)
+        self._coming[number] = [digest, None, self._node.now_ms]
         return True
 
+    # -- the end
+
     def _read_back(self):
-        if self._synced():
-            self._began = self._work(Reading(self._node.store.disk, self._slot, self._row), self._read)
+        disk = self._node.store.disk
+        try:
+            disk.sync(self.name)
+        except OSError as problem:
+            self._refused(problem)
+            return
+        self._began = self._work(Reading(disk, self.slot, self._row), self._read)
 
     def _read(self, reading, error):
         if self.state == READING:
@@ -223,60 +360,8 @@ class Download:
             else:
                 self._finish(BROKEN, "the image is not what was signed")
 
-    def _synced(self):
-        """True when the slot is on the medium; ends the download otherwise."""
-        try:
-            self._node.store.disk.sync(self._name)
-            return True
-        except OSError as problem:
-            self._finish(DISK, "the disk refused the slot: error %s" % problem.errno)
-            return False
-
-    # -- fetching
-
-    def _fetch(self, digest, number=None):
-        """Ask for a blob; False, and later again, if nobody can be asked now."""
-        node = self._node
-        if node.door and node.door.want(digest):
-            # What the broker sends is in the store one day, without a word.
-            self._at(node.now_ms + AGAIN_MS)
-            return True
-
-        def done(digest, whole):
-            if self.state not in (INDEX, PARTS):
-                return
-            if number is not None and self._parts[number] == _COMING:
-                self._parts[number] = _TODO
-            if whole:
-                self._failures = 0
-                self._again_ms = 0
-                self._at(self._node.now_ms)
-            else:
-                self._later()
-
-        if not node.chunks.fetch(digest, None, self._sources(), done):
-            self._later()
-            return False
-        if number is not None:
-            self._parts[number] = _COMING
-        return True
-
-    def _later(self):
-        wait_ms = AGAIN_MS << min(self._failures, AGAIN_DOUBLINGS)
-        self._failures += 1
-        self._again_ms = self._node.now_ms + wait_ms // 2 + self._node.rng.below(wait_ms // 2)
-        self._at(self._again_ms)
-
-    def _sources(self):
-        """Boxes to ask: some that have it, those of the view, which wanted the same image, and then a door."""
-        membership = self._node.membership
-        sources = self._node.rng.sample(self._seeds, UPDATE_SOURCES // 2)
-        sources += [(box.id, box.addr) for box in membership.some(UPDATE_SOURCES - len(sources))]
-        doors = [(door.id, door.addr) for door in membership.door_list()]
-        self._node.rng.shuffle(doors)
-        return [source for source in sources if source not in doors[:1]] + doors[:1]
-
-    # -- the end
+    def _refused(self, problem):
+        self._finish(DISK, "the disk refused the slot: error %s" % problem.errno)
 
     def _unpin(self):
         if self._pinned:
@@ -286,6 +371,8 @@ class Download:
     def _end(self):
         self.state = OVER
         self._unpin()
+        for row in self._coming.values():
+            self._node.chunks.cancel(row[0])
 
     def _finish(self, why, text):
         self._end()

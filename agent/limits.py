@@ -242,9 +242,14 @@ EPOCH_QUICK_BURST = const(4)
 CENSUS_BYTES = const(16384)
 
 # Parts of an image fetched or written at once: an update must leave places for tasks.
-UPDATE_FETCHES = const(2)
-# Boxes of the view asked for a part before a door is.
+UPDATE_FETCHES = const(3)
+# Boxes of the view asked for an image's index before a door is.
 UPDATE_SOURCES = const(4)
+# Boxes known to have a part that a download lacks.  The newcomer is dropped; it asks again.
+UPDATE_HINTS = const(4)
+# Parts lent at once: fewer are whole sooner, and two fill a megabit while one waits for its
+# asker.  Who comes beyond that is told so: "parts_refused".
+PARTS_LENT = const(3)
 # Waves of a rollout: four for each of three regions, or eleven regions one by one.  More
 # are refused: "manifests_bad".
 WAVES = const(12)

@@ -155,8 +155,9 @@ class Node:
         self.tombstones.lift(peer.id)
         try:
             message = messages.unpack(body)
-            if message[0] < messages.KNOCK:
-                self._handlers[message[0]](peer, message)
+            handler = self._handlers.get(message[0])
+            if handler:
+                handler(peer, message)
             else:
                 self.porters().take(peer, message)
         except RemoteError:

@@ -59,7 +59,8 @@ class Update:
         self._running = running
         self.record = self._load()
         self._manifest = None  # what is being fetched
-        self._download = None
+        self.download = None  # download.Download
+        self.parts = None  # parts.Parts, once somebody sought one
         self.waves = None  # waves.Waves, while what is to be fetched waits for its wave
         self._seeds = []  # boxes that may have it: (id, address)
         self._ending = None  # ("restart", code, reason), told to the edge until it ends us
@@ -197,6 +198,23 @@ class Update:
         if self.waves:
             self.due = min(self.due, self.waves.on_polled(peer, message))
 
+    def on_seek(self, peer, message):
+        """A box looks for a part of an image."""
+        if self.parts is None:
+            from .parts import Parts
+
+            self.parts = Parts(self._node)
+        self.parts.on_seek(peer, message)
+
+    def on_spare(self, peer, message):
+        """A box that we asked for a part answers."""
+        if self.download:
+            self.download.on_spare(peer, message)
+
+    def lent(self, id, digest, offset):
+        """What a box pulls a part from that was lent to it, else None."""
+        return self.parts and self.parts.lent(id, digest, offset)
+
     # -- fetching and installing
 
     def _consider(self):
@@ -245,18 +263,19 @@ class Update:
             self.due = min(self.due, at_ms)
 
         self._node.log("info", "firmware %s %d: fetched into %s" % (best.name, best.seq, NAMES[slot]))
-        self._download = Download(self._node, slot, row, fields["index"], done, wake, self._seeds)
+        self.parts = None  # nothing is lent any more from a slot that changes
+        self.download = Download(self._node, slot, row, best, done, wake, self._seeds)
         self.due = self._node.now_ms
 
     def _drop(self):
-        if self._download:
-            self._download.cancel()
-        self._download = self._manifest = self.waves = None
+        if self.download:
+            self.download.cancel()
+        self.download = self._manifest = self.waves = None
         self._seeds = []
 
     def _downloaded(self, slot, row, why, text):
         manifest = self._manifest
-        self._download = self._manifest = None
+        self.download = self._manifest = None
         if why is None:
             record = self._copy()
             slots.begin_trial(record, slot, row, bool(self._answered or self._node.membership.view))
@@ -305,10 +324,10 @@ class Update:
             self.waves.tick(now_ms)
         if self.waves:
             self.due = min(self.due, self.waves.due)
-        if self._download and now_ms >= self._download.due:
-            self._download.tick(now_ms)
-        if self._download:
-            self.due = min(self.due, self._download.due)
+        if self.download and now_ms >= self.download.due:
+            self.download.tick(now_ms)
+        if self.download:
+            self.due = min(self.due, self.download.due)
         if self._again_ms is not None:
             self.due = min(self.due, self._again_ms)
 
@@ -374,15 +393,7 @@ class Update:
             "trial": NAMES[record.trial] or None,
             "floor": record.floor,
             "failed": list(record.failed),
-            "fetching": self._fetching(),
+            "fetching": self.download.status() if self.download else None,
             "waiting": dict(self.waves.status(), sequence=self._manifest.seq) if self.waves else None,
             "refused": self._refused,
-        }
-
-    def _fetching(self):
-        if not self._download:
-            return None
-        written, parts = self._download.progress()
-        return {
-            "sequence": self._manifest.seq, "state": self._download.state, "parts": parts, "written": written,
         }

@@ -13,7 +13,10 @@ own (Brahms: Bortnikov et al. 2009), so who is named often is asked no sooner.
 
 The verdict is "hold" until it is "go", and is asked for again and again: nothing but
 the operator's signed word (update.py) ends a rollout.  Who is silent counts as not
-good, for an image may leave a box without speech.
+good, for an image may leave a box without speech.  Boxes that never become good make
+way for others after a while, but the failures among them stay in the count: of all that
+were ever heard, good and failed, the good must be `need` in `polled`.  So an image does
+not get through by being asked for until chance favours it.
 
 Loaded while a firmware with waves is about.
 """
@@ -161,6 +164,7 @@ class Waves:
         self._key = node.rng.bytes(8)
         self._tries = 0
         self.polls = self._bad = 0
+        self._past_good = self._past_bad = 0  # words of the boxes that made way for others
         self.held = False  # the last poll met a failure
         self.result = None  # (good, bad, asked) of the last poll
         soak_ms = manifest.fields["waves"][3] * 1000
@@ -250,16 +254,19 @@ class Waves:
             self.due = self._node.now_ms
             return
         self.result = (count, self._bad, len(self._said))
-        self.held = self._bad > 0 and count < need
+        good, bad = self._past_good + count, self._past_bad + self._bad
+        goes = count >= need and good * polled >= need * (good + bad)
+        self.held = bad > 0 and not goes
         self._said = None
         self._asking = {}
-        if count >= need:
+        if goes:
             self._go()
             return
         self.polls += 1
-        if self._bad:
+        if self.held:
             self._node.counters.bump("rollouts_held")
         if not self.polls % REDRAW:
+            self._past_good, self._past_bad = good, bad
             self._key = self._node.rng.bytes(8)
             self.known = {}
             self._tries = 0

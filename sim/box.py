@@ -70,6 +70,9 @@ class Box:
         self.launcher = None
         self.running = None
         self._ended = None
+        # network.Link of its access line in each direction; None carries all at once.
+        self.up = None
+        self.down = None
         # If not reachable: which NAT it shares with others (None: it has its own), and
         # whether that gives each conversation another port.
         self.nat = None

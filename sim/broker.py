@@ -41,6 +41,8 @@ class Broker:
         # Client -> what waits for it, of those whose sessions are kept.
         self.kept = {}
         self.published = 0
+        # Bytes sent to clients, by topic.
+        self.given = {}
         self.outages = 0
         # When clients tried to connect, whether it was there or not.
         self.tried_ms = []
@@ -60,6 +62,9 @@ class Broker:
     def send(self, client, function, *arguments):
         """Something toward a client, in the order of sending, as TCP does."""
         client.clear_ms = max(client.clear_ms, self.world.now_ms + self.delay())
+        if function == client.arrive:
+            topic, payload = arguments[:2]
+            self.given[topic] = self.given.get(topic, 0) + len(payload)
         self.world.after(client.clear_ms - self.world.now_ms, function, client.life, *arguments)
 
     def attach(self, client):

@@ -15,6 +15,9 @@ class Controller:
     reachable = True
     nat = None
 
+    # No access line of its own (network.Link).
+    up = down = None
+
     def __init__(self, world, seeds):
         self.world = world
         self.seeds = seeds

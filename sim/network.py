@@ -9,6 +9,12 @@ PAYLOAD_MAX = 1_200
 # home routers give 30 s).
 NAT_MS = 30_000
 
+# IPv4 and UDP headers, which a link carries too.
+HEADERS = 28
+
+# A datagram that would wait longer for its link is dropped: what home routers hold at most.
+QUEUE_MS = 250
+
 # A symmetric NAT gives each conversation a port of its own, from this one on.
 FIRST_PORT = 10_000
 
@@ -85,6 +91,14 @@ class Network:
         if target is None or (self._cuts and self.is_cut(box.number, target.number)) or _same_nat(box, target):
             self.lost += 1
             return
+        # Links: first the sender's way up, then the receiver's way down.
+        wait = 0
+        for link in (box.up, target.down):
+            if link is not None:
+                wait = link.carry(self.world.now_ms + wait, len(data)) - self.world.now_ms
+                if wait < 0:
+                    self.lost += 1
+                    return
         faults, rng = self.faults, self._rng
         if faults.loss and rng.random() < faults.loss:
             self.lost += 1
@@ -92,7 +106,7 @@ class Network:
         copies = 2 if faults.duplicate and rng.random() < faults.duplicate else 1
         while copies:
             copies -= 1
-            delay = faults.delay_ms + int(rng.random() * faults.jitter_ms)
+            delay = wait + faults.delay_ms + int(rng.random() * faults.jitter_ms)
             if faults.reorder and rng.random() < faults.reorder:
                 delay += int(rng.random() * faults.reorder_ms)
             self.world.after(delay, self._arrive, box, target, data, seen, address)
@@ -119,6 +133,29 @@ class Network:
                 return
         self.world.trace.datagram(self.world.now_ms, source.number, target.number, data)
         target.receive(data, seen)
+
+
+class Link:
+    """One direction of a box's access line: `rate` bytes a second, headers counted, first in first out.
+
+    `carried`: bytes so far; `dropped`: datagrams for which the queue was full.
+    """
+
+    def __init__(self, rate):
+        self.rate = rate
+        self.carried = 0
+        self.dropped = 0
+        self._clear_us = 0
+
+    def carry(self, now_ms, size):
+        """When a datagram of `size` bytes is through that comes at `now_ms`; -1 if it is dropped."""
+        begins_us = max(self._clear_us, now_ms * 1000)
+        if begins_us - now_ms * 1000 > QUEUE_MS * 1000:
+            self.dropped += 1
+            return -1
+        self._clear_us = begins_us + (size + HEADERS) * 1_000_000 // self.rate
+        self.carried += size + HEADERS
+        return self._clear_us // 1000
 
 
 def _same_nat(box, target):

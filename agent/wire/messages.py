@@ -41,6 +41,8 @@ LIVES = const(26)
 KNOCK = const(27)
 FORWARD = const(28)
 FORWARDED = const(29)
+SEEK = const(30)
+SPARE = const(31)
 
 FORMS = {
     # exchange id, descriptors, digest of manifests, doors, slice gossip
@@ -90,6 +92,10 @@ FORMS = {
     FORWARD: ("h", "b"),
     # box, its packed address as the porter sees it, its datagram
     FORWARDED: ("h", "b", "b"),
+    # the start of a firmware manifest's hash, 1 if a broker may be asked, bitmap of the parts that the sender has
+    SEEK: ("8", "u", "b"),
+    # likewise, number of a part that is lent, or a code of parts.py
+    SPARE: ("8", "u"),
     # exchange id, slice, seat looked for, hops so far, who asks (descriptor)
     FIND: ("u", "h", "u", "u", "b"),
     # exchange id of a FIND that was passed on to us

@@ -159,12 +159,37 @@ def test_enough_good_answers_say_go_and_others_do_not():
         world.run(600)
         assert not world.gone and world.waves.polls > 3 and not world.waves.held
     bad = World(fleet(), lambda id: (BACK, 0, []))
-    bad.run(600)
-    assert not bad.gone and bad.waves.held and bad.node.counters["rollouts_held"] == bad.waves.polls > 3
+    while bad.waves.polls < 4:
+        bad.run(1)
+    assert not bad.gone and bad.waves.held and bad.node.counters["rollouts_held"] == bad.waves.polls == 4
     # It is never for good.
     bad.reply = lambda id: (RUNS, SOAK_S, [])
     bad.run(300)
-    assert bad.gone
+    assert bad.gone and not bad.waves.held
+
+
+def test_failures_among_those_who_made_way_stay_in_the_count():
+    world = World(fleet(), lambda id: (BACK, 0, []))
+    while world.waves.polls < waves.REDRAW:
+        world.run(1)
+    assert (world.waves._past_good, world.waves._past_bad) == (0, 2) and not world.waves.known
+    # Others are good now: four of them beside two failures are less than four in five.
+    world.reply = lambda id: (RUNS, SOAK_S, [])
+    while world.waves.polls < 2 * waves.REDRAW and not world.gone:
+        world.run(1)
+    assert not world.gone and world.waves.held and world.waves.result[0] == 4
+    assert (world.waves._past_good, world.waves._past_bad) == (4, 2)
+    world.run(300)
+    assert world.gone  # eight beside two
+
+
+def test_the_silent_of_those_who_made_way_are_forgotten():
+    world = World(fleet(), lambda id: None)
+    while world.waves.polls < waves.REDRAW:
+        world.run(1)
+    world.reply = lambda id: (RUNS, SOAK_S, [])
+    world.run(300)
+    assert world.gone and world.waves.polls == waves.REDRAW
 
 
 def test_one_of_five_may_lie_either_way():

@@ -53,7 +53,7 @@ def starve(node, kind, number):
     return starved
 
 
-@pytest.mark.parametrize("kind, number", [("Reading", 1), ("_Copy", 1), ("_Copy", 2), ("Reading", 2)])
+@pytest.mark.parametrize("kind, number", [("Scan", 1), ("Copy", 1), ("Copy", 2), ("Reading", 1)])
 def test_a_step_that_ran_out_of_memory_says_nothing_of_the_image(kind, number):
     lab = fleet(2)
     node = lab.world.boxes[1].node
