@@ -2,14 +2,21 @@
 
 The kernels draw from SplitMix64 (Steele, Lea, Flood, 2014) with its state in an
 array of one word: one seed gives one run, whatever the version of Numba or NumPy.
+
+What is compiled is kept in build/numba, by the hash of all files that a kernel's code
+or constants may come from: Numba itself looks at the kernel's own file only.
 """
+
+import hashlib
+import os
+import pathlib
 
 import numpy as np
 
 from .errors import ScaleError
 
 try:
-    from numba import njit
+    from numba import config, njit
 except ImportError:  # what is missing is said when a model is used, not before
     raise ScaleError("the scale model needs Numba: pip install 'backfence[scale]'") from None
 
@@ -17,6 +24,30 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11, _S32 = (np.uint64(shift) for shift in (30, 27, 31, 11, 32))
+
+HERE = pathlib.Path(__file__).parent
+REPOSITORY = HERE.parent.parent
+MODELS = ("filling", "holders", "jit", "newscast", "prefetch", "rings", "sampling", "slicing", "spreading", "views")
+# Of agent/, whose constants are compiled in.
+AGENT = ("aggregate", "contacts", "epoch", "limits", "links", "membership", "partners", "probes", "slicing")
+
+
+def sources():
+    """Paths of the files that kernels are made of."""
+    return [HERE / (name + ".py") for name in MODELS] + [REPOSITORY / "agent" / (name + ".py") for name in AGENT]
+
+
+def cache_folder():
+    """Where what is compiled from these sources is kept."""
+    digest = hashlib.sha256()
+    for path in sources():
+        digest.update(path.read_bytes())
+    return REPOSITORY / "build" / "numba" / digest.hexdigest()[:16]
+
+
+# Installed elsewhere, where nothing can be written, Numba finds a place of its own.
+if not config.CACHE_DIR and (REPOSITORY / "Makefile").exists() and os.access(REPOSITORY, os.W_OK):
+    config.CACHE_DIR = str(cache_folder())
 
 kernel = njit(cache=True, nogil=True, boundscheck=False)
 

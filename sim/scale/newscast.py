@@ -22,6 +22,7 @@ import numpy as np
 
 from .errors import ScaleError
 from .jit import below, draw, kernel, random_views, shuffle, stream
+from .prefetch import hint
 
 VIEW = 20
 CYCLES = 30
@@ -32,6 +33,8 @@ ID_MASK = (1 << AGE_BITS) - 1
 NODES_MOST = 1 << AGE_BITS
 CYCLES_MOST = 127
 MARKS = 1023
+# So many nodes before its turn a node's row is asked for, and the row of whom it will meet.
+AHEAD, NEAR = 16, 8
 
 
 @kernel
@@ -76,10 +79,9 @@ def _merge(state, views, node, peer, now, scratch, marks):
 
 
 @kernel
-def _pick(state, views, live, node):
-    """A live one of a node's view: from a random place on toward the newest, else older; -1 if all are dead."""
+def _pick(views, live, node, start):
+    """A live one of a node's view: from place `start` on toward the newest, else older; -1 if all are dead."""
     width = views.shape[1]
-    start = below(state, width)
     for step in range(width):
         place = start - step if step <= start else step
         other = np.int64(views[node, place]) & ID_MASK
@@ -89,17 +91,32 @@ def _pick(state, views, live, node):
 
 
 @kernel
-def cycle(state, views, values, live, order, now, scratch, marks):
-    """One cycle of all live nodes: Newscast, then averaging."""
+def cycle(state, views, values, live, order, now, scratch, marks, lots):
+    """One cycle of all live nodes: averaging, then Newscast.
+
+    lots: each node's two random places, drawn NEAR nodes ahead, so that the processor can
+    be asked in time for the rows of those that will most likely be met there.
+    """
     shuffle(state, order)
-    for node in order:
-        if not live[node]:
+    count, width = len(order), views.shape[1]
+    for turn in range(-AHEAD, count):
+        if turn + AHEAD < count:
+            hint(views, order[turn + AHEAD])
+            hint(values, order[turn + AHEAD])
+        soon = turn + NEAR
+        if 0 <= soon < count:
+            row, node = soon % (NEAR + 1), order[soon]
+            lots[row, 0], lots[row, 1] = below(state, width), below(state, width)
+            hint(values, views[node, lots[row, 0]] & ID_MASK)
+            hint(views, views[node, lots[row, 1]] & ID_MASK)
+        if turn < 0 or not live[order[turn]]:
             continue
-        other = np.int64(views[node, below(state, views.shape[1])]) & ID_MASK
+        node = order[turn]
+        other = np.int64(views[node, lots[turn % (NEAR + 1), 0]]) & ID_MASK
         if live[other]:
             mean = (values[node] + values[other]) / 2
             values[node] = values[other] = mean
-        peer = _pick(state, views, live, node)
+        peer = _pick(views, live, node, lots[turn % (NEAR + 1), 1])
         if peer >= 0:
             _merge(state, views, node, peer, now, scratch, marks)
 
@@ -117,13 +134,15 @@ class Newscast:
         self.now = 0
         self._order = np.arange(nodes, dtype=np.int32)
         self._scratch, self._marks = np.zeros((3, view + 1), np.int64), np.zeros(MARKS + 2, np.int32)
+        self._lots = np.zeros((NEAR + 1, 2), np.int64)
         random_views(self.state, self.views)
 
     def cycle(self):
         """One cycle of every live node; CYCLES_MOST of them at most."""
         if self.now == CYCLES_MOST:
             raise ScaleError("this model of Newscast has at most %d cycles" % CYCLES_MOST)
-        cycle(self.state, self.views, self.values, self.live, self._order, self.now, self._scratch, self._marks)
+        cycle(self.state, self.views, self.values, self.live, self._order, self.now, self._scratch, self._marks,
+              self._lots)
         self.now += 1
 
     def links(self):

@@ -1,13 +1,32 @@
-"""Records what the agent's own classes do, for validate.py to hold the scale model against."""
+"""Records what the agent's own classes do, for validate.py to hold the scale model against.
+
+Whole nodes in the simulator, real timeouts and datagram sizes; plain speech
+(sim/speech.py) but where a bench has it otherwise.  A recording is a JSON file with the
+command that makes it anew.
+"""
 
 import json
 
-from .. import graph
+import numpy as np
+
+from .. import graph, seats
 from ..averaging import Averaging
-from ..bench import sampling
+from ..bench import ring, sampling
+from ..lab import Lab
+from ..launcher import CRASH, Launcher
+from ..rollout import SETTINGS, Rollout
 
 HEAL = 20
 CYCLES = 60
+# Quantiles that are kept of a distribution: 0 to 1.
+QUANTILES = np.linspace(0, 1, 51)
+# Seats: a share of the boxes, looked at so often, for so long after all are filled.
+SEATS_SHARE, SEATS_LOOK_MS, SEATS_LIMIT_S, SEATS_ROUND_MS = 0.1, 250, 120, 1_000
+# Rumours: a busy round, how long a fleet talks before, so that all have heard enough others and are quiet, and the most.
+RUMOUR_ROUND_MS, RUMOUR_QUIET_MS, RUMOUR_LIMIT_MS = 1_000, 30_000, 60_000
+# The rollout that is recorded: waves, polled, need, soak, on which share the image fails.
+ROLLOUT = {"shares": (0.1, 0.4, 1.0), "polled": 10, "need": 8, "soak_s": 600, "bad": 0.15}
+ROLLOUT_LOOK_MS, ROLLOUT_LIMIT_S, ROLLOUT_DONE = 2_000, 2_400, 0.99
 
 
 def overlay(nodes, seed, say):
@@ -40,7 +59,99 @@ def averaging(nodes, seed, say, cycles=12):
     return {"nodes": nodes, "seed": seed, "variance": variance}
 
 
-KINDS = {"sampling": overlay, "averaging": averaging}
+def filling(nodes, seed, say):
+    """Seats filled of a tenth of the boxes, every SEATS_LOOK_MS from the push at the door, as sim/bench/slices.py fills them."""
+    lab = Lab("bench-slices-observed", nodes, seed, speech="plain")
+    lab.boot_joined(doors=1, spread_ms=3 * SEATS_ROUND_MS)
+    lab.go(8 * SEATS_ROUND_MS)
+    wanted, filled = int(nodes * SEATS_SHARE), []
+    lab.operator.push_slice("edge", wanted)
+    while (not filled or filled[-1] < wanted) and len(filled) * SEATS_LOOK_MS < SEATS_LIMIT_S * 1_000:
+        lab.go(SEATS_LOOK_MS)
+        filled.append(len(seats.held(lab.world, "edge")))
+        say("%.2f s: %d of %d seats" % (len(filled) * SEATS_LOOK_MS / 1_000, filled[-1], wanted))
+    return {"nodes": nodes, "seed": seed, "seats": wanted, "look_ms": SEATS_LOOK_MS, "filled": filled}
+
+
+def rumour(nodes, seed, say):
+    """When the boxes of a quiet fleet have a manifest, ms from the push, by quantile; announcements a box."""
+    lab = Lab("observed-rumour", nodes, seed, speech="plain", busy_round_ms=str(RUMOUR_ROUND_MS))
+    lab.boot_joined(doors=1, spread_ms=1_000)
+    lab.world.run_for(RUMOUR_QUIET_MS)
+    told = lambda: sum(box.node.counters["rumours_told"] for box in lab.world.boxes)
+    before, begun, times = told(), lab.world.now_ms, []
+    lab.operator.push_slice("rumour", 1)
+    left = lab.world.boxes
+    while left and len(times) < nodes and lab.world.now_ms - begun < RUMOUR_LIMIT_MS:
+        lab.world.run_for(10)
+        left = [box for box in left if not box.node.rumours.of_kind("slice")]
+        times += [lab.world.now_ms - begun] * (nodes - len(left) - len(times))
+    say("the last of %d after %d ms" % (len(times), times[-1]))
+    lab.world.run_for(1_000)
+    return {"nodes": nodes, "seed": seed, "round_ms": RUMOUR_ROUND_MS, "told": (told() - before) / nodes,
+            "ms": [int(x) for x in np.quantile(times, QUANTILES)]}
+
+
+def rings(nodes, seed, say, most=40):
+    """Share of right ring links, cycle by cycle, as sim/bench/ring.py takes it."""
+    world, right = ring.Rings(nodes, seed), []
+    while len(right) < most and (not right or right[-1] < 1):
+        world.lab.go(ring.PROBE_MS)
+        right.append(world.right())
+        say("cycle %d: %.4f of the links are right" % (len(right), right[-1]))
+    return {"nodes": nodes, "seed": seed, "right": right}
+
+
+class Failing(Launcher):
+    """A launcher on a box on which any image crashes."""
+
+    def behaviour(self, disk, slot):
+        """It crashes, whatever it is."""
+        return CRASH if slot else b""
+
+
+def _plan(nodes, seed):
+    """(lab, sim.rollout.Rollout, numbers of the boxes on which the image fails), nothing started yet."""
+    lab = Lab("observed-rollout", nodes, seed, speech="plain", **SETTINGS)
+    plan = Rollout(lab, "good", [(round(10_000 * share), "") for share in ROLLOUT["shares"]],
+                   ROLLOUT["polled"], ROLLOUT["need"], ROLLOUT["soak_s"])
+    return lab, plan, set(lab.world.stream("fails").sample(range(2, nodes), round(ROLLOUT["bad"] * nodes)))
+
+
+def rollout(nodes, seed, say):
+    """When the boxes of each wave went, and started the image, seconds from its publication, by quantile."""
+    lab, plan, fails = _plan(nodes, seed)
+    lab.boot_joined(doors=1, spread_ms=5_000)
+    for number in fails:
+        lab.world.boxes[number].launcher = Failing()
+    plan.equip()
+    lab.go(30_000)
+    plan.push()
+    gone, started = {}, {}
+    while len(started) < ROLLOUT_DONE * nodes and plan.elapsed_s() < ROLLOUT_LIMIT_S:
+        lab.world.run_for(ROLLOUT_LOOK_MS)
+        for box in lab.world.boxes:
+            if box.number not in gone and box.live and box.node.rumours.of_kind("firmware") and not box.node.update.waves:
+                gone[box.number] = plan.elapsed_s()
+        for number in plan.hit() - started.keys():
+            started[number] = plan.elapsed_s()
+        if lab.world.now_ms % 60_000 < ROLLOUT_LOOK_MS:
+            say("%d s: %d have gone, %d have started it" % (plan.elapsed_s(), len(gone), len(started)))
+    waves = []
+    for wave in range(len(ROLLOUT["shares"])):
+        boxes = [number for number in plan.members if plan.members[number] == wave]
+        waves.append({"boxes": len(boxes), "fails": len(fails & set(boxes)), "gone": _quantiles(gone, boxes), "started": _quantiles(started, boxes)})
+    fetch = float(np.median([started[number] - gone[number] for number in gone if number in started and plan.members[number]]))
+    return {"nodes": nodes, "seed": seed, **ROLLOUT, "hit": len(fails & started.keys()), "fetch_s": fetch, "waves": waves}
+
+
+def _quantiles(times, boxes):
+    """Of boxes' times; who never went comes after all others."""
+    found = [times.get(number, ROLLOUT_LIMIT_S) for number in boxes]
+    return [round(float(x), 1) for x in np.quantile(found, QUANTILES)]
+
+
+KINDS = {"sampling": overlay, "averaging": averaging, "filling": filling, "rumour": rumour, "ring": rings, "rollout": rollout}
 
 
 def record(kind, nodes, seed, folder, say):

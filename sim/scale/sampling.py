@@ -19,7 +19,8 @@ from ...agent.limits import VIEW
 from ..graph import Graph
 from . import views
 from .errors import ScaleError
-from .jit import below, kernel, random_views, shuffle, stream
+from .jit import below, kernel, shuffle, stream
+from .newscast import AHEAD, NEAR
 from .views import CALM_MOST, CONTACT, CONTACT_ROUNDS, LINK, PARTNER, RULES
 
 ROUND_MS = 30_000
@@ -42,18 +43,18 @@ def mean(values, taking, box, peer):
 @kernel
 def choose(r, s, rules, box, links_only, old):
     """membership._begin: whom to ask, and how; -1 if there is nobody."""
-    full = s.count[box] == VIEW
+    full = s[box].count == VIEW
     if old >= 0:
         if full:
             views.remove(s, box, views.oldest(r, s, box))
         return old, CONTACT
-    if full and not links_only and s.calm[box] == 0 and rules.partners and s.queue[box] == rules.partners:
+    if full and not links_only and s[box].calm == 0 and rules.partners and s[box].queue == rules.partners:
         views.remove(s, box, views.oldest(r, s, box))
         return views.next_partner(s, box), PARTNER
-    if s.count[box] == 0:
+    if s[box].count == 0:
         return views.next_partner(s, box), PARTNER
     place = views.oldest(r, s, box)
-    peer = np.int64(s.links[box, place])
+    peer = np.int64(s[box].links[place])
     views.remove(s, box, place)
     return peer, LINK
 
@@ -62,34 +63,34 @@ def choose(r, s, rules, box, links_only, old):
 def silent(s, rules, box, peer, how, timeouts):
     """membership._missed, and what the node forgets of a silent box."""
     if how != CONTACT:
-        place = views.find(s.links[box], s.count[box], peer)
+        place = views.find(s[box].links, s[box].count, peer)
         if place >= 0:
             views.remove(s, box, place)
         views.drop_partner(s, box, peer)
-        s.tombs[box, (s.rounds[box] & 1) * (views.TOMBS // 2) + timeouts % (views.TOMBS // 2)] = peer
+        s[box].tombs[(s[box].rounds & 1) * (views.TOMBS // 2) + timeouts % (views.TOMBS // 2)] = peer
     if how == LINK:
-        s.healing[box] = rules.healing
-        s.calm[box] = min(CALM_MOST, s.calm[box] + rules.calm)
+        s[box].healing = rules.healing
+        s[box].calm = min(CALM_MOST, s[box].calm + rules.calm)
 
 
 @kernel
 def begin_round(r, s, rules, box):
     """What a round begins with: ages, counters; the old contact to ask, or -1."""
-    s.rounds[box] += 1
+    s[box].rounds += 1
     half = views.TOMBS // 2
     for place in range(half):
-        s.tombs[box, (s.rounds[box] & 1) * half + place] = -1
-    s.swaps[box] = 0
-    s.healing[box] = max(0, s.healing[box] - 1)
-    s.calm[box] = max(0, s.calm[box] - 1)
+        s[box].tombs[(s[box].rounds & 1) * half + place] = -1
+    s[box].swaps = 0
+    s[box].healing = max(0, s[box].healing - 1)
+    s[box].calm = max(0, s[box].calm - 1)
     place = 0
-    while place < s.count[box]:
-        s.age[box, place] += 1
-        if s.age[box, place] > rules.life:
+    while place < s[box].count:
+        s[box].age[place] += 1
+        if s[box].age[place] > rules.life:
             views.remove(s, box, place)
         else:
             place += 1
-    if s.count[box] == 0 or below(r, CONTACT_ROUNDS) == 0:
+    if s[box].count == 0 or below(r, CONTACT_ROUNDS) == 0:
         return np.int64(views.contact(r, s, box))
     return np.int64(-1)
 
@@ -97,9 +98,15 @@ def begin_round(r, s, rules, box):
 @kernel
 def rounds(r, s, rules, order, loss, values, taking, mixing, scratch, tally):
     """One round of each box in `order`; tally: questions, answers, timeouts."""
-    for box in order:
-        if not s.live[box]:
+    count = len(order)
+    for turn in range(-AHEAD, count):
+        if turn + AHEAD < count:
+            views.soon(s, order[turn + AHEAD])
+        if 0 <= turn + NEAR < count:
+            views.soon_met(s, rules, order[turn + NEAR])
+        if turn < 0 or not s[order[turn]].live:
             continue
+        box = order[turn]
         old = begin_round(r, s, rules, box)
         timeouts = 0
         while timeouts < rules.timeouts:
@@ -122,9 +129,9 @@ def rounds(r, s, rules, order, loss, values, taking, mixing, scratch, tally):
 def kick(r, s, values, taking):
     """aggregate._kick: each box averages once more with one of its view."""
     for box in range(len(taking)):
-        if s.live[box] and s.count[box]:
-            peer = s.links[box, below(r, s.count[box])]
-            if s.live[peer]:
+        if s[box].live and s[box].count:
+            peer = s[box].links[below(r, s[box].count)]
+            if s[peer].live:
                 mean(values, taking, box, peer)
 
 
@@ -133,10 +140,10 @@ def joined(r, s, boxes, known):
     """Boxes are up, with what they know."""
     for row in range(len(boxes)):
         box = boxes[row]
-        s.live[box] = True
-        s.count[box] = s.queue[box] = s.healing[box] = s.calm[box] = 0
-        s.seen[box] = s.rounds[box] = 0
-        s.recent[box], s.old[box], s.tombs[box] = -1, -1, -1
+        s[box].live = True
+        s[box].count = s[box].queue = s[box].healing = s[box].calm = 0
+        s[box].seen = s[box].rounds = 0
+        s[box].recent[:], s[box].old[:], s[box].tombs[:] = -1, -1, -1
         for place in range(known.shape[1]):
             views.insert(r, s, box, known[row, place], 0, known[row], 0, VIEW)
             views.met(r, s, box, known[row, place])
@@ -167,31 +174,30 @@ class Fleet:
         self._owed = 0.0
         self._scratch = np.zeros((5, VIEW + 1), np.int64)
         s = self.state
-        random_views(self._rng, s.links[:nodes])
-        s.count[:nodes], s.live[:nodes] = VIEW, True
-        s.due_ms[:nodes] = self._lots.integers(0, ROUND_MS, nodes)
+        views.begin(self._rng, s, nodes)
+        s["due_ms"][:nodes] = self._lots.integers(0, ROUND_MS, nodes)
 
     def live(self):
         """Numbers of the live boxes."""
-        return np.flatnonzero(self.state.live)
+        return np.flatnonzero(self.state["live"])
 
     def links(self):
         """(who, whom, share of the links that lead to dead boxes): the live boxes' links to live ones, by row."""
         live = self.live()
-        there = np.arange(VIEW)[None, :] < self.state.count[live][:, None]
-        whom = self.state.links[live][there]
-        who = np.repeat(live, self.state.count[live])
-        held = self.state.live[whom]
+        there = np.arange(VIEW)[None, :] < self.state["count"][live][:, None]
+        whom = self.state["links"][live][there]
+        who = np.repeat(live, self.state["count"][live])
+        held = self.state["live"][whom]
         return who[held], whom[held], 1.0 - float(held.mean())
 
     def in_degrees(self):
         """In how many views of live boxes each live box is, an array."""
-        return np.bincount(self.links()[1], minlength=len(self.state.live))[self.live()]
+        return np.bincount(self.links()[1], minlength=len(self.state))[self.live()]
 
     def graph(self):
         """The live boxes' overlay, as a sim.graph.Graph."""
         who, whom, share = self.links()
-        place = np.cumsum(self.state.live) - 1
+        place = np.cumsum(self.state["live"]) - 1
         return Graph(len(self.live()), place[who], place[whom], round(share / (1 - share) * len(who)))
 
     def cycle(self):
@@ -199,11 +205,13 @@ class Fleet:
         s = self.state
         for part in range(1, PARTS + 1):
             end = self.cycles * ROUND_MS + part * ROUND_MS // PARTS
-            due = np.flatnonzero(s.live & (s.due_ms < end))
-            order = due[np.argsort(s.due_ms[due], kind="stable")]
+            due = np.flatnonzero(s["live"] & (s["due_ms"] < end)).astype(np.int32)
+            # Of 16 bits NumPy sorts by digits, in a time that does not grow with their number.
+            left = np.maximum(0, s["due_ms"][due] - (end - ROUND_MS // PARTS)).astype(np.uint16)
+            order = due[np.argsort(left, kind="stable")]
             rounds(self._rng, s, self.rules, order, self.loss, self.values, self.taking, self.mixing,
                    self._scratch, self.tally)
-            s.due_ms[order] += self._lots.integers(ROUND_MS * 7 // 8, ROUND_MS * 9 // 8 + 1, len(order))
+            s["due_ms"][order] += self._lots.integers(ROUND_MS * 7 // 8, ROUND_MS * 9 // 8 + 1, len(order))
             self._replace()
         self.cycles += 1
 
@@ -211,7 +219,7 @@ class Fleet:
         """Sudden death of a random share of the live boxes."""
         live = self.live()
         shuffle(self._rng, live)
-        self.state.live[live[: round(share * len(live))]] = False
+        self.state["live"][live[: round(share * len(live))]] = False
 
     def _replace(self):
         self._owed += self.churn * self.nodes / PARTS
@@ -223,17 +231,17 @@ class Fleet:
             self._free[:0] = self._resting.pop(0)[1]
         live = self.live()
         gone = self._lots.choice(live, count, replace=False)
-        self.state.live[gone] = False
+        self.state["live"][gone] = False
         self._resting.append((self.cycles, list(gone)))
         new = np.array([self._free.pop() for _ in range(count)])
         known = self._lots.choice(self.live(), (count, CONTACTS)).astype(np.int64)
         self.taking[new] = False
         joined(self._rng, self.state, new, known)
-        self.state.due_ms[new] = self.cycles * ROUND_MS + self._lots.integers(0, ROUND_MS, count)
+        self.state["due_ms"][new] = self.cycles * ROUND_MS + self._lots.integers(0, ROUND_MS, count)
 
     def epoch(self, watch=None):
         """One epoch of averages over what `values` holds: ROUNDS cycles; watch() after each."""
-        self.taking[:] = self.state.live
+        self.taking[:] = self.state["live"]
         for number in range(ROUNDS):
             self.mixing = number < ROUNDS - SETTLE_ROUNDS
             for _ in range(KICKS if number == 0 else 0):

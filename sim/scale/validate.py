@@ -1,9 +1,9 @@
 """The scale model held against the agent's own classes, by statistical tests over seeds.
 
-The other side is recorded: what sim/bench/sampling.py and sim/averaging.py see of
-the real classes, taken by `python -m backfence.sim observe` into observed/.  The
-tests are those of checks.py.  A model that is wrong on purpose must fail: each row
-of WRONG is one, with the figure by which it is seen.
+The other side is recorded: what the real classes do, taken by `python -m backfence.sim
+observe` into observed/.  Overlays and averages are compared here, seats, rumours, rings
+and waves in curves.py, by the tests of checks.py.  A model that is wrong on purpose
+must fail: each of WRONG, and of those in curves.py, is seen by one of the figures at least.
 """
 
 import json
@@ -11,7 +11,7 @@ import pathlib
 
 import numpy as np
 
-from . import checks, sampling
+from . import checks, curves, newscast, sampling
 from .views import RULES
 
 OBSERVED = pathlib.Path(__file__).parent / "observed"
@@ -32,13 +32,13 @@ WRONG = {
 
 
 def observed(kind, nodes):
-    """List of what was recorded of the real classes at a size; kind: sampling or averaging."""
+    """List of what was recorded of the real classes at a size; kind: one of observe.KINDS."""
     return [json.loads(path.read_text()) for path in sorted(OBSERVED.glob("%s-%d-*.json" % (kind, nodes)))]
 
 
 def sizes():
-    """The sizes of which there are recordings of peer sampling."""
-    return sorted({int(path.stem.split("-")[1]) for path in OBSERVED.glob("sampling-*.json")})
+    """The sizes of which there are recordings."""
+    return sorted({int(path.stem.split("-")[1]) for path in OBSERVED.glob("*.json")})
 
 
 def model(nodes, seed, cycles, heal, rules=RULES):
@@ -105,10 +105,28 @@ def sampling_rows(nodes, seeds=SEEDS, wrong=True, say=print):
     return compare(real, models), seen
 
 
-def averaging_row(nodes, seeds=SEEDS):
-    """A row of compare: the variance factor of the real classes over seeds, and the model's."""
+def averaging_rows(nodes, seeds=SEEDS):
+    """(rows of compare, {wrong model: rows that saw it}): the variance factor of the real classes and of the model, over seeds."""
     real = [(row["variance"][FACTOR_CYCLES] / row["variance"][0]) ** (1 / FACTOR_CYCLES)
             for row in observed("averaging", nodes)]
-    mine = [factor(nodes, seed) for seed in range(1, seeds + 1)]
-    held, off = checks.agree(real, mine, FACTOR_FLOOR)
-    return "variance factor per cycle", held, off, float(np.mean(real)), float(np.mean(mine))
+    found = []
+    for make in (factor, lambda nodes, seed: newscast.timed(nodes, seed, FACTOR_CYCLES)["factor"]):
+        mine = [make(nodes, seed) for seed in range(1, seeds + 1)]
+        held, off = checks.agree(real, mine, FACTOR_FLOOR)
+        found.append(("variance factor per cycle", held, off, float(np.mean(real)), float(np.mean(mine))))
+    return found[:1], {"averages over Newscast": [row[0] for row in found[1:] if not row[1]]}
+
+
+def rows(nodes, seeds=SEEDS, say=print):
+    """(rows, {wrong model: figures that saw it}) of all kinds that were recorded at a size."""
+    found, seen = [], {}
+    makers = {"sampling": lambda: sampling_rows(nodes, seeds, True, say), "averaging": lambda: averaging_rows(nodes, seeds)}
+    for kind in [*makers, *curves.KINDS]:
+        recordings = observed(kind, nodes)
+        if recordings:
+            make = makers.get(kind, lambda: curves.rows(kind, recordings, seeds, say))
+            rows, wrong = make()
+            found += rows
+            seen.update(wrong)
+            say("%s: compared" % kind)
+    return found, seen

@@ -1,9 +1,12 @@
 """A rollout in waves among a million boxes, as agent/waves.py decides it.
 
-Each box stands at a place by hash, so its wave is known; a box of a later wave asks
+Each box stands at a place by hash, so its wave is known; a box of a later wave polls
 `polled` boxes of those before it and goes when `need` of them have run the image for
-`soak_s`.  Who is asked stays for REDRAW polls, then others are.  All boxes of a wave
-are arrays; a poll is the need-th smallest of the times from which its members are good.
+`soak_s`.  Of all members that it hears of it polls those with the least hash under a key
+of its own, so that until it has heard of all, some of them are others each time; after
+REDRAW polls its key is another.  All boxes of a wave are arrays; of a large wave SAMPLE
+boxes are polled for, and the others fare as one of them by lot.
+
 Where finding members and fetching take time there is one number, `fetch_s`.
 """
 
@@ -12,22 +15,24 @@ from math import comb
 import numpy as np
 
 from ...agent import waves as rule
+from ...agent.limits import SHUFFLE, VIEW
 
 NEVER = np.inf
-# A trial lasts this long until its box says that it runs, or that it is back: a tenth of trial_s, or three starts.
+# A trial lasts this long until its box says that it runs: a tenth of trial_s.
 TRIAL_S = 60
-PART = 65_536
+SAMPLE = 16_384
+# How often a key goes is known when so many have gone, or so many keys were tried.
+FOUND, TRIED = 200, 200_000
+# Of fewer members than so many times those polled the same is not drawn twice: from so many orders.
+FEW, ORDERS = 50, 256
+# What a model may change to be wrong on purpose: a trial before the soak, polls with one key,
+# polls in a soak, the least hash among all members from the start.
+RULES = {"trial_s": 0.0, "redraw": rule.REDRAW, "part": rule.SOAK_PART, "steady": False}
 
 
 def places(nodes, rng):
     """The places of boxes, 0 to rule.WHOLE - 1."""
     return rng.integers(0, rule.WHOLE, nodes)
-
-
-def _pauses(rng, count, soak_s):
-    """Seconds between two polls of each box."""
-    wait = min(max(soak_s / rule.SOAK_PART, rule.AGAIN_LEAST_MS / 1000), rule.AGAIN_MOST_MS / 1000)
-    return wait * rng.uniform(7 / 8, 9 / 8, count)
 
 
 def _hopeless(good, polled, need, polls):
@@ -37,64 +42,147 @@ def _hopeless(good, polled, need, polls):
     return chance * polls < 1e-3
 
 
-def _polls(rng, good, polled, need, first, soak_s, most_s):
+def _draw(rng, members, boxes, polled):
+    """(boxes, polled) numbers of members: whom each box polls, each once."""
+    if members > FEW * polled:
+        return rng.integers(0, members, (boxes, polled))  # twice the same is rare
+    orders = np.stack([rng.permutation(members) for _ in range(ORDERS)])
+    start = (rng.integers(0, members, (boxes, 1)) + np.arange(polled)) % members
+    return orders[rng.integers(0, ORDERS, (boxes, 1)), start]
+
+
+class Hearing:
+    """How many different ones of a wave's members a box has heard of, on average.
+
+    share: of the boxes that are members; own: of those that wait as it does, and name whom they know.
+    """
+
+    def __init__(self, members, share, own, polled, round_s):
+        self.members, self.polled = members, polled
+        # Names in a member's answer to a poll, and what each round brings: of the view, and of one box that is asked.
+        self.polls = polled * min(rule.NAMES, VIEW * share)
+        self.rate = (SHUFFLE * share + min(rule.NAMES, VIEW * share + polled * own)) / round_s
+
+    def more(self, known, named):
+        """Different ones known, after so many more were named at random."""
+        return self.members - (self.members - known) * (1 - 1 / self.members) ** named
+
+    def staying(self, first_s, pause_s, redraw):
+        """The parts of those polled that stay from each poll under one key to the next, redraw - 1 of them."""
+        known, parts = self.more(min(self.polled, self.members), self.rate * first_s), []
+        for _ in range(redraw - 1):
+            before, known = known, self.more(known, self.polls + self.rate * pause_s)
+            parts.append(before / known)
+        return parts
+
+
+class Keys:
+    """What is found with one key after the other, once nothing changes any more: each is then a lot like the last."""
+
+    def __init__(self):
+        self.tried = self.found = 0
+
+    def known(self):
+        """True if it is known well enough how often a key goes."""
+        return self.found >= FOUND or self.tried >= TRIED
+
+    def rest(self, rng, at, key_s, most_s):
+        """When boxes go that stand before a new key at `at`, s; key_s: the time of one key."""
+        if not self.found:
+            return np.full(len(at), NEVER)
+        gone = at + key_s * (rng.geometric(self.found / self.tried, len(at)) - rng.random(len(at)))
+        return np.where(gone <= most_s, gone, NEVER)
+
+
+def _settled(good):
+    """When hardly any member becomes good any more."""
+    finite = good[np.isfinite(good)]
+    return float(np.quantile(finite, 0.99)) if len(finite) else 0.0
+
+
+def _polls(rng, good, polled, need, first, wait_s, most_s, hearing, rules):
     """When each box of one wave goes; NEVER if it holds until most_s.
 
-    good: from when each member of the waves before is good; first: each box's first poll, s.
+    good: from when each member of the waves before is good; first: each box's first poll, s;
+    wait_s: between two polls.
     """
-    count = len(first)
+    count, redraw = len(first), rules["redraw"]
     gone = np.full(count, NEVER)
-    waiting, at = np.arange(count), first.copy()
-    pause = _pauses(rng, count, soak_s)
-    if _hopeless(good, polled, need, count * most_s / (rule.REDRAW * float(pause.mean()))):
+    wait_s = min(max(wait_s, rule.AGAIN_LEAST_MS / 1000), rule.AGAIN_MOST_MS / 1000)
+    if _hopeless(good, polled, need, count * most_s / wait_s):
         return gone
+    waiting, at, poll = np.arange(count), first.copy(), 0
+    members = _draw(rng, len(good), count, polled)
+    staying = hearing.staying(float(first.mean()), wait_s, redraw)
+    settled_s, keys, begun = _settled(good), Keys(), 0
     while len(waiting):
-        members = rng.integers(0, len(good), (len(waiting), polled))
-        ready = np.partition(good[members], need - 1, axis=1)[:, need - 1]
-        step = pause[waiting]
-        polls = np.ceil(np.maximum(0.0, ready - at[waiting]) / step)
-        soon = polls < rule.REDRAW
-        gone[waiting[soon]] = at[waiting[soon]] + polls[soon] * step[soon]
-        at[waiting] += rule.REDRAW * step
-        waiting = waiting[~soon & (at[waiting] <= most_s)]
-    gone[gone > most_s] = NEVER
+        found = (good[members] <= at[:, None]).sum(1) >= need
+        gone[waiting[found]] = at[found]
+        at = at + wait_s * rng.uniform(7 / 8, 9 / 8, len(at))
+        left = ~found & (at <= most_s)
+        waiting, at, members, poll = waiting[left], at[left], members[left], poll + 1
+        others = _draw(rng, len(good), len(waiting), polled)
+        if poll % redraw == 0:
+            members, staying = others, hearing.staying(wait_s, wait_s, redraw)
+            keys.tried, keys.found = keys.tried + begun, keys.found + (begun - len(waiting) if begun else 0)
+            if keys.known():
+                gone[waiting] = keys.rest(rng, at, redraw * wait_s, most_s)
+                break
+            begun = len(waiting) if len(waiting) and at.min() >= settled_s else 0
+        elif not rules["steady"]:
+            members = np.where(rng.random(members.shape, np.float32) < staying[poll % redraw - 1], members, others)
     return gone
 
 
+def _wave(rng, count, members, polled, need, begins_s, soak_s, most_s, hearing, rules):
+    """When each of `count` boxes of a later wave goes."""
+    if len(members) < polled:
+        return np.full(count, NEVER)
+    wait_s = soak_s / rules["part"]
+    first = begins_s + rng.uniform(0, wait_s, min(count, SAMPLE))
+    gone = _polls(rng, members, polled, need, first, wait_s, most_s, hearing, rules)
+    return gone if count <= SAMPLE else gone[rng.integers(0, SAMPLE, count)]
+
+
 def rollout(nodes, seed, shares, polled, need, soak_s, bad=0.0, shows_s=0.0, liars=0.0, liars_say_good=True,
-            fetch_s=60.0, most_s=30 * 86400.0):
+            fetch_s=60.0, most_s=30 * 86400.0, round_s=60.0, given=None, **wrong):
     """dict of one rollout.
 
-    shares: of the waves, rising to 1.  bad: share of the boxes on which the image
-    fails, shows_s after it was installed.  liars: share of the boxes that always say
-    good, or always bad.  "hit": boxes that had an image that fails there, of all; "done_s":
-    when 99 % of the boxes run it (inf: never); "waves": when half of each wave had gone.
+    shares: of the waves, rising to 1.  bad: share of the boxes on which the image fails,
+    shows_s after it was installed.  liars: share of the boxes that always say good, or
+    always bad.  given: [(boxes, of these it fails on)] by wave, and when the first wave's
+    boxes started it, in place of lots.  wrong: see RULES.
+
+    "hit": boxes that had an image that fails there, of all; "done_s": when 99 % of the boxes
+    run it (inf: never); "waves": when half of each wave had gone; "gone": when each box of
+    each wave had, s (NEVER: not by most_s).
     """
+    rules = dict(RULES, **wrong)
     rng = np.random.default_rng([seed, 29])
-    place = places(nodes, rng)
-    fails = rng.random(nodes) < bad
+    place, fails = places(nodes, rng), rng.random(nodes) < bad
+    if given:
+        place = np.repeat([round(share * rule.WHOLE) - 1 for share in shares], [boxes for boxes, _ in given[0]])
+        fails = np.concatenate([np.arange(boxes) < failing for boxes, failing in given[0]])
     lies = rng.random(nodes) < liars
-    tens = [round(share * rule.WHOLE) for share in shares]
     installed, good = np.full(nodes, NEVER), np.full(nodes, NEVER)
-    halves, before = [], 0
-    for wave, most in enumerate(tens):
+    goes, before = [], 0
+    for wave, share in enumerate(shares):
+        most = round(share * rule.WHOLE)
         boxes = np.flatnonzero((place >= before) & (place < most))
         if wave == 0:
-            gone = rng.uniform(0, fetch_s, len(boxes))
+            gone = rng.choice(given[1], len(boxes)) - fetch_s if given else rng.uniform(0, fetch_s, len(boxes))
         else:
-            members = good[place < before]
-            first = wave * soak_s + rng.uniform(0, soak_s / rule.SOAK_PART, len(boxes))
-            gone = np.concatenate([
-                _polls(rng, members, polled, need, first[start : start + PART], soak_s, most_s)
-                for start in range(0, len(boxes), PART)] or [np.empty(0)]) if len(members) >= polled else np.full(len(boxes), NEVER)
+            hearing = Hearing(max(1, int((place < before).sum())), shares[wave - 1], share - shares[wave - 1], polled, round_s)
+            gone = _wave(rng, len(boxes), good[place < before], polled, need, wave * soak_s, soak_s, most_s, hearing, rules)
         installed[boxes] = gone + fetch_s
-        good[boxes] = installed[boxes] + TRIAL_S + soak_s
+        # Its trial is a part of its soak.
+        good[boxes] = installed[boxes] + rules["trial_s"] + max(TRIAL_S, soak_s)
         # What shows itself only after soak_s was good until then.
-        seen = fails[boxes] & (shows_s < TRIAL_S + soak_s)
-        good[boxes[seen]] = NEVER
+        good[boxes[fails[boxes] & (shows_s < max(TRIAL_S, soak_s))]] = NEVER
         good[boxes[lies[boxes]]] = 0.0 if liars_say_good else NEVER
-        halves.append(float(np.median(gone)) if len(gone) else NEVER)
+        goes.append(gone)
         before = most
     runs = np.sort(installed)
     return {"hit": float((fails & np.isfinite(installed)).mean()), "reached": float(np.isfinite(installed).mean()),
-            "done_s": float(runs[int(0.99 * nodes)]), "waves": halves}
+            "done_s": float(runs[int(0.99 * nodes)]), "gone": goes,
+            "waves": [float(np.median(gone)) if len(gone) else NEVER for gone in goes]}

@@ -34,7 +34,7 @@ def test_a_model_that_does_not_heal_is_seen(real):
 
 
 def test_averages_fall_as_among_the_agents_classes():
-    assert validate.averaging_row(NODES, 3)[1]
+    assert validate.averaging_rows(NODES, 3)[0][0][1]
 
 
 def test_mass_stays_without_death_and_loss_alone_takes_none():
@@ -51,9 +51,9 @@ def test_churn_keeps_the_size_and_the_rows_are_used_again():
     for _ in range(sampling.REST_ROUNDS + 20):
         fleet.cycle()
     assert len(fleet.live()) == 200
-    assert fleet.links()[2] < 0.35 and len(fleet.state.live) < 1_000
+    assert fleet.links()[2] < 0.35 and len(fleet.state["live"]) < 1_000
     for box in fleet.live():
-        row = fleet.state.links[box, : fleet.state.count[box]]
+        row = fleet.state["links"][box, : fleet.state["count"][box]]
         assert box not in row and len(set(row)) == len(row)
 
 
@@ -61,7 +61,7 @@ def test_a_seed_is_a_run():
     one, two, other = (sampling.Fleet(100, seed) for seed in (5, 5, 6))
     for fleet in (one, two, other):
         fleet.cycle()
-    assert np.array_equal(one.state.links, two.state.links) and not np.array_equal(one.state.links, other.state.links)
+    assert np.array_equal(one.state["links"], two.state["links"]) and not np.array_equal(one.state["links"], other.state["links"])
 
 
 def test_what_was_not_recorded_is_one_clear_line():
