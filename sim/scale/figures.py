@@ -49,15 +49,22 @@ def _sampling(most):
                        ("Cyclon 20", 10_000, 0.0038), ("Cyclon 20", 100_000, 0.0004)],
         "path length": [("Newscast 20", 10_000, 3.46), ("Newscast 30", 10_000, 2.90), ("Newscast 20", 100_000, 4.39),
                         ("Cyclon 20", 10_000, 2.86), ("Cyclon 20", 100_000, 3.54)],
+        "in-degree, least": [("Newscast 20", 10_000, 2), ("Newscast 30", 10_000, 3), ("Newscast 20", 100_000, 2),
+                             ("Cyclon 20", 10_000, 12), ("Cyclon 20", 100_000, 14)],
+        "in-degree, most": [("Newscast 20", 10_000, 65), ("Newscast 30", 10_000, 104), ("Newscast 20", 100_000, 74),
+                            ("Cyclon 20", 10_000, 25), ("Cyclon 20", 100_000, 25)],
+        "cut": [("Newscast 20", 10_000, 70), ("Newscast 30", 10_000, 85), ("Newscast 20", 100_000, 60),
+                ("Cyclon 20", 10_000, 80), ("Cyclon 20", 100_000, 75)],
     }
     for key, rows in published.items():
-        figure = Figure("Peer sampling: %s" % key, "boxes", key, log_x=True, log_y=key != "path length",
+        y = "% removed at random when first cut in 5 trials" if key == "cut" else key
+        figure = Figure("Peer sampling: %s" % y, "boxes", y, log_x=True, log_y=key in ("in-degree sd", "clustering"),
                         published=[row + (PEERSIM,) for row in rows])
         for nodes in _sizes(min(most, OVERLAY_MOST)):
             figure.add("Backfence", nodes, "overlay", key, nodes=nodes, kind="ours")
             figure.add("Newscast 20, our model", nodes, "overlay", key, nodes=nodes, kind="newscast")
             figure.add("Newscast 30, our model", nodes, "overlay", key, nodes=nodes, kind="newscast", view=30)
-        out["sampling-" + key.replace(" ", "-")] = figure
+        out["sampling-" + key.replace(",", "").replace(" ", "-")] = figure
     return out
 
 
@@ -116,32 +123,41 @@ def _ours(most):
     for x, key in ((1, "half"), (2, "last")):
         serf.add(key, x, "rumour", key, nodes=50, round_s=0.2)
     waves = Figure("An image that fails on a part of the boxes: who is hit", "% of the boxes on which it fails", "% of the fleet", log_y=True)
+    hours = Figure("An image that fails on a part of the boxes: hours until 99 % have it", "% of the boxes on which it fails", "hours", log_y=True)
     nodes = _sizes(most)[-1]
-    for need in (14, 16, 18, 20):
-        for bad in (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0):
-            waves.add("need %d of 20, %d boxes" % (need, nodes), 100 * bad, "rollout", "hit", nodes=nodes, bad=bad, need=need)
+    for need in (16, 18):
+        for bad in (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0):
+            for figure, key in ((waves, "hit"), (hours, "hours")):
+                figure.add("need %d of 20, %d boxes" % (need, nodes), 100 * bad, "rollout", key, nodes=nodes, bad=bad, need=need)
+    filling = Figure("A slice of a tenth of the boxes fills, round 1 s", "boxes", "seconds from its push", log_x=True)
+    for key in ("first", "half", "90 %", "all"):
+        for size in _sizes(most, 1_000):
+            filling.add("seats: " + key, size, "filling", key, nodes=size)
     cost = Figure("Cost of the model", "boxes", "microseconds a node and cycle", log_x=True, log_y=True, published=[
         (PEERSIM + ", Newscast 20 and averaging", 100_000, 2.4, PEERSIM), (PEERSIM + ", Newscast 20 and averaging", 1_000_000, 4.0, PEERSIM)])
     for nodes in _sizes(most):
         cost.add("Backfence's protocol", nodes, "cost", "microseconds", nodes=nodes, kind="ours")
         cost.add("Newscast 20 and averaging", nodes, "cost", "microseconds", nodes=nodes, kind="newscast")
-    return {"rumour": rumour, "rumour-serf": serf, "rollout": waves, "cost": cost}
+    return {"rumour": rumour, "rumour-serf": serf, "rollout": waves, "rollout-hours": hours, "filling": filling, "cost": cost}
 
 
 def _orders(most):
     slices = Figure("Ordered slicing, 100 slices, 10000 boxes, Newscast 20", "cycles", "slices off, a box", log_y=True)
     for kind in ("ordering", "ranking"):
-        for cycle in (0, 10, 20, 40, 100):
+        for cycle in (0, 10, 20, 40, 100, 200):
             slices.add(kind + ", our model", cycle, "slices", str(cycle), nodes=10_000, kind=kind)
-    for kind, values in (("ordering (JK)", (33.2, 1.14, 0.578, 0.327, 0.209)), ("ranking, 22 samples", (33.2, 3.22, 2.51, 1.83, 1.17))):
-        slices.published += [(kind, cycle, value, PEERSIM) for cycle, value in zip((0, 10, 20, 40, 100), values)]
+    for kind, values in (("ordering (JK)", (33.2, 1.14, 0.578, 0.327, 0.209, 0.183)), ("ranking, 22 samples", (33.2, 3.22, 2.51, 1.83, 1.17, 0.815))):
+        slices.published += [(kind, cycle, value, PEERSIM) for cycle, value in zip((0, 10, 20, 40, 100, 200), values)]
     rings = Figure("T-Man rings", "seats", "cycles", log_x=True)
     keys = ("99 %", "99.9 %", "100 %")
     for key in keys:
         for nodes in [1 << power for power in (10, 12, 14, 16) if 1 << power <= most]:
             rings.add("our model, view 20, %s right" % key, nodes, "ring", key, nodes=nodes)
+            rings.add("Backfence, %s right" % key, nodes, "ring", key, nodes=nodes, kind="ours")
+        rings.add("our model, view 40, %s right" % key, 16_384, "ring", key, nodes=16_384, view=40)
     for nodes, values in ((1024, (10, 12, 13)), (4096, (14, 17, 20)), (16384, (16, 20, 31))):
         rings.published += [("view 20, %s right" % key, nodes, value, "authors' code") for key, value in zip(keys, values)]
+    rings.published += [("view 40, %s right" % key, 16_384, value, "authors' code") for key, value in zip(keys, (13, 15, 21))]
     return {"slicing": slices, "tman": rings}
 
 

@@ -31,13 +31,16 @@ OVERTAKES = 0.45
 # A box that knows of nobody who sits, and of no grant under way.
 NOBODY = -1
 
-# By row a box, times in ticks: offers and seats heard of; its rank, if it may sit, when it
-# has the manifest; its next round and next cycle in the ring; the seat that it holds, the
-# next holder's, who gave it; whom it grants a seat, when that comes and is answered; when a neighbour
-# answers its probe, at which it grants on too.
-State = namedtuple("State", [
-    "offers", "offered", "hints", "hinted", "rank", "may", "knows", "next_round", "next_tick",
-    "seat", "until", "giver", "granted", "comes", "back", "acked", "filled", "seats", "told", "part", "overtakes"])
+# A box, times in ticks: offers and seats heard of; its rank, if it may sit, when it has the
+# manifest; its next round and next cycle in the ring; the seat that it holds, the next
+# holder's, who gave it; whom it grants a seat, when that comes and is answered; when a
+# neighbour answers its probe, at which it grants on too.
+BOX = np.dtype([(name, np.int32, width) for name, width in (
+    ("offers", (CANDIDATES,)), ("offered", (CANDIDATES,)), ("hints", (SEAT_HINTS,)), ("hinted", (SEAT_HINTS,)))]
+    + [(name, np.int32) for name in ("rank", "knows", "next_round", "next_tick", "seat", "until", "giver", "granted",
+                                     "comes", "back", "acked")] + [("may", np.bool_)])
+# What is wanted, and what a wrong model changes; filled: an array of one number.
+Wanted = namedtuple("Wanted", ["seats", "told", "part", "overtakes", "filled"])
 
 
 @kernel
@@ -68,11 +71,11 @@ def drop(ids, id):
 
 
 @kernel
-def least_of(ids, rank):
+def least_of(ids, s):
     """The least by rank of a table, NOBODY if it is empty."""
     least = NOBODY
     for place in range(len(ids)):
-        if ids[place] >= 0 and (least < 0 or rank[ids[place]] < rank[least]):
+        if ids[place] >= 0 and (least < 0 or s[ids[place]].rank < s[least].rank):
             least = ids[place]
     return least
 
@@ -105,38 +108,38 @@ def told(at, now):
 
 
 @kernel
-def hear(r, s, box, other, now, some):
+def hear(r, s, w, box, other, now, some):
     """What `box` takes of what `other` tells: seats, then offers."""
-    if s.seat[other] >= 0:
-        drop(s.offers[box], other)
-        put(s.hints[box], s.hinted[box], SEAT_HINTS, NOBODY, other, now)
+    if s[other].seat >= 0:
+        drop(s[box].offers, other)
+        put(s[box].hints, s[box].hinted, SEAT_HINTS, NOBODY, other, now)
     lowest = NOBODY
     for place in range(SEAT_HINTS):
-        id = s.hints[other, place]
-        if id >= 0 and (lowest < 0 or s.seat[id] < s.seat[lowest]):
+        id = s[other].hints[place]
+        if id >= 0 and (lowest < 0 or s[id].seat < s[lowest].seat):
             lowest = id
-    count = tell(r, s.hints[other], np.int64(s.seat[other] >= 0), lowest, SEATS_TOLD, some)
+    count = tell(r, s[other].hints, np.int64(s[other].seat >= 0), lowest, SEATS_TOLD, some)
     for row in range(count):
-        id, at = s.hints[other, some[row]], told(s.hinted[other, some[row]], now)
+        id, at = s[other].hints[some[row]], told(s[other].hinted[some[row]], now)
         if id != box:
-            drop(s.offers[box], id)
-            put(s.hints[box], s.hinted[box], SEAT_HINTS, NOBODY, id, at)
-    least = least_of(s.offers[box], s.rank)
-    offers = s.may[other] and s.seat[other] < 0
+            drop(s[box].offers, id)
+            put(s[box].hints, s[box].hinted, SEAT_HINTS, NOBODY, id, at)
+    least = least_of(s[box].offers, s)
+    offers = s[other].may and s[other].seat < 0
     if offers:
-        if least < 0 or s.rank[other] < s.rank[least]:
+        if least < 0 or s[other].rank < s[least].rank:
             least = other
-        put(s.offers[box], s.offered[box], CANDIDATES, least, other, now)
-    count = tell(r, s.offers[other], np.int64(offers), least_of(s.offers[other], s.rank), s.told, some)
+        put(s[box].offers, s[box].offered, CANDIDATES, least, other, now)
+    count = tell(r, s[other].offers, np.int64(offers), least_of(s[other].offers, s), w.told, some)
     for row in range(count):
-        id, at = s.offers[other, some[row]], told(s.offered[other, some[row]], now)
+        id, at = s[other].offers[some[row]], told(s[other].offered[some[row]], now)
         sits = False
         for place in range(SEAT_HINTS):
-            sits |= s.hints[box, place] == id and s.hinted[box, place] >= at
+            sits |= s[box].hints[place] == id and s[box].hinted[place] >= at
         if id != box and not sits:
-            if least < 0 or s.rank[id] < s.rank[least]:
+            if least < 0 or s[id].rank < s[least].rank:
                 least = id
-            put(s.offers[box], s.offered[box], CANDIDATES, least, id, at)
+            put(s[box].offers, s[box].offered, CANDIDATES, least, id, at)
 
 
 @kernel
@@ -148,45 +151,45 @@ def way(r):
 @kernel
 def grant(r, s, box, now, loss):
     """grants.fill and one grant's way: to the freshest candidate, who sits down or says that it sits."""
-    if s.until[box] - s.seat[box] < 2:
+    if s[box].until - s[box].seat < 2:
         return
     best = NOBODY
     for place in range(CANDIDATES):
-        if s.offers[box, place] >= 0 and (best < 0 or s.offered[box, place] > s.offered[box, best]):
+        if s[box].offers[place] >= 0 and (best < 0 or s[box].offered[place] > s[box].offered[best]):
             best = place
     if best < 0:
         return
-    s.granted[box] = s.offers[box, best]
-    s.back[box] = NEVER
+    s[box].granted = s[box].offers[best]
+    s[box].back = NEVER
     if loss == 0.0 or chance(r) >= loss:
-        s.comes[box] = now + way(r)
+        s[box].comes = now + way(r)
         if loss == 0.0 or chance(r) >= loss:
-            s.back[box] = s.comes[box] + way(r)
+            s[box].back = s[box].comes + way(r)
 
 
 @kernel
-def arrive(r, s, box, now, loss):
+def arrive(r, s, w, box, now, loss):
     """A grant has come to its candidate."""
-    id = s.granted[box]
-    s.comes[box] = NEVER
-    if s.seat[id] >= 0 or not s.may[id] or s.knows[id] > now:
+    id = s[box].granted
+    s[box].comes = NEVER
+    if s[id].seat >= 0 or not s[id].may or s[id].knows > now:
         return
-    middle = s.seat[box] + max(1, (s.until[box] - s.seat[box]) // s.part)
-    s.seat[id], s.until[id], s.giver[id] = middle, s.until[box], box
-    s.next_tick[id], s.acked[id] = now + jitter(r), now + way(r) + way(r)
-    s.filled[0] += 1
+    middle = s[box].seat + max(1, (s[box].until - s[box].seat) // w.part)
+    s[id].seat, s[id].until, s[id].giver = middle, s[box].until, box
+    s[id].next_tick, s[id].acked = now + jitter(r), now + way(r) + way(r)
+    w.filled[0] += 1
     grant(r, s, id, now, loss)
 
 
 @kernel
-def answered(r, s, box, now, loss):
+def answered(r, s, w, box, now, loss):
     """The candidate's answer is here, or it was found out otherwise; the next one is asked."""
-    id = s.granted[box]
-    s.granted[box], s.back[box] = NOBODY, NEVER
-    drop(s.offers[box], id)
-    if s.giver[id] == box:
-        s.until[box] = s.seat[id]
-        if chance(r) < s.overtakes:
+    id = s[box].granted
+    s[box].granted, s[box].back = NOBODY, NEVER
+    drop(s[box].offers, id)
+    if s[id].giver == box:
+        s[box].until = s[id].seat
+        if chance(r) < w.overtakes:
             return
     grant(r, s, box, now, loss)
 
@@ -200,50 +203,50 @@ def jitter(r):
 @kernel
 def begins(s, box, now):
     """True if nobody was heard of for so long, and of all that offer themselves it is the least."""
-    if not s.may[box] or now - s.knows[box] < ELECT_ROUNDS_FULL * SECOND:
+    if not s[box].may or now - s[box].knows < ELECT_ROUNDS_FULL * SECOND:
         return False
     for place in range(SEAT_HINTS):
-        if s.hints[box, place] >= 0:
+        if s[box].hints[place] >= 0:
             return False
-    least = least_of(s.offers[box], s.rank)
-    return least < 0 or s.rank[box] < s.rank[least]
+    least = least_of(s[box].offers, s)
+    return least < 0 or s[box].rank < s[least].rank
 
 
 @kernel
-def run(r, s, begin, end, loss):
+def run(r, s, w, begin, end, loss):
     """The ticks from `begin` to `end`."""
     some = np.empty(max(SEAT_HINTS, CANDIDATES), np.int64)
-    nodes = len(s.seat)
+    nodes = len(s)
     for now in range(begin, end):
         for box in range(nodes):
-            if s.next_round[box] == now:
-                s.next_round[box] += jitter(r)
+            if s[box].next_round == now:
+                s[box].next_round += jitter(r)
                 other = below(r, nodes)
-                if other != box and s.knows[box] <= now and s.knows[other] <= now:
-                    hear(r, s, other, box, now, some)
-                    hear(r, s, box, other, now, some)
-                if s.seat[box] < 0 and begins(s, box, now):
-                    s.seat[box], s.until[box] = 0, s.seats
-                    s.next_tick[box] = now + jitter(r)
-                    s.filled[0] += 1
+                if other != box and s[box].knows <= now and s[other].knows <= now:
+                    hear(r, s, w, other, box, now, some)
+                    hear(r, s, w, box, other, now, some)
+                if s[box].seat < 0 and begins(s, box, now):
+                    s[box].seat, s[box].until = 0, w.seats
+                    s[box].next_tick = now + jitter(r)
+                    w.filled[0] += 1
                     grant(r, s, box, now, loss)
-            if s.granted[box] >= 0:
-                if s.comes[box] == now:
-                    arrive(r, s, box, now, loss)
-                if s.back[box] == now:
-                    answered(r, s, box, now, loss)
-            if s.acked[box] == now and s.granted[box] < 0:
+            if s[box].granted >= 0:
+                if s[box].comes == now:
+                    arrive(r, s, w, box, now, loss)
+                if s[box].back == now:
+                    answered(r, s, w, box, now, loss)
+            if s[box].acked == now and s[box].granted < 0:
                 grant(r, s, box, now, loss)
-            if s.next_tick[box] == now:
-                s.next_tick[box] += jitter(r)
-                s.acked[box] = now + way(r) + way(r)
-                if s.granted[box] < 0:
+            if s[box].next_tick == now:
+                s[box].next_tick += jitter(r)
+                s[box].acked = now + way(r) + way(r)
+                if s[box].granted < 0:
                     grant(r, s, box, now, loss)
-                elif s.giver[s.granted[box]] == box:
-                    answered(r, s, box, now, loss)  # it sits, and its answer was lost
-                elif s.back[box] == NEVER:
+                elif s[s[box].granted].giver == box:
+                    answered(r, s, w, box, now, loss)  # it sits, and its answer was lost
+                elif s[box].back == NEVER:
                     grant(r, s, box, now, loss)
-        if s.filled[0] >= s.seats:
+        if w.filled[0] >= w.seats:
             return now + 1
     return end
 
@@ -261,25 +264,28 @@ class Filling:
         lots = np.random.default_rng([seed, 7])
         spread = Rumour(nodes, seed, loss)
         spread.go()
-        self._state = State(
-            offers=np.full((nodes, CANDIDATES), NOBODY, np.int32), offered=np.zeros((nodes, CANDIDATES), np.int32),
-            hints=np.full((nodes, SEAT_HINTS), NOBODY, np.int32), hinted=np.zeros((nodes, SEAT_HINTS), np.int32),
-            rank=lots.permutation(nodes).astype(np.int32), may=lots.random(nodes) < match, knows=spread.has.astype(np.int32),
-            next_round=lots.integers(0, SECOND, nodes, np.int32), next_tick=np.full(nodes, NEVER, np.int32),
-            seat=np.full(nodes, NOBODY, np.int32), until=np.zeros(nodes, np.int32), giver=np.full(nodes, NOBODY, np.int32),
-            granted=np.full(nodes, NOBODY, np.int32), comes=np.full(nodes, NEVER, np.int32), back=np.full(nodes, NEVER, np.int32),
-            acked=np.full(nodes, NEVER, np.int32),
-            filled=np.zeros(1, np.int64), seats=seats, told=told, part=part, overtakes=overtakes)
-        if seats > self._state.may.sum():
-            raise ScaleError("%d boxes match, and %d seats are wanted" % (self._state.may.sum(), seats))
+        self._state = s = np.zeros(nodes, BOX)
+        for name in ("offers", "hints", "seat", "giver", "granted"):
+            s[name] = NOBODY
+        for name in ("next_tick", "comes", "back", "acked"):
+            s[name] = NEVER
+        s["rank"], s["may"] = lots.permutation(nodes), lots.random(nodes) < match
+        s["knows"], s["next_round"] = spread.has, lots.integers(0, SECOND, nodes, np.int32)
+        self._wanted = Wanted(seats, told, part, overtakes, np.zeros(1, np.int64))
+        if seats > s["may"].sum():
+            raise ScaleError("%d boxes match, and %d seats are wanted" % (s["may"].sum(), seats))
+
+    def seats_of(self):
+        """The seat that each box holds, NOBODY if none, and whether it may, as arrays."""
+        return self._state["seat"], self._state["may"]
 
     def go(self, look_s=0.25, limit_s=LIMIT_S):
         """Seats filled every look_s from the push on, until all are, as a list."""
         step, filled, now = round(look_s * SECOND), [], 0
-        while not self._state.filled[0] >= self.seats and now < limit_s * SECOND:
-            run(self._rng, self._state, now, now + step, self.loss)
+        while not self._wanted.filled[0] >= self.seats and now < limit_s * SECOND:
+            run(self._rng, self._state, self._wanted, now, now + step, self.loss)
             now += step
-            filled.append(int(self._state.filled[0]))
+            filled.append(int(self._wanted.filled[0]))
         return filled
 
 

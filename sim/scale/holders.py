@@ -10,8 +10,6 @@ Gossip tells of seats besides: each cycle HEARD others, at random, take places a
 SEAT_HINTS, and all of these count as heard.  Left out: ages of entries (12 cycles), deaths.
 """
 
-from collections import namedtuple
-
 import numpy as np
 
 from ...agent.limits import NEIGHBOURS, RING_TOLD, SEAT_HINTS, TOMBSTONES
@@ -26,7 +24,8 @@ KNOWN = 20
 HEARD = 6
 SIDE, NEAR, TOLD_SIDE = NEIGHBOURS, 2 * NEIGHBOURS, (RING_TOLD - 1 - FAR_TOLD) // 2
 GONE = TOMBSTONES
-Holders = namedtuple("Holders", ["near", "met", "far", "gone", "hints", "sits"])
+HOLDER = np.dtype([("near", np.int32, (NEAR,)), ("met", np.int32, (NEAR,)), ("far", np.int32, (2 * CLASSES,)),
+                   ("gone", np.int32, (GONE,)), ("hints", np.int32, (SEAT_HINTS,)), ("sits", np.bool_)])
 
 
 @kernel
@@ -46,8 +45,8 @@ def class_of(nodes, one, two):
 def keep_far(s, nodes, node, other):
     """links.keep: the first of a class stays."""
     place = class_of(nodes, node, other)
-    if place >= 0 and s.far[node, place] < 0:
-        s.far[node, place] = other
+    if place >= 0 and s[node].far[place] < 0:
+        s[node].far[place] = other
 
 
 @kernel
@@ -56,15 +55,15 @@ def take(s, nodes, node, heard, count, side, pool, ways):
     rows, met = np.empty(NEAR + count, np.int64), np.empty(NEAR, np.int64)
     size = 0
     for place in range(NEAR):
-        met[place] = s.met[node, place]
-        if s.near[node, place] >= 0:
-            rows[size] = s.near[node, place]
+        met[place] = s[node].met[place]
+        if s[node].near[place] >= 0:
+            rows[size] = s[node].near[place]
             size += 1
-    old = s.near[node].copy()
+    old = s[node].near.copy()
     for place in range(count):
         known = False
         for row in range(GONE):
-            known |= s.gone[node, row] == heard[place]
+            known |= s[node].gone[row] == heard[place]
         if not known:
             rows[size] = heard[place]
             size += 1
@@ -72,15 +71,15 @@ def take(s, nodes, node, heard, count, side, pool, ways):
     filled = 0
     for place in range(kept):
         if place < side or place >= kept - side:
-            s.near[node, filled], s.met[node, filled] = pool[place], 0
+            s[node].near[filled], s[node].met[filled] = pool[place], 0
             for row in range(NEAR):
                 if old[row] == pool[place]:
-                    s.met[node, filled] = met[row]
+                    s[node].met[filled] = met[row]
             filled += 1
         else:
             keep_far(s, nodes, node, pool[place])
     for place in range(filled, NEAR):
-        s.near[node, place] = -1
+        s[node].near[place] = -1
 
 
 @kernel
@@ -89,11 +88,11 @@ def word(r, s, nodes, node, to, heard, pool, ways):
     known, longs = np.empty(NEAR + 2 * CLASSES + SEAT_HINTS, np.int64), np.empty(2 * CLASSES, np.int64)
     size = 0
     for place in range(SEAT_HINTS):
-        if s.hints[node, place] >= 0:
-            known[size] = s.hints[node, place]
+        if s[node].hints[place] >= 0:
+            known[size] = s[node].hints[place]
             size += 1
     for place in range(NEAR + 2 * CLASSES):
-        id = s.near[node, place] if place < NEAR else s.far[node, place - NEAR]
+        id = s[node].near[place] if place < NEAR else s[node].far[place - NEAR]
         if id >= 0:
             known[size] = id
             size += 1
@@ -105,7 +104,7 @@ def word(r, s, nodes, node, to, heard, pool, ways):
             count += 1
     size = 0
     for place in range(2 * CLASSES):
-        id = s.far[node, place]
+        id = s[node].far[place]
         if id >= 0 and id != to and find_in(heard, count, id) < 0:
             longs[size] = id
             size += 1
@@ -130,8 +129,8 @@ def find_in(row, count, id):
 def speak(s, nodes, one, two, side, pool, ways):
     """ring.hear_direct: `two` has heard `one` itself."""
     for row in range(GONE):
-        if s.gone[two, row] == one:
-            s.gone[two, row] = -1
+        if s[two].gone[row] == one:
+            s[two].gone[row] = -1
     heard = np.full(1, one, np.int64)
     take(s, nodes, two, heard, 1, side, pool, ways)
 
@@ -139,16 +138,16 @@ def speak(s, nodes, one, two, side, pool, ways):
 @kernel
 def lose(r, s, nodes, node, other, side, pool, ways):
     """ring.lose: a box that says that it has no seat; long links may be near now."""
-    place = find_in(s.near[node], NEAR, other)
+    place = find_in(s[node].near, NEAR, other)
     if place >= 0:
-        s.near[node, place] = -1
-    s.gone[node, below(r, GONE)] = other
+        s[node].near[place] = -1
+    s[node].gone[below(r, GONE)] = other
     heard, count = np.empty(2 * CLASSES, np.int64), 0
     for place in range(2 * CLASSES):
-        if s.far[node, place] == other:
-            s.far[node, place] = -1
-        elif s.far[node, place] >= 0:
-            heard[count] = s.far[node, place]
+        if s[node].far[place] == other:
+            s[node].far[place] = -1
+        elif s[node].far[place] >= 0:
+            heard[count] = s[node].far[place]
             count += 1
     take(s, nodes, node, heard, count, side, pool, ways)
 
@@ -159,27 +158,27 @@ def tick(r, s, nodes, node, turn, side, pool, ways):
     order, heard = np.empty(NEAR, np.int64), np.empty(RING_TOLD + NEAR, np.int64)
     size, least, ties, partner = 0, 1 << 30, 0, -1
     for place in range(NEAR):  # take() has put them into clockwise order
-        if s.near[node, place] >= 0:
-            order[size] = s.near[node, place]
+        if s[node].near[place] >= 0:
+            order[size] = s[node].near[place]
             size += 1
-            if s.met[node, place] < least:
-                least, ties = s.met[node, place], 0
-            if s.met[node, place] == least:
+            if s[node].met[place] < least:
+                least, ties = s[node].met[place], 0
+            if s[node].met[place] == least:
                 ties += 1
                 if below(r, ties) == 0:
                     partner = place
     if size == 0:
         return
-    s.met[node, partner] += 1
-    partner = s.near[node, partner]
+    s[node].met[partner] += 1
+    partner = s[node].near[partner]
     others = max(1, size - 2 * CLOSE)
     for place in range(size):
         if order[place] != partner and (place < CLOSE or place >= size - CLOSE or place == CLOSE + turn % others):
-            if s.sits[order[place]]:
+            if s[order[place]].sits:
                 speak(s, nodes, node, order[place], side, pool, ways)
             else:
                 lose(r, s, nodes, node, order[place], side, pool, ways)
-    if not s.sits[partner]:
+    if not s[partner].sits:
         lose(r, s, nodes, node, partner, side, pool, ways)
         return
     speak(s, nodes, node, partner, side, pool, ways)
@@ -196,16 +195,16 @@ def ours(r, s, order, known, turn, news, side):
     pool, ways, heard = np.empty(160, np.int64), np.empty(160, np.int64), np.empty(SEAT_HINTS, np.int64)
     shuffle(r, order)
     for node in order:
-        if not s.sits[node]:
-            s.sits[node] = True
+        if not s[node].sits:
+            s[node].sits = True
             take(s, nodes, node, known[node].astype(np.int64), known.shape[1], side, pool, ways)
         else:
             count = 0
             for _ in range(news):
-                s.hints[node, below(r, SEAT_HINTS)] = below(r, nodes)
+                s[node].hints[below(r, SEAT_HINTS)] = below(r, nodes)
             for place in range(SEAT_HINTS):
-                if s.hints[node, place] >= 0:
-                    heard[count] = s.hints[node, place]
+                if s[node].hints[place] >= 0:
+                    heard[count] = s[node].hints[place]
                     count += 1
             take(s, nodes, node, heard, count, side, pool, ways)
         tick(r, s, nodes, node, turn, side, pool, ways)
@@ -222,9 +221,9 @@ class Agents:
         self._known = np.empty((nodes, KNOWN), np.int32)
         random_views(self._rng, self._known)
         self._order = np.arange(nodes, dtype=np.int32)
-        self._state = Holders(
-            np.full((nodes, NEAR), -1, np.int32), np.zeros((nodes, NEAR), np.int32), np.full((nodes, 2 * CLASSES), -1, np.int32),
-            np.full((nodes, GONE), -1, np.int32), np.full((nodes, SEAT_HINTS), -1, np.int32), np.zeros(nodes, np.bool_))
+        self._state = np.zeros(nodes, HOLDER)
+        for name in ("near", "far", "gone", "hints"):
+            self._state[name] = -1
         self._turn = 0
         self.cycle()  # all sit down
 
@@ -236,5 +235,5 @@ class Agents:
     def right(self):
         """Share of the links to successor and predecessor that are there."""
         nodes = len(self._order)
-        ways = np.where(self._state.near >= 0, (self._state.near - np.arange(nodes)[:, None]) % nodes, 0)
+        ways = np.where(self._state["near"] >= 0, (self._state["near"] - np.arange(nodes)[:, None]) % nodes, 0)
         return float(((ways == 1).any(1).sum() + (ways == nodes - 1).any(1).sum()) / (2 * nodes))

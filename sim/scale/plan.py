@@ -72,7 +72,7 @@ def _image_s(wish, seed):
 def once(wish, seed, say=lambda text: None):
     """{figure: number} of one seed."""
     wish.check()
-    rumour = spreading.Rumour(wish.fleet, seed, wish.loss, wish.busy_s, wish.off, wish.churn, wish.doors)
+    rumour = spreading.Rumour(wish.fleet, seed, wish.loss, wish.busy_s, wish.off, wish.churn, wish.doors, wish.round_s)
     half, most, last = rumour.go()
     told = rumour.told / wish.fleet
     say("seed %d: a manifest has reached all after %.1f s" % (seed, last))

@@ -3,7 +3,7 @@
 Each node keeps the `view` nearest of all it heard of, half on each side.  Each cycle
 it exchanges with one of the nearest of them, at random; both send what is nearest
 to the other, of its view and of RANDOM others from peer sampling.  agent/ring.py
-keeps 4 on each side and long links, and sends 21 entries: `bench ring` measures that.
+keeps 4 on each side and long links, and sends 21 entries: holders.py.
 """
 
 import numpy as np
@@ -107,9 +107,9 @@ class Ring:
         return float(((ways == 1).any(1).sum() + (ways == nodes - 1).any(1).sum()) / (2 * nodes))
 
 
-def cycles_to(nodes, seed, view=VIEW, shares=SHARES, most=CYCLES_MOST):
-    """{share: cycles until so many links are right}."""
-    ring, found = Ring(nodes, seed, view), {}
+def cycles_to(ring, shares=SHARES, most=CYCLES_MOST):
+    """{share: cycles until so many links of a Ring (or holders.Agents) are right}."""
+    found = {}
     for number in range(1, most + 1):
         ring.cycle()
         right = ring.right()

@@ -33,7 +33,7 @@ def overlay(nodes, seed, kind, view=20):
     degrees, rng = graph.in_degrees(), stream(seed)
     return {"in-degree sd": float(degrees.std()), "in-degree, least": int(degrees.min()),
             "in-degree, most": int(degrees.max()), "clustering": float(graph.clustering(rng)),
-            "path length": float(graph.path_length(rng, 5))}
+            "path length": float(graph.path_length(rng, 5)), "cut": 100 * graph.first_cut(rng)}
 
 
 def healing(nodes, seed, kind, cycles=30):
@@ -113,7 +113,15 @@ def rollout(nodes, seed, bad, need=18, liars=0.0):
             "hours": found["done_s"] / 3_600 if np.isfinite(found["done_s"]) else -1.0}
 
 
-def slices(nodes, seed, kind, cycles=100):
+def filling(nodes, seed, share=0.1, match=1.0, loss=0.0):
+    """Seconds from the push of a slice to its first seat, and to so many of all; share: seats, of all boxes."""
+    from . import filling as model
+
+    found = model.when(model.Filling(nodes, seed, int(share * nodes), match, loss).go(0.05), 0.05)
+    return dict(zip(("first", "half", "90 %", "all"), (found[0], *(found[0] + after for after in found[1:]))))
+
+
+def slices(nodes, seed, kind, cycles=200):
     """Slices of a hundred that a node is off, by cycle; kind: ordering or ranking."""
     from .slicing import Slices
 
@@ -125,11 +133,11 @@ def slices(nodes, seed, kind, cycles=100):
     return out
 
 
-def ring(nodes, seed, view=20):
-    """Cycles until 99 %, 99.9 % and all ring links are right; -1 if never in rings.CYCLES_MOST."""
-    from . import rings
+def ring(nodes, seed, kind="tman", view=20):
+    """Cycles until 99 %, 99.9 % and all ring links are right, -1 if never in rings.CYCLES_MOST; kind: tman or ours."""
+    from . import holders, rings
 
-    found = rings.cycles_to(nodes, seed, view)
+    found = rings.cycles_to(holders.Agents(nodes, seed) if kind == "ours" else rings.Ring(nodes, seed, view))
     return {"%g %%" % (100 * share): found.get(share, -1) for share in rings.SHARES}
 
 
@@ -160,7 +168,7 @@ def real(nodes, seed, bench):
             [row["nodes"], row["ours"], row["reference"], row["reference_of"]] for row in found["rows"]}
 
 
-TASKS = {task.__name__: task for task in (overlay, healing, factor, count, rumour, rollout, slices, ring, cost, real)}
+TASKS = {task.__name__: task for task in (overlay, healing, factor, count, rumour, rollout, filling, slices, ring, cost, real)}
 
 
 def run(task, arguments):

@@ -33,8 +33,8 @@ def test_a_wrong_model_is_seen(kind, wrong):
 def test_seats_are_held_once_and_only_by_those_that_match():
     fleet = filling.Filling(300, 1, 20, match=0.1, loss=0.05)
     assert fleet.go()[-1] == 20
-    held = fleet._state.seat[fleet._state.seat >= 0]
-    assert sorted(held) == list(range(20)) and fleet._state.may[fleet._state.seat >= 0].all()
+    seat, may = fleet.seats_of()
+    assert sorted(seat[seat >= 0]) == list(range(20)) and may[seat >= 0].all()
 
 
 def test_what_kernels_are_made_of_is_known_to_their_cache():

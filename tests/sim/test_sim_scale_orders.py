@@ -25,7 +25,7 @@ def test_lots_are_swapped_and_never_made():
 
 
 def test_a_ring_closes_in_no_more_cycles_than_published(monkeypatch):
-    found = rings.cycles_to(1_024, 1)
+    found = rings.cycles_to(rings.Ring(1_024, 1))
     assert found[0.99] <= 10 and found[0.999] <= 12 and found[1.0] <= 13
     ring = rings.Ring(256, 1)
     assert ring.right() < 0.2
