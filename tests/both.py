@@ -3,8 +3,9 @@
     both.py [PYTEST'S ARGUMENTS]
 
 Most tests of live agents wait more than they compute; the rooms below only compute.
-So these go beside the rest, in a process of their own.  What it says follows when the
-first has ended, and its failures count as much.  The exit code is pytest's.
+So these go beside the rest, in a process of their own, and yield to it: nobody waits for
+the computing while the waiting is not over.  What it says follows when the first has
+ended, and its failures count as much.  The exit code is pytest's.
 """
 
 import subprocess
@@ -23,7 +24,7 @@ def main(arguments):
     rooms = [str(TESTS / name) for name in BESIDE]
     with tempfile.TemporaryFile() as said:
         beside = subprocess.Popen(
-            [*pytest, *rooms], stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
+            ["nice", "-n", "5", *pytest, *rooms], stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
         )
         try:
             first = subprocess.run([*pytest, *(f"--ignore={room}" for room in rooms)], check=False)
