@@ -52,8 +52,9 @@ AGAIN_LEAST_MS = const(5000)
 AGAIN_MOST_MS = const(3600000)
 # Polls that said hold, after which others are asked: some of the first may be gone for good.
 REDRAW = const(8)
-# Boxes of other regions remembered, so as not to be asked again.  The oldest is dropped.
-STRANGERS = const(64)
+# Boxes of other regions remembered, four bytes of each, so as not to be asked again: as many come
+# before the twentieth of a region with 4 % of the boxes.  The oldest is dropped.
+STRANGERS = const(512)
 # Looking for members: each busy round at first, each round after so many tries.
 EAGER = const(40)
 
@@ -160,7 +161,7 @@ class Waves:
         self.known = {}  # id: Descriptor of members of the wave before, WAVE_POLLED at most
         self._asking = {}  # exchange id: [Descriptor, when to ask again, asks, counts in the poll]
         self._said = None  # id: True for good, while a poll is under way
-        self._strangers = []
+        self._strangers = b""
         self._key = node.rng.bytes(8)
         self._tries = 0
         self.polls = self._bad = 0
@@ -182,7 +183,7 @@ class Waves:
         """A box that may be a member: kept if its keyed hash is among the least."""
         fields = self.manifest.fields
         id = box.id
-        if not box.flags & REACHABLE or id == self._node.id or id in self.known or id in self._strangers:
+        if not box.flags & REACHABLE or id == self._node.id or id in self.known or id[:4] in self._strangers:
             return
         if place(fields["image"], id) >= fields["waves"][0][self.wave - 1][0] or self._node.is_revoked(id):
             return
@@ -232,13 +233,16 @@ class Waves:
         del self._asking[exchange]
         for box in named:
             self._hear(box)
-        if not row[3] or self._said is None:
-            self.due = min(self.due, self._node.now_ms + 1) if self._full() else self.due
-        elif state == ABROAD:
-            self._strangers = self._strangers[1 - STRANGERS :] + [peer.id]
-            self.known.pop(peer.id, None)
-            self._said = None  # others are needed: from the start, when there are enough
-            self.due = self._poll_ms = self._node.now_ms + AGAIN_LEAST_MS
+        now_ms = self._node.now_ms
+        if state == ABROAD and self.known.pop(peer.id, None):
+            self._strangers = self._strangers[4 - 4 * STRANGERS :] + peer.id[:4]
+            if self._said is not None:  # others are needed: from the start, when there are enough
+                self._said = None
+                self._poll_ms = now_ms + AGAIN_LEAST_MS
+            self._tries, self._seek_ms = 0, min(self._seek_ms, now_ms + self._node.config.busy_round_ms)
+            self.due = min(self._poll_ms, self._seek_ms)
+        elif not row[3] or self._said is None:
+            self.due = min(self.due, now_ms + 1) if self._full() else self.due
         else:
             self._take(peer.id, state == RUNS and seconds >= self.manifest.fields["waves"][3], state == BACK)
         return self.due

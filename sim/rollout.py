@@ -41,7 +41,7 @@ class Rollout:
         self.sequence = self.begun_ms = None
         fields = {"waves": self.waves, "image": hashlib.sha256(self.data).digest()}
         self.members = {
-            number: waves.wave_of(fields, member.id, "") for number, member in enumerate(lab.fleet.members)
+            number: waves.wave_of(fields, member.id, lab.regions.get(number, "")) for number, member in enumerate(lab.fleet.members)
         }
         numbers = list(self.members)[honest:]
         self.liars = set(lab.world.stream("liars").sample(numbers, int(liars * len(self.members))))
@@ -57,8 +57,11 @@ class Rollout:
     def _make_node(self, box, now_ms, wall_s):
         node = self._make(box, now_ms, wall_s)
         if box.number in self.liars:
-            node.update.on_poll = lambda peer, message: self._lie(node, peer, message)
+            self._turn(node)
         return node
+
+    def _turn(self, node):
+        node.update.on_poll = lambda peer, message: self._lie(node, peer, message)
 
     def _lie(self, node, peer, message):
         _, exchange, _, wave = message
@@ -77,6 +80,9 @@ class Rollout:
         plan = suit.manifest(self.data, "mpy6", vendor, suit.class_id(vendor, CLASS), self.sequence,
                              self.sequence + VALID_S, self.waves)
         self._before = {box.number: len(box.launcher.history) for box in world.boxes}
+        for number in self.liars:
+            if world.boxes[number].live:
+                self._turn(world.boxes[number].node)
         self.lab.operator.push_firmware(plan)
         return self.sequence
 

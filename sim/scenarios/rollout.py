@@ -9,11 +9,11 @@ POLLED, NEED = 3, 2
 SOAK_S = 120
 
 
-def begin(lab, word, soak_s=SOAK_S, **how):
+def begin(lab, word, soak_s=SOAK_S, rows=ROWS, **how):
     """A fleet that has met, its boxes with launchers; its Rollout, not published yet."""
     for key, value in SETTINGS.items():
         lab.settings.setdefault(key, value)
-    rollout = Rollout(lab, word, ROWS, POLLED, NEED, soak_s, **how)
+    rollout = Rollout(lab, word, rows, POLLED, NEED, soak_s, **how)
     lab.boot_joined(doors=1, spread_ms=5_000)
     rollout.equip()
     lab.go(10_000)

@@ -275,10 +275,20 @@ def test_strangers_to_the_region_make_way():
     world = World(fleet(), lambda id: (ABROAD, 0, []) if id in abroad else (RUNS, SOAK_S, []))
     world.run(300)
     assert world.gone and not set(abroad) & set(world.waves.known)
-    world.waves._strangers = list(range(waves.STRANGERS))
+    world.waves._strangers = bytes(4 * waves.STRANGERS)
+    world.waves.known[members()[0].id] = members()[0]
     world.waves._said, world.waves._asking = {}, {7: [members()[0], 0, 1, True]}
     world.waves.on_polled(Peer(members()[0].id), [POLLED, 7, ABROAD, 0, b""])
-    assert len(world.waves._strangers) == waves.STRANGERS and world.waves._strangers[-1] == members()[0].id
+    assert len(world.waves._strangers) == 4 * waves.STRANGERS and world.waves._strangers[-4:] == members()[0].id[:4]
+
+
+def test_a_region_with_few_boxes_is_found():
+    boxes = [box for box in fleet(900) if waves.place(IMAGE, box.id) < ROWS[0][0]]
+    north = [box.id for box in boxes][::12]
+    assert len(boxes) - len(north) > 100 and len(north) > 12
+    world = World(boxes, lambda id: (RUNS, SOAK_S, []) if id in north else (ABROAD, 0, []), polled=12, need=10)
+    world.run(3000)
+    assert world.gone and len(set(world.waves.known) & set(north)) >= 10
 
 
 def test_what_a_box_answers():

@@ -27,7 +27,7 @@ def perform(name, nodes, seed):
     return report
 
 
-@pytest.mark.parametrize("name", sorted(set(runs.names()) - {"month", "rollout", "rollout-bad"}))
+@pytest.mark.parametrize("name", sorted(set(runs.names()) - {"month", "rollout", "rollout-bad", "rollout-regions"}))
 def test_scenario_holds_and_its_seed_repeats_it(name):
     first, second = (perform(name, SMALL.get(name, USUAL), 1) for _ in range(2))
     assert first["trace_hash"] == second["trace_hash"], "two runs differ: %s" % first["repeat"]
@@ -41,6 +41,10 @@ def test_a_month_holds_in_its_shortest_form():
 def test_a_good_image_goes_to_all_in_waves():
     # Once: these minutes are many.
     perform("rollout", 24, 1)
+
+
+def test_regions_take_their_turns_and_a_halt_ends_it():
+    perform("rollout-regions", 30, 1)
 
 
 def test_bad_images_are_held_in_the_first_wave():
