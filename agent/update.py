@@ -200,9 +200,10 @@ class Update:
 
     def on_seek(self, peer, message):
         """A box looks for a part of an image."""
+        if not self._node.rumours.of_kind("firmware"):
+            return  # and nothing is loaded for whoever asks
         if self.parts is None:
             from .parts import Parts
-
             self.parts = Parts(self._node)
         self.parts.on_seek(peer, message)
 

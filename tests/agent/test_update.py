@@ -311,3 +311,15 @@ def test_a_bad_image_stays_in_its_first_wave():
     # What comes next is taken by all, in waves of its own.
     good = push(lab, image("good"), waves=WAVES)
     lab.until("the good one", confirmed(lab, good), 600)
+
+
+def test_without_a_firmware_nothing_is_loaded_for_who_seeks_parts():
+    lab = fleet(2)
+    node = lab.world.boxes[1].node
+    peer = type("Peer", (), {"id": bytes(16), "addr": lab.world.boxes[0].address})
+    node.update.on_seek(peer, [30, bytes(8), 1, b""])
+    assert node.update.parts is None
+    sequence = push(lab, image("good"))
+    lab.until("the update", confirmed(lab, sequence), 300)
+    lab.world.boxes[1].node.update.on_seek(peer, [30, bytes(8), 1, b""])
+    assert lab.world.boxes[1].node.update.parts is not None
