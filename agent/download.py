@@ -88,7 +88,9 @@ class Download:
     def tick(self, now_ms):
         """Go on: fetch what is missing, write what is there."""
         self.due = now_ms + LOOK_MS
-        if self.state == INDEX and now_ms >= self._again_ms:
+        if self.state == INDEX and now_ms < self._again_ms:
+            self._at(self._again_ms)
+        elif self.state == INDEX:
             self._want_index()
         elif self.state == CHECKING and not self._began:
             self._began = self._work(Scan(self, self._node.store, self._index), self._checked)
@@ -194,7 +196,9 @@ class Download:
             return
         coming = len(self._coming)
         for number in list(self.here):
-            if coming < UPDATE_FETCHES + 1 and self.state == PARTS:
+            if self.taken.get(number):  # another box was faster than the broker
+                self.here.remove(number)
+            elif coming < UPDATE_FETCHES + 1 and self.state == PARTS:
                 digest = self._digest(number)
                 if digest and self._node.store.has(digest) and self._copy(number, digest):
                     self.here.remove(number)
@@ -232,9 +236,17 @@ class Download:
         digest = self._node.store.read(self._index, 32 * number, 32)
         if digest is None or len(digest) != 32:
             self._unpin()
+            self._forget()
             self._to(INDEX)
             return None
         return digest
+
+    def _forget(self):
+        """Nothing is on its way any more, and only what is written is here."""
+        for row in self._coming.values():
+            self._node.chunks.cancel(row[0])
+        self._coming, self.here, self._asked = {}, [], None
+        self.taken.data = bytearray(self.have.data)
 
     def _ask(self, now_ms):
         """Ask the next box for a part."""
@@ -371,8 +383,7 @@ class Download:
     def _end(self):
         self.state = OVER
         self._unpin()
-        for row in self._coming.values():
-            self._node.chunks.cancel(row[0])
+        self._forget()
 
     def _finish(self, why, text):
         self._end()

@@ -95,6 +95,27 @@ def test_few_parts_come_at_once():
     assert max(most.values()) == UPDATE_FETCHES, most
 
 
+def test_an_index_that_the_disk_has_lost_is_fetched_anew():
+    lab = fleet(3)
+    box = lab.world.boxes[2]
+    data = image("good", updating.SLOT_KB * 1024)
+    sequence = push(lab, data)
+    lab.until("a download", lambda: "" if box.node.update.download else "none yet", 60, every_ms=20)
+    download, read = box.node.update.download, box.disk.read
+
+    def broken(name, offset, count):
+        fetched = [row for row in download._coming.values() if row[0] in box.node.chunks.fetches]
+        if download._index.hex() in name and fetched and download.have.count():
+            box.disk.__dict__.pop("read")
+            download._again_ms = box.node.now_ms + 8_000  # what is on its way ends meanwhile
+            raise OSError(5)
+        return read(name, offset, count)
+
+    box.disk.read = broken
+    lab.until("the update", confirmed(lab, sequence), 300)
+    assert "read" not in box.disk.__dict__ and holds(box, 1, data)
+
+
 def test_sources_die():
     lab = fleet(5)
     door, *others = lab.world.boxes
