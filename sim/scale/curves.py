@@ -17,7 +17,7 @@ from . import checks, waves
 Kind = namedtuple("Kind", ["figures", "model", "floor", "wrong"])
 RUMOUR_QUANTILES = (0.02, 0.1, 0.5, 0.9, 0.98)
 RING_CYCLES = 6
-ROLLOUT_STEP_S, ROLLOUT_END_S = 300, 2_400
+ROLLOUT_STEP_S, ROLLOUT_END_S = 75, 1_500
 
 
 def _seats(filled, look_s):
@@ -66,13 +66,13 @@ def _gone(gone):
     """Of waves' times (arrays, sorted): the share that has gone by every ROLLOUT_STEP_S."""
     return {"wave %d: share gone after %d s" % (wave, at): float(np.searchsorted(times, at, side="right") / len(times))
             for wave, times in enumerate(gone) if wave
-            for at in range((wave + 1) * ROLLOUT_STEP_S + ROLLOUT_STEP_S, ROLLOUT_END_S, ROLLOUT_STEP_S)}
+            for at in range(4 * (wave + 1) * ROLLOUT_STEP_S, ROLLOUT_END_S, 2 * ROLLOUT_STEP_S)}
 
 
 def _model_rollout(real, seed, **wrong):
     given = [(wave["boxes"], wave["fails"]) for wave in real["waves"]], real["waves"][0]["started"]
     found = waves.rollout(real["nodes"], seed, real["shares"], real["polled"], real["need"], real["soak_s"],
-                          fetch_s=real["fetch_s"], most_s=ROLLOUT_END_S, given=given, **wrong)
+                          fetch_s=real["fetch_s"], most_s=ROLLOUT_END_S, round_s=real["round_s"], given=given, **wrong)
     return _gone([np.sort(times) for times in found["gone"]])
 
 
