@@ -8,6 +8,11 @@ boxes serves many trials.
 import hashlib
 import random
 
+from ..agent.container.outcome import Outcome
+from . import jobs
+
+# How many times a check is cheaper than the work.
+CHEAPER = 20
 # Each liar gives an output of its own; all give the same; some do as long as they are slow.
 ALONE, TOGETHER = "alone", "together"
 
@@ -21,12 +26,15 @@ class Cheating:
         self.liars = {}
         self.slow = {}
         self.runs = {}  # (workload, task): jobs begun
+        self.checks = {}  # name of a bag of checks: what a verifier says, right(input, output)
 
     def run(self, box, job):
         """(Outcome, virtual ms) of a job on a box."""
         key = (job.workload, job.task)
         self.runs[key] = self.runs.get(key, 0) + 1
         outcome, ms = self._runner.run(box, job)
+        if job.workload in self.checks and outcome.kind == "ok":
+            return self._check(box, job, outcome, ms)
         ms = int(ms * self.slow.get(box.number, 1))
         numbers, way = self.liars.get(job.workload, ((), None))
         if box.number in numbers and outcome.kind == "ok":
@@ -36,6 +44,17 @@ class Cheating:
                 outcome.fuel += random.Random(seed).randrange(1, 1000)
         outcome.ms = ms
         return outcome, ms
+
+    def _check(self, box, job, outcome, ms):
+        """A check by a box: liars of one mind say the opposite of what the verifier says."""
+        stdin = jobs.read_blob(box.disk, job.input)
+        size = int.from_bytes(stdin[:4], "little")
+        good = self.checks[job.workload](stdin[4:4 + size], stdin[4 + size:])
+        numbers, way = self.liars.get(job.workload, ((), None))
+        if box.number in numbers and way == TOGETHER:
+            good = not good
+        ms = max(1, ms // CHEAPER)
+        return Outcome("ok" if good else "exit", code=0 if good else 2, fuel=outcome.fuel // CHEAPER, pages=1, ms=ms), ms
 
 
 def believed(share, quorum):

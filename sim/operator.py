@@ -18,6 +18,8 @@ VALID_S = 30 * 86_400
 ROOT_TOPIC = "root-root"
 # How long doors have to refuse a root before the rest follows it.
 REPUBLISH_MS = 2_000
+# What a Work's verify says of what is looked at elsewhere first.
+WAIT = "wait"
 # How often the owner looks whether tasks need another box.
 LOOK_MS = 1_000
 
@@ -31,6 +33,7 @@ class Work:
         self.inputs = inputs
         self.outputs = outputs
         self.verify = None
+        self.look = None  # look(work, number, box): the owner's own look, before it gives a task up
         self.events = []
         self.given_up = []
         self.rounds = 0
@@ -92,6 +95,9 @@ class Operator:
         """Asks one more box for what needs it, gives up what is beyond help, and looks again until all is settled."""
         settlement = work.settlement
         again, given_up = rounds.step(self.world.now_ms / 1000)
+        for number, box in list(settlement.unjudged(given_up)) if given_up and work.look else ():
+            if number in given_up:
+                settlement.judge(number, box, work.look(work, number, box))
         settlement.give_up(given_up)
         work.given_up += given_up
         if given_up:
@@ -199,7 +205,9 @@ class Operator:
         self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
         for number, box in list(work.settlement.unjudged()) if work.verify else ():
             output = work.settlement.output_of(number, box)
-            work.settlement.judge(number, box, work.verify(work.inputs[number], output))
+            good = work.verify(work.inputs[number], output)
+            if good is not WAIT:
+                work.settlement.judge(number, box, good)
         for number in work.settlement.decided():
             if work.settlement.tasks[number].reason in settle.CLOSED.values():
                 continue  # by the owner's own word

@@ -14,6 +14,7 @@ from . import source as sources
 from .cli import broker_option, fleet_option, main, warn
 from .cli_work import GRACE_S, Reporter, count_line, problems
 from .errors import OperatorError
+from .repetition import ATTEMPTS
 from .settle import OPEN
 from .split import WAYS, split_file
 
@@ -104,8 +105,12 @@ def default_name(path):
               help="Cut each input into tasks: one a line, or as many lines or words as a task takes.")
 @click.option("--task-bytes", type=int, default=limits.BLOB_BYTES, show_default=True, help="With --split: of one task, at most.")
 @click.option("--arg", "arguments", multiple=True, help="An argument for the program; may be repeated.")
-@click.option("--replicas", type=int, default=1, show_default=True, help="Boxes that do each task.")
-@click.option("--quorum", type=int, default=1, show_default=True, help="Boxes that must agree.")
+@click.option("--replicas", type=int, help="Boxes that do each task.  [default: 1]")
+@click.option("--quorum", type=int, help="Boxes that must agree.  [default: 1; with --adaptive 2]")
+@click.option("--attempts", type=int, help=f"Boxes that do a task at most, before it has FAILED.  [default: {ATTEMPTS}]")
+@click.option("--adaptive", is_flag=True, help="One box does each task; others check what boxes without a record say.")
+@click.option("--verifier", metavar="CHECK.wasm", type=click.Path(exists=True, dir_okay=False), help="Tells right outputs from wrong ones.")
+@click.option("--checkers", type=int, help="Boxes that run the verifier before it runs here.  [default: 0]")
 @click.option("--deadline", default="1h", show_default=True, help="How long it may take.")
 @click.option("--fuel", type=int, default=manifests.FUEL, show_default=True, help="Of one task.")
 @click.option("--name", help="Name of the workload.  [default: map-PROG]")
@@ -125,6 +130,7 @@ def map_command(fleet, broker, path, paths, slice, out, way, task_bytes, argumen
     data = sources.read_file(path, "the program")
     sources.check_program(data, path)
     name = name or default_name(path)
+    options = sources.trusting(options)
     options["deadline_s"] = sources.duration(options.pop("deadline"))
     with run.open_session(fleet, name, broker or fleet.broker) as session:
         manifest = manifests.workload_manifest(

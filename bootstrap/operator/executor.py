@@ -73,7 +73,8 @@ class Executor(concurrent.futures.Executor):
     program -- what None stands for in submit and map
     broker -- host:port, if not the fleet's own; name -- of the workloads: NAME-1 and so on
     deadline_s -- how long a workload may take; its open tasks are TIMED_OUT then
-    options -- more of manifests.workload_manifest: replicas, quorum, fuel, pages, output, ...
+    options -- more of manifests.workload_manifest: fuel, pages, output, ...; and how results are
+        trusted: replicas, quorum, attempts, adaptive, verifier (a path, or its bytes), checkers
 
     Closing it waits for all tasks.  Where a `with` block is left by an exception, and by
     shutdown(cancel_futures=True), what is under way is ended on the boxes too.
@@ -83,8 +84,10 @@ class Executor(concurrent.futures.Executor):
         fleet = Fleet(fleet)
         self._directory, self._broker = fleet.directory, broker or fleet.broker
         self._name = name
+        options = source.trusting(options)
         self._options = {"slice": slice, "deadline_s": deadline_s, **options}
-        self._most = limits.TASKS // options.get("replicas", 1)
+        # A bag of checks has a limit too.
+        self._most = limits.TASKS // max(options.get("replicas", 1), options.get("checkers", 0))
         self._programs = {}  # path: (nanoseconds of its change, bytes), or bytes: (0, bytes); all checked
         self._program = None if program is None else self._read(program)
         self._change = threading.Condition()

@@ -47,11 +47,13 @@ PAGES = 16
 
 @dataclasses.dataclass(frozen=True)
 class Trusted:
-    """How a workload's owner comes to trust results; no box is told.  verifier: bytes of a .wasm, or b""."""
+    """How a workload's owner comes to trust results; no box is told.  verifier: bytes of a .wasm, or b"";
+    checkers: boxes that run it before the owner does."""
 
     adaptive: bool = False
     attempts: int = ATTEMPTS
     verifier: bytes = b""
+    checkers: int = 0
 
 
 @dataclasses.dataclass
@@ -178,14 +180,15 @@ def next_manifest(fleet, payload, issued=None, **changes):
 def workload_manifest(
     fleet, name, slice, program, inputs, args=(), replicas=1, quorum=1, fuel=FUEL, pages=PAGES,
     output=limits.BLOB_BYTES, deadline_s=3600, deterministic=True, valid_s=None, issued=None, adaptive=False,
-    attempts=ATTEMPTS, verifier=b"",
+    attempts=ATTEMPTS, verifier=b"", checkers=0,
 ):
     """Returns the Manifest of a workload, its program and inputs among the blobs.
 
     slice: name of the slice that does it; program: bytes of a .wasm; inputs:
     bytes or an inputs.Piece for each task, of at most 32,768 bytes.  adaptive: the
     quorum is asked for where it is needed, and one replica at first; attempts: replicas
-    of a task, at most (repetition.py); verifier: bytes of a .wasm, or b"" (verifier.py).
+    of a task, at most (repetition.py); verifier: bytes of a .wasm, or b"" (verifier.py);
+    checkers: boxes that run it before the owner does (checking.py).
     """
     if not NAME.fullmatch(slice):
         raise OperatorError(f"{slice!r} is not the name of a slice")
@@ -217,7 +220,10 @@ def workload_manifest(
     }
     valid_s = deadline_s + WORKLOAD_GRACE_S if valid_s is None else valid_s
     _within("attempts", attempts, replicas, limits.ATTEMPTS)
-    trusted = Trusted(adaptive, attempts, verifier)
+    _within("checkers", checkers, 0, limits.REPLICAS)
+    if checkers and not verifier:
+        raise OperatorError("checkers need a verifier to run", "Name one, or leave checkers out.")
+    trusted = Trusted(adaptive, attempts, verifier, checkers)
     return Manifest({**_common(fleet, "workload", name, valid_s, issued), **rest}, blobs, hashes, sizes, trusted)
 
 

@@ -47,6 +47,7 @@ class Work:
         self._places = {}  # (task, box): place in the journal
         self.came_s = {}  # (task, box): unix seconds
         self._verifier = self._inputs = None
+        self.verified = 0  # how often the verifier ran here, in this process
         sequences = sorted(
             int(name[len("manifest-"):-len(".cose")])
             for name in os.listdir(folder) if name.startswith("manifest-") and name.endswith(".cose")
@@ -78,6 +79,7 @@ class Work:
             "blobs": sorted(digest.hex() for digest in manifest.blobs), "sizes": manifest.sizes, "merge": merge,
             "pushed": pushed, "ended": False, "expires": payload["expires"], "recorded": False,
             "adaptive": trusted.adaptive, "attempts": trusted.attempts, "verify": bool(trusted.verifier),
+            "checkers": trusted.checkers,
         }
         if trusted.adaptive:
             repetition.save(os.path.join(folder, "record.json"), repetition.load(fleet.path("record.json")))
@@ -176,28 +178,45 @@ class Work:
 
     def give_up(self, numbers):
         """Closes as FAILED tasks whose attempts are used up; on the disk on return."""
+        if self.plan["verify"]:
+            self.verify([row for row in self.settlement.unjudged(numbers) if row[0] in numbers])
         self.settlement.give_up(numbers)
         self._note(list(numbers))
 
     def judge(self, number, box, good):
-        """Records the verifier's word on what a box sent for a task; on the disk once `sync` has returned."""
+        """Records the verifier's word on what a box sent for a task; on the disk once `sync` has returned.
+
+        good: None if only boxes refused it.
+        """
         self.journal.append(cbor.encode([int(time.time()), {number: [box, good]}]))
         self.settlement.judge(number, box, good)
 
-    def verify(self):
-        """Runs the verifier over the outputs that it has not seen; returns how many that were."""
-        seen = list(self.settlement.unjudged()) if self.plan["verify"] else []
-        if seen and self._verifier is None:
-            from .verifier import Verifier  # it needs the whole container
+    def verify(self, rows=None):
+        """Runs the verifier over the outputs that it has to see, or those in rows, [(task, box)]; returns over how many."""
+        before, liars = self.verified, ()
+        if rows is None:
+            rows, liars = list(self.settlement.unjudged()) if self.plan["verify"] else [], self.settlement.trust.liars
+        for number, box in rows:
+            # Whom it has caught just now waits, as those before.
+            if self.settlement.tasks[number].state in OPEN and box not in liars:
+                if self._verifier is None:
+                    from .verifier import Verifier  # it needs the whole container
 
-            self._verifier = Verifier(files.read(self._path("verifier.wasm")), self.settlement.payload["args"])
+                    self._verifier = Verifier(self.verifier(), self.settlement.payload["args"])
+                self.verified += 1
+                self.judge(number, box, self._verifier.holds(self.input(number), self.sent(number, box)))
+        return self.verified - before
+
+    def verifier(self):
+        """Returns the bytes of the run's verifier."""
+        return files.read(self._path("verifier.wasm"))
+
+    def input(self, number):
+        """Returns a task's input (bytes), of a run with a verifier."""
+        if self._inputs is None:
             self._inputs = Journal(self._path("inputs"))
             self._input_places = [place for place, _ in self._inputs]
-        for number, box in seen:
-            if self.settlement.tasks[number].state in OPEN:
-                data = self._inputs.read(self._input_places[number])
-                self.judge(number, box, self._verifier.holds(data, self.sent(number, box)))
-        return len(seen)
+        return self._inputs.read(self._input_places[number])
 
     def sent(self, number, box):
         """Returns the output (bytes) that a box sent for a task, whatever it is worth."""

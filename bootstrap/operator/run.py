@@ -112,6 +112,11 @@ class Collector:
         self.work = work
         self.session = session
         self.refused = []
+        self._checks = None
+        if work.plan.get("checkers"):
+            from .checking import Checks  # few workloads have some
+
+            self._checks = Checks(work, session.broker)
         self.rounds = repetition.Rounds(work.settlement, work.plan["attempts"])
         self._prefix = work.settlement.fleet_prefix()
         self._refusals = work.fleet.topic("refused", "")
@@ -125,17 +130,26 @@ class Collector:
         if messages[0] is None:
             # Only now: what waited at the broker may have come in time.
             self.work.expire()
+            if self._checks:
+                self._verify()
+                self.work.sync()
             return False
         while messages[-1] is not None and len(messages) < BATCH:
             messages.append(self.session.receive(0))
         messages = [message for message in messages if message is not None]
         for message in messages:
             self._take(message)
-        self.work.verify()
+        self._verify()
         self.work.sync()
         for message in messages:
             self.session.done(message)
         return True
+
+    def _verify(self):
+        if self._checks:
+            self._checks.step()
+        else:
+            self.work.verify()
 
     def _take(self, message):
         if message.topic.startswith(self._prefix):
@@ -154,7 +168,7 @@ class Collector:
         """
         shown_s = 0.0
         # What a kill left unseen.
-        self.work.verify()
+        self._verify()
         self._tell(settled)
         while not self.work.settlement.settled and time.monotonic() < until_s:
             self.step(0.2)
@@ -163,6 +177,8 @@ class Collector:
             if report and time.monotonic() - shown_s > REPORT_S:
                 shown_s = time.monotonic()
                 report(self.work, self.refused)
+        if self._checks and self.work.settlement.settled:
+            self._checks.close()
         if report:
             report(self.work, self.refused)
 
@@ -195,10 +211,24 @@ def finish(work, session):
     if not work.plan["ended"]:
         _publish_end(fleet, f"workload-{name}", session)
         _over(work, session)
+        if work.plan.get("checkers"):
+            _end_checks(work, session)
     session.unsubscribe(fleet.topic("result", name, "+", "+"))
     session.close()
     work.close()
     forget_session(fleet, name, session.broker)
+
+
+def _end_checks(work, session):
+    """Ends the bag of checks that a run which was cut short has left."""
+    from .checking import name_of
+
+    for folder in runs(work.fleet, name_of(work.name))[-1:]:
+        bag = Work(work.fleet, folder)
+        if not bag.plan["ended"]:
+            _publish_end(work.fleet, f"workload-{bag.name}", session)
+            _over(bag, session)
+            forget_session(work.fleet, bag.name, session.broker)
 
 
 def end(fleet, label, broker):

@@ -171,9 +171,8 @@ class Settlement:
             if self._keep:
                 self._outputs[number, box] = output
             self._decide(number, task)
-        elif task.winner and receipt["outcome"] not in repetition.UNABLE:
-            if ballot(receipt) != ballot(task.votes[task.winner]):
-                self.trust.contradicted(box)
+        elif task.winner and self._contradicts(receipt, ballot(task.votes[task.winner])):
+            self.trust.contradicted(box)
         return ACCEPTED
 
     def _decide(self, number, task):
@@ -213,7 +212,7 @@ class Settlement:
         self._move(number, state)
         recorded = []
         for box, receipt in task.votes.items():
-            if box not in told and receipt["outcome"] not in repetition.UNABLE:
+            if self._contradicts(receipt, wanted):
                 self.trust.contradicted(box)
             elif box in told and (len(told) > 1 or self.verify) and self.trust.confirmed(box):
                 recorded.append(box)
@@ -222,13 +221,24 @@ class Settlement:
             for other in sorted(self._alone[box]):
                 self._decide(other, self.tasks[other])
 
-    def unjudged(self):
-        """Yields (task, box) of outputs that the verifier has not seen: of each output its first box."""
+    def _contradicts(self, receipt, wanted):
+        """True if a receipt tells what cannot be, where `wanted` (a ballot) was decided."""
+        told = ballot(receipt)
+        # A verifier may take several outputs of one task: `judge` says which it does not.
+        return told != wanted and told[0] not in repetition.UNABLE and not (self.verify and told[0] == wanted[0])
+
+    def unjudged(self, last=()):
+        """Yields (task, box) of outputs that the verifier has to see: of each output its first box.
+
+        Whom it has caught lying in this run it sees no more: another box is asked.  Of tasks
+        in `last` it sees all that it has not, also what boxes refused (checking.py).
+        """
         for number, task in enumerate(self.tasks):
-            seen = set(task.judged)
+            all_of_it = number in last
+            seen = {told for told, good in task.judged.items() if good is not None or not all_of_it}
             for box, receipt in task.votes.items() if task.state in OPEN else ():
                 told = ballot(receipt)
-                if receipt["outcome"] == "ok" and told not in seen:
+                if receipt["outcome"] == "ok" and told not in seen and (all_of_it or box not in self.trust.liars):
                     seen.add(told)
                     yield number, box
 
@@ -237,7 +247,7 @@ class Settlement:
         return self._outputs[number, box]
 
     def judge(self, number, box, good):
-        """The verifier's word on what a box sent for an open task."""
+        """The verifier's word on what a box sent for an open task; good: None if only boxes refused it."""
         task = self.tasks[number]
         if task.state not in OPEN or box not in task.votes:
             return
@@ -245,9 +255,8 @@ class Settlement:
         task.judged[told] = good
         if good:
             self._close(number, task, told, SUCCEEDED)
-            return
         for each, receipt in task.votes.items():
-            if ballot(receipt) == told:
+            if good is False and ballot(receipt) == told:
                 self.trust.contradicted(each)
 
     def give_up(self, numbers):

@@ -40,6 +40,7 @@ KEYS = {
         **COMMON, "slice": str, "program": str, "input": str, "inputs": list, "split": str,
         "task_bytes": int, "args": list, "replicas": int, "quorum": int, "deadline": (str, int),
         "deterministic": bool, "limits": dict, "merge": str, "adaptive": bool, "attempts": int, "verifier": str,
+        "checkers": int,
     },
 }
 NEEDED = {"slice": ("name", "seats"), "query": ("name", "choice"), "workload": ("name", "slice", "program")}
@@ -129,21 +130,35 @@ def build(fleet, settings):
         return manifests.query_manifest(
             fleet, settings["name"], settings["choice"], valid_s or manifests.QUERY_VALID_S
         )
-    keys = ("replicas", "quorum", "deterministic", "args", "adaptive", "attempts")
+    keys = ("replicas", "quorum", "deterministic", "args", "adaptive", "attempts", "checkers")
     chosen = {key: settings[key] for key in keys if key in settings}
-    if chosen.get("adaptive"):
-        chosen.setdefault("quorum", 2)
     if "verifier" in settings:
-        chosen["verifier"] = read_file(settings["verifier"], "the verifier")
-        admitted(chosen["verifier"], settings["verifier"])
+        chosen["verifier"] = settings["verifier"]
     if "deadline" in settings:
         chosen["deadline_s"] = duration(settings["deadline"])
     data = read_file(settings["program"], "the program")
     check_program(data, settings["program"])
     return manifests.workload_manifest(
         fleet, settings["name"], settings["slice"], data, inputs(settings), valid_s=valid_s,
-        **chosen, **settings.get("limits", {}),
+        **trusting(chosen), **settings.get("limits", {}),
     )
+
+
+def trusting(options):
+    """Returns the options of a workload (of manifests.workload_manifest) that a person gave, as it takes them.
+
+    None is left out; an adaptive workload has a quorum of two unless it says otherwise; of a
+    verifier a path becomes its bytes, which a box would admit.
+    """
+    found = {key: value for key, value in options.items() if value is not None}
+    if found.get("adaptive"):
+        found.setdefault("quorum", 2)
+    given = found.get("verifier")
+    if given:
+        data = bytes(given) if isinstance(given, (bytes, bytearray)) else read_file(given, "the verifier")
+        admitted(data, "given" if data == given else given)
+        found["verifier"] = data
+    return found
 
 
 def check_program(data, path):

@@ -2,7 +2,7 @@
 
 from .. import cheats, jobs
 from ..lab import Lab
-from ..trusting import ADAPTIVE, FIVE, PAIR, SINGLE, TRIPLE, VERIFIED, World
+from ..trusting import ADAPTIVE, CHECKED, FIVE, PAIR, SINGLE, TRIPLE, VERIFIED, World
 
 TITLE = "Work: trust by repetition, its price, stragglers"
 NODES = (200, 1_000)
@@ -54,7 +54,7 @@ class _Bench:
     def liars(self, shares):
         """Wrong outputs that were believed, % of the tasks."""
         out = []
-        for rule, ways in ((SINGLE, "a"), (PAIR, "at"), (FIVE, "t"), (ADAPTIVE, "at"), (VERIFIED, "t")):
+        for rule, ways in ((SINGLE, "a"), (PAIR, "at"), (FIVE, "t"), (ADAPTIVE, "at"), (VERIFIED, "t"), (CHECKED, "t")):
             for share in shares:
                 for way in [way for way in (cheats.ALONE, cheats.TOGETHER) if way[0] in ways]:
                     found = self._work(rule, share, way)
@@ -62,6 +62,9 @@ class _Bench:
                     out.append(self._row(
                         "wrong, %: " + name, 100 * found.wrong / found.tasks,
                         expected or None, FORM if expected else "", "<= %.2f" % (100 * found.most())))
+                    if rule in (VERIFIED, CHECKED):
+                        out += [self._row("owner's checks a task: " + name, found.checks), self._row(
+                            "of these, of lies: " + name, found.lies_checked), self._row("checks a task by boxes: " + name, found.box_checks)]
                     if expected:
                         out.append(self._row("of these, by the liars' seats: " + name, 100 * found.seated, expected, FORM))
         return out

@@ -3,7 +3,7 @@
 from .. import cheats, trusting
 
 NODES = 40
-RULES = (trusting.PAIR, trusting.ADAPTIVE, trusting.VERIFIED)
+RULES = (trusting.PAIR, trusting.ADAPTIVE, trusting.VERIFIED, trusting.CHECKED)
 SHARE = 0.3
 
 

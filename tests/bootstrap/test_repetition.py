@@ -262,6 +262,36 @@ def test_with_a_verifier_nothing_wrong_succeeds_whoever_agrees_on_it(fleet, boxe
     assert work.verify() == 0
 
 
+def test_whom_the_verifier_has_caught_it_sees_no_more_but_before_a_task_fails(fleet, boxes, found):
+    tasks = 5
+    plan, work = begin(
+        fleet, 0, inputs=[POW] * tasks, verifier=(EXAMPLES / "powcheck.wasm").read_bytes(), attempts=2)
+    lie = b"fence 8 none\nneighbour 64 none\n"
+    work.take(*boxes[0].result(plan, 0, lie))
+    assert work.verify() == 1
+    for number in range(1, tasks):
+        work.take(*boxes[0].result(plan, number, lie if number < 3 else found))
+    assert work.verify() == 0 and work.settlement.undecided() == (list(range(tasks)), [])
+    again = ask(work, plan, range(tasks))
+    for number in range(tasks - 1):
+        work.take(*boxes[1].result(again, number, found if number < 2 else lie))
+    assert work.verify() == 3 and work.settlement.counts()["SUCCEEDED"] == 2
+    # Of task 3 both boxes have been caught, and the first was right; of task 4 only it has answered.
+    work.give_up([2, 3, 4])
+    assert [task.state for task in work.settlement.tasks] == ["SUCCEEDED", "SUCCEEDED", "FAILED", "SUCCEEDED", "SUCCEEDED"]
+    work = reopened(work)
+    assert list(work.outputs()) == [found, found, None, found, found]
+
+
+def test_outputs_that_a_verifier_takes_contradict_nobody(fleet, boxes, found):
+    plan, work = begin(fleet, 0, inputs=[POW], verifier=(EXAMPLES / "powcheck.wasm").read_bytes(), replicas=2)
+    work.take(*boxes[0].result(plan, 0, found))
+    work.take(*boxes[1].result(plan, 0, found, fuel=9))
+    assert work.verify() == 1 and work.settlement.succeeded and not work.settlement.trust.liars
+    work.take(*boxes[2].result(plan, 0, outcome="trap", code=1))
+    assert work.settlement.trust.liars == {boxes[2].box.id}
+
+
 def test_a_workloads_file_names_its_verifier(fleet, tmp_path):
     settings = source.load(EXAMPLES / "pow.toml")
     plan = source.build(fleet, settings)
