@@ -28,6 +28,9 @@ BUSY = const(65534)
 # A place is free again when a part's last chunk was asked for, or so long after any; chunks that
 # were lost may be asked for as long.
 HELD_MS = const(1000)
+# Parts lent and not forgotten yet: nine a second is more than any line of ours carries.  Who comes
+# beyond that is refused as above.
+KNOWN = const(9)
 # A part that takes longer shows that our line is slow, or full: one fewer at once; else one more.
 SLOW_MS = const(2000)
 # A door looks at so many parts of its store before it asks the broker for one.
@@ -101,7 +104,7 @@ class Parts:
 
     def __init__(self, node):
         self._node = node
-        self._lent = {}  # id: Lent, PARTS_LENT at most
+        self._lent = {}  # id: Lent, KNOWN at most, of which PARTS_LENT under way
         self._places = PARTS_LENT
         self._turn = node.rng.below(1 << 16)
         # Of a door: the index of the image that it gives, the next part of its share, and how far they lie apart.
@@ -143,7 +146,7 @@ class Parts:
                 del self._lent[id]
         lent = self._lent.get(peer.id)
         places = self._places - sum(1 for lent in self._lent.values() if not lent.over)
-        if lent and not lent.over or places < 1 or len(self._lent) >= 3 * PARTS_LENT:
+        if lent and not lent.over or places < 1 or len(self._lent) >= KNOWN:
             node.counters.bump("parts_refused")
             self._say(peer, manifest, BUSY)
             return

@@ -2,9 +2,9 @@
 
 The agent's own classes.  Left out, for time, are greetings and tags (plain speech), the
 averages that ride on view exchanges, and the timers of rooms that have no work here:
-slices, rings, lookups, tasks, aggregates, availability.  Rounds are ten times as long as
-on a box: waves do not wait for rounds, only views do.  Launchers, slots and records are
-the agent's own.  What is said is read off the world.
+slices, rings, lookups, tasks, aggregates, availability.  Rounds are twice as long as on
+a box, so members of a wave are found more slowly.  Launchers, slots and records are the
+agent's own.  What is said is read off the world.
 
 Besides the table: a picture and a CSV of who had started each image, and who ran it,
 over time, in build/bench/.
@@ -39,9 +39,10 @@ LARGE = 5_000
 LOOK_S = 120
 # Boxes whose numbers end so are cut off from the others; that begins so long before the image
 # comes, and outlasts the rollout.
-CUT_DIGITS, CUT_BEFORE_S = (1, 4, 7), 5_400
-# Until the boxes have met: two rounds and a half.
-MEET_S = 1_500
+CUT_DIGITS, CUT_BEFORE_S = (1, 4, 7), 1_200
+ROUND_MS, BUSY_MS = 120_000, 10_000
+# Until the boxes have met.
+MEET_S = 300
 LIMIT_SOAKS = 16
 # Messages whose bytes are a rollout's: all but the gossip that goes on anyway.
 KINDS = (messages.HAVE, messages.PULL, messages.CHUNK, messages.LACK, messages.POLL, messages.POLLED, messages.SEEK, messages.SPARE)
@@ -55,7 +56,7 @@ class World:
         self.nodes, self.say, self.liars = nodes, say, liars
         self.soak_s = SOAK_LARGE_S if nodes >= LARGE else SOAK_S
         self.rows, self.polled, self.need = [plan[1:] for plan in PLANS if nodes >= plan[0]][0]
-        self.lab = Lab("rollout", nodes, seed, speech="plain", round_ms="600000", busy_round_ms="60000", **SETTINGS)
+        self.lab = Lab("rollout", nodes, seed, speech="plain", round_ms=str(ROUND_MS), busy_round_ms=str(BUSY_MS), **SETTINGS)
         self.bytes = 0
         self.curve = []  # (image, hours, share that started it, share that runs it)
         network = self.lab.world.network
@@ -120,8 +121,10 @@ class World:
 def rows(nodes, seed, say):
     """Bad images among liars, one after the other; a good one in peace; a good one in trouble."""
     out, curves = [], []
-    for play in (_bad_ones, _good_one, _troubled):
+    for play in (_troubled, _bad_ones, _good_one):
         found, curve = play(nodes, seed, say)
+        for row in found:
+            say("%(figure)s: %(ours)s (aim %(aim)s)" % row)
         out += found
         curves += curve
         gc.collect()  # one world at a time: a large one takes a gigabyte
@@ -175,17 +178,21 @@ def _good(world, label):
         lab.world.run_for(CUT_BEFORE_S * 1000)
     before = world.bytes
     rollout.push()
-    seen = world.watch(rollout, lambda seen: "all" in seen)
+    # The last of many thousand boxes may have drawn liars several times; that is no matter of the fleet's size.
+    last = "most" if world.nodes >= LARGE else "all"
+    seen = world.watch(rollout, lambda seen: last in seen)
     if trouble:
         lab.world.network.mend(cut)
     nodes, soaks_h, limit_h = world.nodes, (len(world.rows) - 1) * world.soak_s / 3600, LIMIT_SOAKS * world.soak_s / 3600
     if trouble:
         label += " (%d %% lie, %d %% are cut off, no controller)" % (100 * world.liars, 10 * len(CUT_DIGITS))
-    return [
+    out = [
         _row(nodes, label + ": 99 % run it, h", seen.get("most", limit_h), soaks_h, "<= %g" % (2 * soaks_h)),
-        _row(nodes, label + ": all run it, h", seen.get("all", limit_h), soaks_h, "< %g" % limit_h),
         _row(nodes, label + ": bytes a box", (world.bytes - before) / nodes),
     ]
+    if last == "all":
+        out.append(_row(nodes, label + ": all run it, h", seen.get("all", limit_h), soaks_h, "< %g" % limit_h))
+    return out
 
 
 def _write(nodes, seed, curves):

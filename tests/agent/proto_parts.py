@@ -6,7 +6,7 @@ from backfence.agent.counting import Counters
 from backfence.agent.descriptor import REACHABLE, Descriptor
 from backfence.agent.errors import RemoteError
 from backfence.agent.limits import CHUNK_BYTES, PARTS_LENT, UPDATE_HINTS
-from backfence.agent.parts import BUSY, HELD_MS, NOTHING, Parts, spare
+from backfence.agent.parts import BUSY, HELD_MS, KNOWN, NOTHING, SLOW_MS, Parts, spare
 from backfence.agent.rng import Rng
 from backfence.agent.seek import DOOR_MS, FRUITLESS, PAUSE_DOUBLINGS, PAUSE_MS, TRIED, Seek
 from backfence.agent.store import Store
@@ -170,6 +170,28 @@ def test_few_are_lent_at_once_and_a_place_is_free_when_its_part_is_through():
     assert node.seek(10) == BUSY
     node.now_ms += HELD_MS
     assert node.seek(10) not in (BUSY, NOTHING) and node.pull(2, lent[1]) is None
+
+
+def test_no_more_are_remembered_than_there_is_room_for():
+    node = Node()
+    for number in range(1, KNOWN + 1):
+        node.take(number, node.seek(number))
+    assert len(node.parts._lent) == KNOWN and node.seek(99) == BUSY
+    node.now_ms += HELD_MS
+    assert node.seek(99) not in (BUSY, NOTHING) and len(node.parts._lent) == 1
+
+
+def test_a_slow_line_lends_fewer_at_once_until_it_is_fast_again():
+    node = Node()
+    for number in range(1, PARTS_LENT):
+        which = node.seek(number)
+        for offset in range(0, len(part(which)), CHUNK_BYTES):
+            node.now_ms += 2 * SLOW_MS * CHUNK_BYTES // PART_BYTES
+            node.pull(number, which, offset)
+    assert node.seek(20) != BUSY and node.seek(21) == BUSY  # one at a time
+    node.now_ms += HELD_MS
+    node.take(30, node.seek(30))
+    assert node.seek(31) != BUSY and node.seek(32) != BUSY and node.seek(33) == BUSY
 
 
 def test_nothing_is_lent_of_other_blobs_or_to_others():
