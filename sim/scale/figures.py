@@ -114,10 +114,10 @@ def _averages(most):
 
 
 def _ours(most):
-    rumour = Figure("A manifest, round 1 s", "boxes", "seconds", log_x=True)
+    rumour = Figure("A manifest in a quiet fleet, busy round 1 s", "boxes", "seconds", log_x=True)
     for key in ("half", "99.9 %", "last"):
         for nodes in _sizes(most, 1_000):
-            rumour.add("at " + key, nodes, "rumour", key, nodes=nodes)
+            rumour.add("at " + key, nodes, "rumour", key, nodes=nodes, idle_s=60.0)
     serf = Figure("A manifest among 50 boxes, round 0.2 s", "", "seconds", published=[
         ("half", 1, 0.37, "serf 0.9.4"), ("last", 2, 0.71, "serf 0.9.4")])
     for x, key in ((1, "half"), (2, "last")):

@@ -95,11 +95,11 @@ def count(nodes, seed, churn=0.0, loss=0.0):
     return {name: float(100 * fold(estimates) / nodes) for name, fold in (("mean", np.mean), ("least", np.min), ("most", np.max))}
 
 
-def rumour(nodes, seed, round_s=1.0, loss=0.0):
+def rumour(nodes, seed, round_s=1.0, loss=0.0, idle_s=None):
     """Seconds until half, 99.9 % and all have a manifest; announcements a box."""
     from .spreading import Rumour
 
-    spread = Rumour(nodes, seed, loss, round_s)
+    spread = Rumour(nodes, seed, loss, round_s, idle_s=idle_s)
     half, most, last = spread.go()
     return {"half": half, "99.9 %": most, "last": last, "announcements a box": spread.told / nodes}
 
