@@ -6,6 +6,7 @@ import time
 import click
 
 from . import delegations, files, manifests, tenants
+from . import follow as followers
 from . import source as sources
 from .cli import Commands, broker_option, fleet_option, format_option, main, show
 from .cli_slice import open_session, publish, wait_option
@@ -84,6 +85,28 @@ def end(fleet, broker, wait, name):
         raise OperatorError(f"the tenant {name!r} has ended already", "See `backfence tenant list`.")
     with open_session(fleet, broker) as session:
         publish(fleet, session, [manifests.end_manifest(fleet, payload)], wait)
+
+
+@tenant.command()
+@fleet_option
+@broker_option
+@click.option("--seconds", type=float, help="How long.  [default: until Ctrl-C]")
+@format_option
+def follow(fleet, broker, seconds, style):
+    """Keep the books of what tenants have done, for `backfence receipts --by tenant`.
+
+    From the first time on the broker keeps what comes while this command does not run.
+    """
+    books = followers.Follower(fleet, broker or fleet.broker)
+    until_s = None if seconds is None else time.monotonic() + seconds
+    try:
+        while until_s is None or time.monotonic() < until_s:
+            books.step(0.5 if until_s is None else min(0.5, max(0.0, until_s - time.monotonic())))
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+    finally:
+        books.close()
+    show(style, {"taken": books.taken, "odd": books.odd}, f"{books.taken:,} results taken; see `backfence receipts --by tenant`")
 
 
 @main.command()

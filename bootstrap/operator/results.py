@@ -58,7 +58,7 @@ class Work:
         )
         self.name = self.settlement.name
         # Who signed it; "" is the operator.
-        self.tenant = fleet.tenant
+        self.tenant = self.name.rpartition("/")[0]
         self._load(sequences)
 
     @classmethod

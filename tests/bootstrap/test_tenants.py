@@ -71,6 +71,44 @@ def sources(tmp_path):
     return tmp_path
 
 
+def test_the_operator_keeps_books_of_what_tenants_have_done(scene, sources):
+    """What came while nobody followed, what was asked again, what was forged, and the end; read again from the disk."""
+    follow = lambda: json.loads(scene.operator(
+        "tenant follow", "--broker", scene.broker, "--seconds", 1.5, "--format", "json").output)
+    assert scene.tenant("push", sources / "slice.toml", "--broker", scene.broker, "--wait", 0.1).exit_code == 0
+    follow()
+    plan = source_plan(scene.home, {**cli_settings(sources), "quorum": 2, "replicas": 2, "deadline": "1h"})
+    boxes = [BoxHand(scene.fleet, box) for box in scene.fleet.boxes().values()]
+    for box in boxes:
+        box.keys.append(box.key_for(scene.home.owner_public))
+    with run.open_session(scene.home, "words", scene.broker) as session:
+        work, _report = run.start(scene.home, plan, "sum", session)
+        tell = lambda box, made, number, output, **changes: session._client.publish(
+            *box.result(made, number, output, **changes), qos=1).wait_for_publish(5)
+        for box in boxes[:2]:
+            tell(box, plan, 0, b"a 1\n")
+        tell(boxes[0], plan, 1, b"b 1\n")
+        topic, body = boxes[1].result(plan, 1, b"forged")
+        session._client.publish(topic, body[:-1] + b"x", qos=1).wait_for_publish(5)
+        assert follow()["taken"] == 3
+        again = manifests.asked_again(scene.home, plan.payload, 2, [1])
+        again.sizes = plan.sizes
+        work.add_manifest(again, scene.home.sign(again))
+        push.publish(scene.broker, scene.home, scene.home.signed(again.label)[0], session=session)
+        tell(boxes[1], again, 1, b"b 1\n")
+        assert follow()["taken"] == 1
+        run.Collector(work, session).collect(time.monotonic() + 10)
+        assert work.settlement.succeeded
+        run.finish(work, session)
+    assert follow() == {"taken": 0, "odd": 0}
+    theirs, = json.loads(scene.tenant("receipts", "--by", "tenant", "--format", "json").output)
+    ours, = [row for row in json.loads(scene.operator("receipts", "--by", "tenant", "--format", "json").output) if row["tenant"]]
+    assert ours == theirs and (ours["tenant"], ours["receipts"], ours["credited"]) == ("acme", 4, 4)
+    rows = json.loads(scene.operator("receipts", "--workload", "acme/words", "--format", "json").output)
+    assert {row["slice"] for row in rows} == {"acme/edge"} and len(rows) == 4
+    assert not os.path.exists(scene.fleet.path("record.json"))
+
+
 def test_what_he_pushes_is_named_after_him_and_settles_by_his_own_tag(scene, sources):
     assert scene.tenant("push", sources / "slice.toml", "--broker", scene.broker, "--wait", 0.1).exit_code == 0
     settings = cli_settings(sources)
