@@ -62,7 +62,7 @@ TURNS ?=
 QEMU := amd64 arm64 armhf mips mipsel riscv64 s390x
 PORTABLE = $(shell find tests -name 'proto_*.py' | sort)
 
-.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-sim validate figures bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak cluster bag rollout conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
+.PHONY: help setup run test test-qemu test-amd64 test-arm64 test-armhf test-mips test-mipsel test-riscv64 test-s390x hosts bench bench-box bench-sim validate figures bench-enrol bench-speech bench-container jobs-in-a-row swarm month soak cluster trust bag rollout conformance fuzz sysroots blackout powercut firmware firmware-twice lint-packages rust lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -147,6 +147,10 @@ soak: $(VENV)/test.stamp ## Run a real cluster under churn and work for MINUTES=
 cluster: $(VENV)/test.stamp ## Run a bag of tasks on 32 real agents while boxes die and lie and the broker dies (AGENTS=32 TASKS=200 SEED=1)
 	@$(BIN)/python tests/setup/debian.py
 	@$(BIN)/python tests/cluster/cluster.py $(if $(AGENTS),--agents '$(AGENTS)') $(if $(TASKS),--tasks '$(TASKS)') $(if $(SEED),--seed '$(SEED)')
+
+trust: $(VENV)/test.stamp ## Run bags of tasks on real agents, some of them liars, trusted by records and by verifiers (AGENTS=16 TASKS=160)
+	@$(BIN)/python tests/setup/debian.py
+	@$(BIN)/python tests/cluster/trust.py $(if $(AGENTS),--agents '$(AGENTS)') $(if $(TASKS),--tasks '$(TASKS)')
 
 bag: $(VENV)/test.stamp ## Run 8,192 tasks with 64 MB of inputs on real agents, and kill their owner (TASKS=8192 AGENTS=8 DOORS=3)
 	@$(BIN)/python tests/setup/debian.py

@@ -3,7 +3,8 @@
     liar.py --home DIR
 
 Each liar gives an output of its own for each task, under a receipt that is genuine: it
-has the box's key.  So it wins no quorum, and every lie must be outvoted.
+has the box's key.  So it wins no quorum, and every lie must be outvoted.  Where it runs a
+verifier for others it says the opposite of what that says.
 """
 
 import sys
@@ -16,7 +17,10 @@ honest = Tasks.on_done
 
 def lie(tasks, job, outcome):
     """Takes the container's outcome, and changes what it computed."""
-    if outcome.kind == "ok":
+    if job.output == 0:
+        # A verifier, which has nothing to say but its exit code.
+        outcome.code, outcome.kind = (2, "exit") if outcome.kind == "ok" else (0, "ok")
+    elif outcome.kind == "ok":
         outcome.output = b"lie %d of " % job.task + tasks._node.id.hex().encode() + b"\n"
     honest(tasks, job, outcome)
 
