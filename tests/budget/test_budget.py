@@ -123,6 +123,12 @@ def test_a_joined_door(tmp_path):
     assert figures["joined"] + NEIGHBOURHOOD[32] <= JOINED_DOOR[32]
 
 
+def test_a_joined_door_of_the_static_executable_keeps_a_boxs_aim(tmp_path):
+    figures = run("mips", True, "4M", tmp_path, "few", "door")
+    print("mips frozen, a door", figures)
+    assert figures["joined"] + NEIGHBOURHOOD[32] <= JOINED_FROZEN[32]
+
+
 @pytest.mark.parametrize("name", ["amd64", "i386"])
 def test_a_job_runs_in_the_usual_heap_with_every_table_full(name, tmp_path):
     heap = HEAP[bits(name)] + OURS[bits(name)]
