@@ -4,7 +4,8 @@ Each box stands at a place by hash, so its wave is known; a box of a later wave 
 `polled` boxes of those before it and goes when `need` of them have run the image for
 `soak_s`.  Of all members that it hears of it polls those with the least hash under a key
 of its own, so that until it has heard of all, some of them are others each time; after
-REDRAW polls its key is another.  All boxes of a wave are arrays; of a large wave SAMPLE
+REDRAW polls its key is another, and the words heard under the last stay in the count: of
+all good and failed the good must be `need` in `polled`.  All boxes of a wave are arrays; of a large wave SAMPLE
 boxes are polled for, and the others fare as one of them by lot.
 
 Where finding members and fetching take time there is one number, `fetch_s`.
@@ -21,16 +22,19 @@ NEVER = np.inf
 # A trial lasts this long until its box says that it runs: a tenth of trial_s.
 TRIAL_S = 60
 SAMPLE = 16_384
-# How often a key goes is known when so many have gone, or so many keys were tried.
-FOUND, TRIED = 200, 200_000
+# Failures stay in the count, so who has held so long holds on: its chance falls with each key.
+KEYS_MOST = 40
+# From the start of an image that fails until its box says so: crashes, each with a pause.
+FAILED_S = 150
 # Of fewer members than so many times those polled the same is not drawn twice: from so many orders.
 FEW, ORDERS = 50, 256
 # A box that crashed has lost links: others hear of it so much as often as of the rest.  Fitted to
 # the recordings of 1,000 boxes.
 CRASHED_HEARD = 0.85
 # What a model may change to be wrong on purpose: a trial before the soak, polls with one key,
-# polls in a soak, the least hash among all members from the start, how often crashed ones are heard of.
-RULES = {"trial_s": 0.0, "redraw": rule.REDRAW, "part": rule.SOAK_PART, "steady": False,
+# polls in a soak, the least hash among all members from the start, failures kept in the count,
+# how often crashed ones are heard of.
+RULES = {"trial_s": 0.0, "redraw": rule.REDRAW, "part": rule.SOAK_PART, "steady": False, "keeps": True,
          "heard": CRASHED_HEARD}
 
 
@@ -87,35 +91,24 @@ class Hearing:
         return parts
 
 
-class Keys:
-    """What is found with one key after the other, once nothing changes any more: each is then a lot like the last."""
+def _words(good, failed, members, at, need):
+    """What one poll of each box hears until it is decided: (good words, words of a failure), arrays.
 
-    def __init__(self):
-        self.tried = self.found = 0
-
-    def known(self):
-        """True if it is known well enough how often a key goes."""
-        return self.found >= FOUND or self.tried >= TRIED
-
-    def rest(self, rng, at, key_s, most_s):
-        """When boxes go that stand before a new key at `at`, s; key_s: the time of one key."""
-        if not self.found:
-            return np.full(len(at), NEVER)
-        gone = at + key_s * (rng.geometric(self.found / self.tried, len(at)) - rng.random(len(at)))
-        return np.where(gone <= most_s, gone, NEVER)
+    good, failed: from when each member says so; members: whom each box polls, in the order in which they answer.
+    """
+    polled = members.shape[1]
+    goods = np.cumsum(good[members] <= at[:, None], axis=1)
+    bads = np.cumsum(failed[members] <= at[:, None], axis=1)
+    others = np.arange(1, polled + 1) - goods
+    last = ((goods >= need) | (others > polled - need)).argmax(1)[:, None]
+    return np.stack([np.take_along_axis(words, last, 1)[:, 0] for words in (goods, bads)])
 
 
-def _settled(good):
-    """When hardly any member becomes good any more."""
-    finite = good[np.isfinite(good)]
-    return float(np.quantile(finite, 0.99)) if len(finite) else 0.0
+def _polls(rng, good, failed, polled, need, first, wait_s, most_s, hearing, rules):
+    """When each box of one wave goes; NEVER if it holds until most_s, or for KEYS_MOST keys.
 
-
-def _polls(rng, good, crashed, polled, need, first, wait_s, most_s, hearing, rules):
-    """When each box of one wave goes; NEVER if it holds until most_s.
-
-    good: from when each member of the waves before is good; crashed: which of them did; first: each box's first poll, s;
-    wait_s: between two polls.
+    good, failed: from when each member of the waves before says that it is good, and that it
+    failed; first: each box's first poll, s; wait_s: between two polls.
     """
     count, redraw = len(first), rules["redraw"]
     gone = np.full(count, NEVER)
@@ -123,35 +116,34 @@ def _polls(rng, good, crashed, polled, need, first, wait_s, most_s, hearing, rul
     if _hopeless(good, polled, need, count * most_s / wait_s):
         return gone
     waiting, at, poll = np.arange(count), first.copy(), 0
+    crashed = np.isfinite(failed) & (failed > 0)
     members = _draw(rng, crashed, count, polled, rules["heard"])
     staying = hearing.staying(float(first.mean()), wait_s, redraw)
-    settled_s, keys, begun = _settled(good), Keys(), 0
-    while len(waiting):
-        found = (good[members] <= at[:, None]).sum(1) >= need
+    past = np.zeros((2, count), np.int64)  # good words and failures under the keys before
+    while len(waiting) and poll < KEYS_MOST * redraw:
+        words = past + _words(good, failed, members, at, need)
+        found = (words[0] - past[0] >= need) & (words[0] * polled >= need * words.sum(0))
         gone[waiting[found]] = at[found]
         at = at + wait_s * rng.uniform(7 / 8, 9 / 8, len(at))
         left = ~found & (at <= most_s)
-        waiting, at, members, poll = waiting[left], at[left], members[left], poll + 1
+        waiting, at, members, past, words = waiting[left], at[left], members[left], past[:, left], words[:, left]
+        poll += 1
         others = _draw(rng, crashed, len(waiting), polled, rules["heard"])
         if poll % redraw == 0:
             members, staying = others, hearing.staying(wait_s, wait_s, redraw)
-            keys.tried, keys.found = keys.tried + begun, keys.found + (begun - len(waiting) if begun else 0)
-            if keys.known():
-                gone[waiting] = keys.rest(rng, at, redraw * wait_s, most_s)
-                break
-            begun = len(waiting) if len(waiting) and at.min() >= settled_s else 0
+            past = words if rules["keeps"] else past
         elif not rules["steady"]:
             members = np.where(rng.random(members.shape, np.float32) < staying[poll % redraw - 1], members, others)
     return gone
 
 
-def _wave(rng, count, good, crashed, polled, need, begins_s, soak_s, most_s, hearing, rules):
+def _wave(rng, count, good, failed, polled, need, begins_s, soak_s, most_s, hearing, rules):
     """When each of `count` boxes of a later wave goes."""
     if len(good) < polled:
         return np.full(count, NEVER)
     wait_s = soak_s / rules["part"]
     first = begins_s + rng.uniform(0, wait_s, min(count, SAMPLE))
-    gone = _polls(rng, good, crashed, polled, need, first, wait_s, most_s, hearing, rules)
+    gone = _polls(rng, good, failed, polled, need, first, wait_s, most_s, hearing, rules)
     return gone if count <= SAMPLE else gone[rng.integers(0, SAMPLE, count)]
 
 
@@ -175,7 +167,7 @@ def rollout(nodes, seed, shares, polled, need, soak_s, bad=0.0, shows_s=0.0, lia
         place = np.repeat([round(share * rule.WHOLE) - 1 for share in shares], [boxes for boxes, _ in given[0]])
         fails = np.concatenate([np.arange(boxes) < failing for boxes, failing in given[0]])
     lies = rng.random(nodes) < liars
-    installed, good = np.full(nodes, NEVER), np.full(nodes, NEVER)
+    installed, good, failed = np.full(nodes, NEVER), np.full(nodes, NEVER), np.full(nodes, NEVER)
     crashes = fails & (shows_s < max(TRIAL_S, soak_s))
     goes, before = [], 0
     for wave, share in enumerate(shares):
@@ -186,13 +178,14 @@ def rollout(nodes, seed, shares, polled, need, soak_s, bad=0.0, shows_s=0.0, lia
         else:
             hearing = Hearing(max(1, int((place < before).sum())), shares[wave - 1], share - shares[wave - 1], polled, round_s)
             ahead = place < before
-            gone = _wave(rng, len(boxes), good[ahead], crashes[ahead], polled, need, wave * soak_s, soak_s, most_s, hearing, rules)
+            gone = _wave(rng, len(boxes), good[ahead], failed[ahead], polled, need, wave * soak_s, soak_s, most_s, hearing, rules)
         installed[boxes] = gone + fetch_s
         # Its trial is a part of its soak.
         good[boxes] = installed[boxes] + rules["trial_s"] + max(TRIAL_S, soak_s)
         # What shows itself only after soak_s was good until then.
-        good[boxes[crashes[boxes]]] = NEVER
-        good[boxes[lies[boxes]]] = 0.0 if liars_say_good else NEVER
+        broken, liar = boxes[crashes[boxes]], boxes[lies[boxes]]
+        good[broken], failed[broken] = NEVER, installed[broken] + shows_s + FAILED_S
+        good[liar], failed[liar] = (0.0, NEVER) if liars_say_good else (NEVER, 0.0)
         goes.append(gone)
         before = most
     runs = np.sort(installed)

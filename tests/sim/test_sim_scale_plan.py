@@ -80,7 +80,7 @@ def test_plan_answers_with_ranges():
     assert all(row["least"] <= row["median"] <= row["most"] for row in value["figures"] if row["median"] is not None)
     assert rows["hit by a bad image before it is held, % of the fleet"]["most"] < 2
     assert rows["broker connections"]["median"] == 3
-    text = CliRunner().invoke(cli.main, words[:-2] + ["--need", "20", "--liars", "70%"])
+    text = CliRunner().invoke(cli.main, words[:-2] + ["--need", "20", "--liars", "95%"])
     assert "never" in text.stdout
 
 
