@@ -35,11 +35,16 @@ def broker(tmp_path_factory):
         yield address
 
 
-@pytest.fixture
-def fleet(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """Nobody waits for long."""
     monkeypatch.setattr(checking, "LINGER_S", 0.2)
     monkeypatch.setattr(repetition, "SETTLE_S", 0.4)
-    fleet = make_fleet(tmp_path / "fleet", boxes=BOXES)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    fleet = make_fleet(tmp_path_factory.mktemp("fleet") / "fleet", boxes=BOXES)
     fleet.sign(manifests.slice_manifest(fleet, "edge", BOXES))
     return fleet
 
@@ -87,7 +92,8 @@ def test_boxes_look_first_and_the_owner_at_what_they_take(fleet, broker):
     assert not [topic for topic in left if "/blob/" in topic]
     assert manifests.read(left[fleet.topic("manifest", "workload-pow-checks")], fleet.keys)["end"] is True
     assert len(results.Work.newest(fleet, "pow-checks").settlement.receipts) == 2 * TASKS
-    assert not os.path.exists(fleet.path("record.json")) or set(repetition.load(fleet.path("record.json")).values()) == {1, 2}
+    # Whoever computed gains by it, and nobody by checking.
+    assert sorted(repetition.load(fleet.path("record.json")).values()) == [1, 1, 1, 1, 2]
 
 
 def test_what_all_boxes_refuse_the_owner_does_not_look_at_and_nobody_is_blamed(fleet, broker):
@@ -123,7 +129,8 @@ def test_a_run_that_is_cut_short_leaves_no_bag_of_checks(fleet, broker):
             fleet, "pow", "edge", PROGRAM, INPUTS, verifier=open(VERIFIER, "rb").read(), deadline_s=200, checkers=1)
         work, _report = run.start(fleet, manifest, "concat", session)
         collector = run.Collector(work, session)
-        while not results.runs(fleet, "pow-checks"):
+        before = results.runs(fleet, "pow-checks")
+        while results.runs(fleet, "pow-checks") == before:
             collector.step(0.1)
         run.finish(work, session)
     assert results.Work.newest(fleet, "pow-checks").plan["ended"]
