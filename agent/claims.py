@@ -4,7 +4,7 @@ Of two claims the higher term stands (seat.py), and a term costs nothing to clai
 But a seat is granted anew only when its holder's neighbours have found it dead; and
 who is cut off from its neighbours finds them dead likewise, several at a time.  So a
 holder that has sat for a while, and from whom no large part of its neighbourhood
-went at once, was replaced by nobody.  It stays, under a term above the claim's, so
+fell silent at once, was replaced by nobody.  It stays, under a term above the claim's, so
 that an honest rival yields.
 
 Two rings of one slice that began apart and never were one have no such mark.  So
@@ -48,7 +48,7 @@ class Claims:
         return self._shaken_ms is not None and self._node.now_ms - self._shaken_ms < SHAKEN_MS
 
     def lost(self, entry, left):
-        """A neighbour (SeatEntry) is gone; `left` of them are left."""
+        """A neighbour (SeatEntry) is silent for good; `left` of them are left.  Who says that it goes cuts nobody off."""
         # A liar can be a neighbour and gone again as often as it likes.
         if self._senior(self._sat_ms) and not self._senior(entry.since_ms):
             return

@@ -253,7 +253,7 @@ class Probes:
                 entry.misses = 0
                 entry.heard_ms = self._node.now_ms
         else:
-            ring.lose(peer.id, entry.term if entry else 0)
+            ring.lose(peer.id, entry.term if entry else 0, False)
 
     def on_ack(self, peer, message):
         """A probed box answers with its seat, or says that it has none."""

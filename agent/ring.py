@@ -281,16 +281,15 @@ class Ring:
                 self.links.changed_ms = self._node.now_ms
         self.grants.check()
 
-    def lose(self, id, term):
-        """A neighbour is gone: the ring closes over it now."""
+    def lose(self, id, term, silent=True):
+        """A neighbour is gone, silently or by its own word: the ring closes over it now."""
         self.links.drop_far(id)
         entry = self.near.pop(id, None)
-        self._gone.append((id, term))
-        if len(self._gone) > TOMBSTONES:
-            self._gone.pop(0)
+        self._gone = self._gone[1 - TOMBSTONES :] + [(id, term)]
         if entry:
             node = self._node
-            self.claims.lost(entry, len(self.near))
+            if silent:
+                self.claims.lost(entry, len(self.near))
             self.high_term = max(self.high_term, entry.term)
             self.refill_ms = max(self.refill_ms, node.now_ms + GRACE_PROBES * node.config.probe_ms)
             self.links.changed_ms = node.now_ms
@@ -346,7 +345,7 @@ class Ring:
         """A neighbour stands up."""
         _, slice_id, _, term = message
         if self.slice_id == slice_id and peer.id in self.near:
-            self.lose(peer.id, term)
+            self.lose(peer.id, term, False)
 
     # -- time
 

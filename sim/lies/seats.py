@@ -16,8 +16,17 @@ SETTLE_S, LYING_S = 60, 180
 CLAIM_MS = 5_000
 
 
-def measure(lab, share, say):
-    """Honest seats that stay honest, while liars claim them, and after they fell silent."""
+def leave(lab, liars):
+    """Who sits already goes, all at once: holders that lose many neighbours are easier to talk out."""
+    for box in liars.boxes:
+        box.tell(box.node.ring.leave)
+
+
+def measure(lab, share, say, going=leave):
+    """Honest seats that stay honest, while liars claim them.
+
+    going(lab, liars): how liars give up the seats that they hold.
+    """
     count = max(6, lab.nodes // 5)
     lab.boot_joined(view=min(20, lab.nodes - 1), doors=1, contacts=4, spread_ms=3_000)
     lab.go(5_000)
@@ -26,9 +35,7 @@ def measure(lab, share, say):
     lab.go(SETTLE_S * 1000)
     liars = Colluders(lab, share)
     before = _honest(lab)
-    # Who sits already goes, all at once: holders that lose many neighbours are easier to talk out.
-    for box in liars.boxes:
-        box.tell(box.node.ring.leave)
+    going(lab, liars)
     liars.every(CLAIM_MS, lambda box: _claim(lab, liars, box))
     kept, held = [], []
     for second in range(LYING_S):

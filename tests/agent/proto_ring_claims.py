@@ -134,6 +134,21 @@ def test_a_holder_of_long_standing_stays_and_its_neighbours_believe_it():
     assert node.ring.seat is None and node.counters["seats_lost"] == 1
 
 
+def test_neighbours_that_say_that_they_go_make_no_holder_yield_and_silent_ones_do():
+    for word in (True, False):
+        lan = closed(6, 3, seed=8)
+        seats = holders(lan, "edge")
+        node = lan.nodes[seats[1]]
+        lan.run((SENIOR_PROBES + 4) * node.config.probe_ms)
+        for i in (seats[0], seats[2]):
+            if word:
+                lan.nodes[i].ring.leave()
+            else:
+                node.dead(lan.nodes[i].id)
+        lan.run(200)
+        assert node.ring.claims.stays(node.ring.term + 5) is word
+
+
 class Holder:
     """As much of a node as Claims asks."""
 
