@@ -24,9 +24,9 @@ SHUFFLE = const(6)
 # Shuffles of our own under way: one at the usual round; at busy rounds a silent
 # box is found out in the time of three.  No round begins one beyond that.
 QUESTIONS = const(3)
-# Boxes greeted before that are asked again in turn; their keys must stay.  The
-# oldest leaves.
-PARTNERS = const(10)
+# Boxes that are asked in turn, a random sample; their keys must stay.  Where three tenths of a
+# fleet lie, one box in a million has liars alone.  Who comes before another takes its place.
+PARTNERS = const(12)
 # Swaps taken part in for others within one of our rounds; one is the mean, more
 # than six has a chance of 10^-4.  Who asks beyond that gets links and leaves
 # none: "swaps_limited".

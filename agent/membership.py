@@ -10,13 +10,11 @@ What differs:
   so that a lost datagram neither kills a live link nor skews the swap.
 - After a silent peer, for HEALING_ROUNDS, what comes in replaces the oldest
   links, and a hole is filled with the box that just answered; up to TIMEOUTS
-  peers a round are tried.  Dead links leave nearly as fast as with Newscast,
-  and balance returns by itself.
-- A box once greeted is asked a few times more, in turn with others
-  (partners.py): as random a choice, for it was drawn from a random view.  The
-  oldest link is then dropped unasked.
-- A box behind NAT is never asked: it does the asking.  Its link leaves the view
-  when it is the oldest, like any other.
+  peers a round are tried.  Dead links leave nearly as fast as with Newscast.
+- Partners (partners.py) are asked in turn, and the oldest link is dropped unasked.
+  Links are asked while some are silent or places free, a partner then seldom.  So
+  whom a box averages with, polls and remembers does not rest on what fills its view.
+- A box behind NAT is never asked: it asks.  Its link leaves the view when oldest.
 
 In-flight links are not sent twice, and no more is taken than was given, so the
 number of links stays what it is, and a liar that pushes takes as many back.
@@ -24,11 +22,11 @@ number of links stays what it is, and a liar that pushes takes as many back.
 
 from .compat import const
 from .contacts import Contacts
-from .descriptor import DOOR, REACHABLE, pack_all, unpack_all
+from .descriptor import DOOR, REACHABLE, Descriptor, pack_all, unpack_all
 from .errors import RemoteError
 from .limits import DOORS, QUESTIONS, SHUFFLE, SHUFFLE_ANSWERS, SWAPS, VIEW
 from .partners import Partners
-from .question import CONTACT, KEPT, LINK, PARTNER, Question
+from .question import CONTACT, KEPT, LINK, TRIAL, Question
 from .wire.messages import SHUFFLE as ASK
 from .wire.messages import SHUFFLED as TOLD
 from .wire.messages import pack
@@ -41,19 +39,17 @@ _ANSWER_MS = const(10000)  # the last repeat comes within this: answers need not
 TIMEOUTS = const(3)
 # Rounds for which incoming links replace the oldest after a silence.
 HEALING_ROUNDS = const(2)
-# Rounds without partners.py that one silent link costs, and the most of them:
-# while many are dead, every link must be tried.
+# Rounds of asking links that one silent link costs, and the most: all must be tried.
 CALM_ROUNDS = const(6)
 CALM_MOST = const(30)
+LINK_TURNS = const(7)  # of 8 rounds; in the eighth a partner is asked too: views may be full of lies
 # No link lives longer: that of a box which vanished is gone from every view by
 # then.  In steady state the oldest is 24 rounds old (at c = 20, 10^4 boxes).
 LIFE_ROUNDS = const(64)
 # A link counts as fresher than another to the same box by more than this, rounds.
 AGE_SLACK = const(2)
-# Every so many rounds an old contact is asked instead, to heal partitions.
-CONTACT_ROUNDS = const(20)
-# Times that a busy contact may send us on to others, in one round.
-REFERRALS = const(6)
+CONTACT_ROUNDS = const(20)  # in one of so many an old contact is asked, to heal partitions
+REFERRALS = const(6)  # times that a busy contact may send us on to others, in one round
 # Rounds after which a door that was not heard of again is forgotten.
 DOOR_ROUNDS = const(20)
 # Rounds between two writes of the contacts to flash, and until the first: a box
@@ -108,8 +104,8 @@ class Membership:
         return [d for d in self.view.values() if d.flags & REACHABLE]
 
     def some(self, count):
-        """Up to count random reachable Descriptors of the view."""
-        return self._node.rng.sample(self.reachable(), count)
+        """Up to count random Descriptors to rely on: partners, or without enough of them reachable links of the view."""
+        return self.partners.some(count) if self.partners.enough() else self._node.rng.sample(self.reachable(), count)
 
     def drop(self, id):
         """Forget a box that does not answer."""
@@ -187,17 +183,15 @@ class Membership:
         if len(self._questions) >= QUESTIONS:
             return
         full = len(self.view) >= VIEW
-        if contact or full and self.partners.full() and not links_only and not self._calm:
+        links = self.reachable()
+        tries = links and (self._calm or not full)
+        besides = not (links_only or contact or self.rounds & LINK_TURNS) and len(self._questions) < QUESTIONS - 1
+        if tries and besides:
+            self._ask(*self.partners.whom())
+        if contact or not links or not tries and not links_only and self.partners.ready():
             if full:
                 del self.view[self._oldest(self.view.values()).id]
-            if contact:
-                self._ask(contact, CONTACT)
-            else:
-                self._ask_partner()
-            return
-        links = self.reachable()
-        if not links:
-            self._ask_partner()
+            self._ask(*((contact, CONTACT) if contact else self.partners.whom()))
             return
         oldest = self._oldest(self.view.values() if full else links)
         del self.view[oldest.id]
@@ -217,12 +211,9 @@ class Membership:
                 oldest.append(link)
         return oldest[0] if len(oldest) == 1 else self._node.rng.choice(oldest)
 
-    def _ask_partner(self):
-        partner = self.partners.next()
-        if partner:
-            self._ask(partner, PARTNER)
-
     def _ask(self, peer, how):
+        if peer is None:
+            return
         node = self._node
         sample = self._sample(peer.id, SHUFFLE - 1)
         exchange = int.from_bytes(node.rng.bytes(4), "big")
@@ -262,7 +253,7 @@ class Membership:
             self._healing = HEALING_ROUNDS
             self._calm = min(CALM_MOST, self._calm + CALM_ROUNDS)
         if self._timeouts + len(self._questions) < TIMEOUTS:
-            self._begin(True)
+            self._begin(question.how != TRIAL)
 
     def unreachable(self, id):
         """A greeting was given up: whom we asked has not heard us."""
@@ -288,6 +279,7 @@ class Membership:
     def _message(self, kind, exchange, links):
         node = self._node
         doors = [node.descriptor()] if node.is_door() else node.rng.sample(list(self.doors.values()), 1)
+        doors += self.partners.some(1)
         return pack(kind, exchange, pack_all(links), node.rumours.digest(), pack_all(doors), node.slicing.tell())
 
     # -- answers
@@ -303,6 +295,8 @@ class Membership:
         if not theirs or theirs[0].id != peer.id:
             raise RemoteError("a shuffle begins with its sender")
         self._hear(peer, doors, slices)
+        if theirs[0].flags & REACHABLE and self.partners.enough():
+            self.partners.keep(Descriptor(peer.id, peer.seen))
         sample = self._sample(peer.id, SHUFFLE)
         answer = self._message(TOLD, exchange, sample)
         self._answers = self._answers[1 - SHUFFLE_ANSWERS :] + [(peer.id, exchange, answer, self._node.now_ms)]
@@ -334,19 +328,21 @@ class Membership:
         asked = question.peer.copy()
         asked.age = 0
         asked.addr = peer.seen
-        if question.how != PARTNER:
+        link = question.how == LINK and self.partners.enough()
+        if not link:
             self.remembered.met(asked)
-            self.partners.keep(asked.copy())
+        self.partners.keep(asked.copy())
         if self._healing or len(self.view) < VIEW:
             self._insert(asked, replaceable)
         self._reckon()
         self._node.rumours.compare(peer, digest)
-        self._node.answered(peer)
+        self._node.answered(peer, self.partners.next() if link else peer)
 
     def _hear(self, peer, doors, slices):
         doors = unpack_all(doors, 2, peer.seen)
         self._node.slicing.hear(slices, peer.seen)
         for door in doors:
+            self._named(door)
             self._hear_door(door)
 
     def _hear_door(self, door):
@@ -363,7 +359,12 @@ class Membership:
         replaceable = [id for id in sent if id in self.view]
         for link in incoming:
             self._insert(link, replaceable)
+            self._named(link)
         return replaceable
+
+    def _named(self, link):
+        if link.id != self._node.id and not self._node.is_tombstoned(link.id):
+            self.partners.hear(link)
 
     def _insert(self, link, replaceable):
         """Take a link: into a free place, else for one of those we sent away.

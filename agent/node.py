@@ -333,10 +333,10 @@ class Node:
         """True for a box that the operator revoked."""
         return id in self.revocation
 
-    def answered(self, peer):
-        """A peer answered a shuffle."""
+    def answered(self, peer, partner):
+        """A peer answered a shuffle; partner: who has a part in averages now."""
         self.update.heard(peer.id)
-        self.aggregate.exchange(peer)
+        self.aggregate.exchange(partner)
 
     def silent(self, id):
         """A peer did not answer a shuffle: no part of the view any more."""

@@ -1,8 +1,8 @@
 """A shuffle that we began, and how we came to ask that peer."""
 
-# Its link, taken out of the view; its link, which stays there; as one greeted
-# before; as an old contact.
-LINK, KEPT, PARTNER, CONTACT = range(4)
+# Its link, taken out of the view; its link, which stays there; as a partner; as an old
+# contact; as one that was named and may become a partner.
+LINK, KEPT, PARTNER, CONTACT, TRIAL = range(5)
 
 
 class Question:

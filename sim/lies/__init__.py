@@ -10,7 +10,7 @@ the table.
 import importlib
 
 # The lies, in the order of the table.
-NAMES = ("view", "count", "seats", "grants", "suspicion", "progress", "chunks", "manifests")
+NAMES = ("view", "view_old", "view_invented", "count", "seats", "seats_silent", "grants", "suspicion", "progress", "chunks", "manifests")
 # Shares of the fleet that lie.
 SHARES = (0.1, 0.3)
 

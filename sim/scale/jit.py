@@ -69,6 +69,15 @@ def draw(state):
 
 
 @kernel
+def mixed(one, two, three):
+    """64 bits that look random, the same for the same three numbers, the third below 2^8."""
+    word = (np.uint64(one) << _S32 | np.uint64(two)) * _MIX2 + np.uint64(three) * _GOLDEN
+    word = (word ^ (word >> _S30)) * _MIX1
+    word = (word ^ (word >> _S27)) * _MIX2
+    return word ^ (word >> _S31)
+
+
+@kernel
 def below(state, count):
     """A random int64 from 0 to count - 1; count below 2^31."""
     return np.int64(((draw(state) >> _S32) * np.uint64(count)) >> _S32)

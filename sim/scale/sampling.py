@@ -21,7 +21,7 @@ from . import views
 from .errors import ScaleError
 from .jit import below, kernel, shuffle, stream
 from .newscast import AHEAD, NEAR
-from .views import CALM_MOST, CONTACT, CONTACT_ROUNDS, LINK, PARTNER, RULES
+from .views import CALM_MOST, CONTACT, CONTACT_ROUNDS, LINK, LINK_TURNS, RULES, TRIAL
 
 ROUND_MS = 30_000
 # A box acts at most once in a part of a round.
@@ -48,11 +48,11 @@ def choose(r, s, rules, box, links_only, old):
         if full:
             views.remove(s, box, views.oldest(r, s, box))
         return old, CONTACT
-    if full and not links_only and s[box].calm == 0 and rules.partners and s[box].queue == rules.partners:
-        views.remove(s, box, views.oldest(r, s, box))
-        return views.next_partner(s, box), PARTNER
-    if s[box].count == 0:
-        return views.next_partner(s, box), PARTNER
+    tries = s[box].count > 0 and (s[box].calm > 0 or not full)
+    if s[box].count == 0 or rules.partners and not tries and not links_only and views.ready(s, box):
+        if full:
+            views.remove(s, box, views.oldest(r, s, box))
+        return views.whom(s, box)
     place = views.oldest(r, s, box)
     peer = np.int64(s[box].links[place])
     views.remove(s, box, place)
@@ -60,13 +60,13 @@ def choose(r, s, rules, box, links_only, old):
 
 
 @kernel
-def silent(s, rules, box, peer, how, timeouts):
+def silent(r, s, rules, box, peer, how, timeouts):
     """membership._missed, and what the node forgets of a silent box."""
     if how != CONTACT:
         place = views.find(s[box].links, s[box].count, peer)
         if place >= 0:
             views.remove(s, box, place)
-        views.drop_partner(s, box, peer)
+        views.drop_partner(r, s, box, peer)
         s[box].tombs[(s[box].rounds & 1) * (views.TOMBS // 2) + timeouts % (views.TOMBS // 2)] = peer
     if how == LINK:
         s[box].healing = rules.healing
@@ -96,6 +96,23 @@ def begin_round(r, s, rules, box):
 
 
 @kernel
+def besides(r, s, rules, box, loss, values, taking, mixing, scratch, tally):
+    """A partner is asked besides a link; 1 if it is silent, else 0."""
+    peer, how = views.whom(s, box)
+    if peer < 0:
+        return 0
+    tally[0] += 1
+    if views.swap(r, s, rules, box, peer, how, loss, scratch):
+        tally[1] += 1
+        if mixing:
+            mean(values, taking, box, peer)
+        return 0
+    silent(r, s, rules, box, peer, how, 0)
+    tally[2] += 1
+    return 1
+
+
+@kernel
 def rounds(r, s, rules, order, loss, values, taking, mixing, scratch, tally):
     """One round of each box in `order`; tally: questions, answers, timeouts."""
     count = len(order)
@@ -108,9 +125,12 @@ def rounds(r, s, rules, order, loss, values, taking, mixing, scratch, tally):
             continue
         box = order[turn]
         old = begin_round(r, s, rules, box)
-        timeouts = 0
+        timeouts, links_only = 0, False
+        if rules.partners and old < 0 and s[box].count and s[box].rounds & LINK_TURNS == 0:
+            if s[box].calm > 0 or s[box].count < VIEW:
+                timeouts = besides(r, s, rules, box, loss, values, taking, mixing, scratch, tally)
         while timeouts < rules.timeouts:
-            peer, how = choose(r, s, rules, box, timeouts > 0, old)
+            peer, how = choose(r, s, rules, box, links_only, old)
             old = np.int64(-1)
             if peer < 0:
                 break
@@ -118,19 +138,24 @@ def rounds(r, s, rules, order, loss, values, taking, mixing, scratch, tally):
             if views.swap(r, s, rules, box, peer, how, loss, scratch):
                 tally[1] += 1
                 if mixing:
-                    mean(values, taking, box, peer)
+                    other = views.next_partner(s, box) if how == LINK and views.enough(s, box) else peer
+                    if s[other].live:
+                        mean(values, taking, box, other)
                 break
-            silent(s, rules, box, peer, how, timeouts)
+            silent(r, s, rules, box, peer, how, timeouts)
+            links_only = how != TRIAL
             timeouts += 1
             tally[2] += 1
 
 
 @kernel
 def kick(r, s, values, taking):
-    """aggregate._kick: each box averages once more with one of its view."""
+    """aggregate._kick: each box averages once more with a partner, or one of its view."""
     for box in range(len(taking)):
         if s[box].live and s[box].count:
-            peer = s[box].links[below(r, s[box].count)]
+            peer = np.int64(s[box].links[below(r, s[box].count)])
+            if views.enough(s, box):
+                peer = views.some_partner(r, s, box)
             if s[peer].live:
                 mean(values, taking, box, peer)
 
@@ -141,7 +166,8 @@ def joined(r, s, boxes, known):
     for row in range(len(boxes)):
         box = boxes[row]
         s[box].live = True
-        s[box].count = s[box].queue = s[box].healing = s[box].calm = 0
+        s[box].count = s[box].healing = s[box].calm = 0
+        s[box].asked[:], s[box].ranks[:], s[box].trial, s[box].least = -1, views.LAST, -1, views.LAST
         s[box].seen = s[box].rounds = 0
         s[box].recent[:], s[box].old[:], s[box].tombs[:] = -1, -1, -1
         for place in range(known.shape[1]):

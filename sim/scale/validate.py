@@ -23,6 +23,8 @@ DEAD_PART, DEAD_LEAST = 0.025, 0.0002
 SD_FLOOR, CLUSTERING_FLOOR = 0.012, 0.0002
 FACTOR_FLOOR, FACTOR_CYCLES = 0.003, 12
 CLUSTERED = 2_000
+# Rounds after which the recorded fleets begin their first epoch: their partners are few as yet.
+BEFORE = 10
 WRONG = {
     "shuffles of 3 links": RULES._replace(shuffle=3),
     "no healing": RULES._replace(healing=0),
@@ -61,7 +63,7 @@ def model(nodes, seed, cycles, heal, rules=RULES):
 def factor(nodes, seed):
     """The model's mean variance factor over FACTOR_CYCLES cycles after an epoch's first."""
     fleet = sampling.Fleet(nodes, seed)
-    for _ in range(20):
+    for _ in range(BEFORE):
         fleet.cycle()
     fleet.values[:, 0] = [10_000 if number % 50 == 0 else number % 100 for number in range(nodes)]
     seen = []

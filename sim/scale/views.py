@@ -8,34 +8,41 @@ from collections import namedtuple
 
 import numpy as np
 
-from ...agent import membership, partners
+from ...agent import membership
 from ...agent.contacts import OLD, RECENT
 from ...agent.limits import PARTNERS, SHUFFLE, SWAPS, VIEW
-from .jit import below, chance, kernel
+from ...agent.partners import ENOUGH, TRIAL_ROUNDS
+from .jit import below, chance, kernel, mixed
 from .prefetch import LINE_BYTES, hint
 
 # How we came to ask a peer, as in question.py.
-LINK, PARTNER, CONTACT = 0, 2, 3
+LINK, PARTNER, CONTACT, TRIAL = 0, 2, 3, 4
+# A rank of 16 bits, and no rank.
+LAST = 65535
+# Ranks in one word of random bits.
+A_WORD = 4
 # Burials last one round and what is left of the next: two rows, in turn.
 TOMBS = 2 * membership.TIMEOUTS
 
 # What a model may change to be wrong on purpose: see sampling.Rules.
-Rules = namedtuple("Rules", ["shuffle", "healing", "timeouts", "partners", "tries", "life", "uses", "calm"])
+Rules = namedtuple("Rules", ["shuffle", "healing", "timeouts", "partners", "tries", "life", "calm"])
 RULES = Rules(SHUFFLE, membership.HEALING_ROUNDS, membership.TIMEOUTS, PARTNERS, membership.TRIES,
-              membership.LIFE_ROUNDS, partners.REUSES, membership.CALM_ROUNDS)
+              membership.LIFE_ROUNDS, membership.CALM_ROUNDS)
 AGE_SLACK, CALM_MOST, CONTACT_ROUNDS = membership.AGE_SLACK, membership.CALM_MOST, membership.CONTACT_ROUNDS
+LINK_TURNS = membership.LINK_TURNS
 
 
 # What a box is: numbers of boxes, counts of rounds.  All of it lies in one row of whole lines
 # of the processor's cache: in random order one box of a million costs as many waits as there
 # are places where its data lies.
 FIELDS = [
-    ("links", np.int32, (VIEW,)), ("asked", np.int32, (PARTNERS,)),  # partners.py: whom to ask again
+    ("due_ms", np.int64), ("links", np.int32, (VIEW,)),
+    ("asked", np.int32, (PARTNERS,)), ("trial", np.int32),  # partners.py: who is in which place, who is tried next
     ("recent", np.int32, (RECENT,)), ("old", np.int32, (OLD,)), ("seen", np.int32),  # contacts.py
-    ("tombs", np.int32, (TOMBS,)), ("rounds", np.int32), ("due_ms", np.int64),  # boxes found dead, our rounds
+    ("tombs", np.int32, (TOMBS,)), ("rounds", np.int32),  # boxes found dead, our rounds
+    ("ranks", np.uint16, (PARTNERS,)), ("masks", np.uint16, (PARTNERS,)), ("least", np.uint16),  # of the partners, of the trial
     ("age", np.int8, (VIEW,)), ("count", np.int8),  # of the links; what is at `count` and beyond is not there
-    ("uses", np.int8, (PARTNERS,)), ("queue", np.int8),  # how often to ask again, how many
-    ("healing", np.int8), ("calm", np.int8), ("swaps", np.int8), ("live", np.bool_)]
+    ("turn", np.int8), ("healing", np.int8), ("calm", np.int8), ("swaps", np.int8), ("live", np.bool_)]
 
 
 def make(nodes):
@@ -48,8 +55,9 @@ def make(nodes):
     memory = np.zeros(nodes * row_bytes + LINE_BYTES, np.uint8)
     first = -memory.ctypes.data % LINE_BYTES
     made = memory[first : first + nodes * row_bytes].view(row)
-    for name in ("links", "asked", "recent", "old", "tombs"):
+    for name in ("links", "asked", "recent", "old", "tombs", "trial"):
         made[name] = -1
+    made["ranks"] = made["least"] = LAST
     return made
 
 
@@ -74,8 +82,9 @@ def soon(s, box):
 @kernel
 def soon_met(s, rules, box):
     """And for that of whom it will most likely meet; its own is here by now."""
-    if s[box].queue == rules.partners and s[box].calm == 0 and rules.partners:
-        hint(s, s[box].asked[0])
+    partner = s[box].asked[(s[box].turn + 1) % PARTNERS]
+    if partner >= 0 and s[box].calm == 0 and rules.partners:
+        hint(s, partner)
         return
     place = 0
     for other in range(1, s[box].count):
@@ -181,43 +190,86 @@ def sample(r, s, box, but, most, ids, ages):
 
 
 @kernel
-def keep_partner(r, s, box, id, most, uses):
-    """partners.keep: a box answered after it was greeted; the first in the queue makes room."""
-    count = np.int64(s[box].queue)
-    if most == 0 or find(s[box].asked, count, id) >= 0:
-        return
-    if count == most:
-        for place in range(1, count):
-            s[box].asked[place - 1], s[box].uses[place - 1] = s[box].asked[place], s[box].uses[place]
-        count -= 1
-    s[box].asked[count], s[box].uses[count] = id, 1 + below(r, 2 * uses - 1)
-    s[box].queue = count + 1
+def first(s, box, id, takes):
+    """partners._rank: the least rank with which a box comes first in a place, else LAST; `takes`: it gets those places."""
+    least, word = LAST, np.uint64(0)
+    for place in range(PARTNERS):
+        if place % A_WORD == 0:
+            word = mixed(box, id, place)
+        rank = np.int64((word >> np.uint64(16 * (place % A_WORD))) & np.uint64(LAST)) ^ np.int64(s[box].masks[place])
+        if rank < s[box].ranks[place]:
+            least = min(least, rank)
+            if takes:
+                s[box].asked[place], s[box].ranks[place] = id, rank
+    return least
+
+
+@kernel
+def hear(s, box, id):
+    """partners.hear, but for boxes found dead just now and ourselves."""
+    if id != box and id >= 0 and find(s[box].tombs, TOMBS, id) < 0:
+        rank = first(s, box, id, False)
+        if rank < s[box].least:
+            s[box].trial, s[box].least = id, rank
+
+
+@kernel
+def enough(s, box):
+    """partners.enough: there are different boxes in so many places."""
+    different = 0
+    for place in range(PARTNERS):
+        id = s[box].asked[place]
+        different += id >= 0 and find(s[box].asked, place, id) < 0
+    return different >= ENOUGH
 
 
 @kernel
 def next_partner(s, box):
     """partners.next: whose turn it is, -1 if nobody's."""
-    count = np.int64(s[box].queue)
-    if count == 0:
-        return np.int64(-1)
-    id, uses = np.int64(s[box].asked[0]), s[box].uses[0]
-    for place in range(1, count):
-        s[box].asked[place - 1], s[box].uses[place - 1] = s[box].asked[place], s[box].uses[place]
-    if uses > 1:
-        s[box].asked[count - 1], s[box].uses[count - 1] = id, uses - 1
-    else:
-        s[box].queue = count - 1
-    return id
+    for _ in range(PARTNERS):
+        s[box].turn = (s[box].turn + 1) % PARTNERS
+        if s[box].asked[s[box].turn] >= 0:
+            return np.int64(s[box].asked[s[box].turn])
+    return np.int64(-1)
 
 
 @kernel
-def drop_partner(s, box, id):
+def ready(s, box):
+    """partners.ready: there is somebody to ask."""
+    return s[box].trial >= 0 or enough(s, box)
+
+
+@kernel
+def whom(s, box):
+    """partners.whom: who is asked in this round, -1 if nobody, and how."""
+    if s[box].rounds % TRIAL_ROUNDS == 0 or not enough(s, box):
+        id = np.int64(s[box].trial)
+        s[box].trial, s[box].least = -1, LAST
+        if id >= 0:
+            return id, TRIAL
+    return next_partner(s, box), PARTNER
+
+
+@kernel
+def some_partner(r, s, box):
+    """partners.some(1): one by lot, else -1."""
+    place = below(r, PARTNERS)
+    for _ in range(PARTNERS):
+        if s[box].asked[place] >= 0:
+            break
+        place = (place + 1) % PARTNERS
+    return np.int64(s[box].asked[place])
+
+
+@kernel
+def drop_partner(r, s, box, id):
     """partners.drop."""
-    place = find(s[box].asked, s[box].queue, id)
-    if place >= 0:
-        for other in range(place + 1, s[box].queue):
-            s[box].asked[other - 1], s[box].uses[other - 1] = s[box].asked[other], s[box].uses[other]
-        s[box].queue -= 1
+    if s[box].trial == id:
+        s[box].trial, s[box].least = -1, LAST
+    for place in range(PARTNERS):
+        if s[box].asked[place] == id:
+            s[box].asked[place], s[box].ranks[place] = -1, LAST
+            s[box].masks[place] = below(r, LAST + 1)
 
 
 @kernel
@@ -286,13 +338,23 @@ def swap(r, s, rules, box, peer, how, loss, scratch):
     s[peer].swaps += 1 if away else 0
     gone[:away] = theirs[:away]
     merge(r, s, peer, ours, our_ages, sent, gone, away, rules.life)
+    if rules.partners:
+        if enough(s, peer):
+            first(s, peer, box, True)
+        for place in range(1, sent):
+            hear(s, peer, ours[place])
+        hear(s, peer, some_partner(r, s, box))
     if not answered:
         return False
     gone[: sent - 1] = ours[1:sent]
     left = merge(r, s, box, theirs, their_ages, given, gone, sent - 1, rules.life)
-    if how != PARTNER:
+    if how != LINK or not enough(s, box):
         met(r, s, box, peer)
-        keep_partner(r, s, box, peer, rules.partners, rules.uses)
+    if rules.partners:
+        first(s, box, peer, True)
+        for place in range(given):
+            hear(s, box, theirs[place])
+        hear(s, box, some_partner(r, s, peer))
     if s[box].healing or s[box].count < VIEW:
         insert(r, s, box, peer, 0, gone, left, rules.life)
     return True

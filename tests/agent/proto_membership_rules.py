@@ -5,7 +5,8 @@ from backfence.agent.contacts import OLD, RECENT
 from backfence.agent.descriptor import REACHABLE, Descriptor, pack_all
 from backfence.agent.limits import PARTNERS, QUESTIONS, REFERRED, SHUFFLE, STRANGER_BURST, SWAPS, VIEW
 from backfence.agent.membership import LIFE_ROUNDS, REFERRALS, TIMEOUTS, TRIES
-from backfence.agent.partners import REUSES
+from backfence.agent.partners import ENOUGH, TRIAL_ROUNDS, Partners
+from backfence.agent.rng import Rng
 from backfence.agent.wire import seal
 from lan import Lan
 from proto_membership import ask, ghost, told
@@ -63,25 +64,126 @@ def test_copies_of_a_link_do_not_keep_each_other_young():
     assert membership.view[ghost(1).id].age == 2
 
 
-def test_a_box_once_greeted_is_asked_again_in_turn():
+def fill(partners, count=40):
+    """Let ghosts take every place."""
+    for i in range(100, 100 + count):
+        partners.keep(ghost(i))
+
+
+def test_partners_are_asked_in_turn_and_the_oldest_link_leaves_unasked():
     lan = Lan(1)
     membership = lan.nodes[0].membership
     links(lan, VIEW)
-    for i in range(100, 100 + PARTNERS + 1):
-        membership.partners.keep(ghost(i))
-    assert len(membership.partners) == PARTNERS and ghost(100).id not in membership.partners
+    fill(membership.partners)
     oldest = max(membership.view.values(), key=lambda d: d.age)
     oldest.age = 5
     membership._begin(False)
-    assert asked(lan.nodes[0]) == [(how.PARTNER, ghost(101).id)] and oldest.id not in membership.view
-    turns = []
-    while len(membership.partners):
-        turns.append(membership.partners.next().id)
-    assert len(set(turns[: PARTNERS - 1])) == PARTNERS - 1, "in turn"
-    assert PARTNERS < len(turns) < PARTNERS * (2 * REUSES - 1)
-    # With partners gone the oldest link is asked, and what answered is a partner.
+    assert asked(lan.nodes[0])[0][0] == how.PARTNER and oldest.id not in membership.view
+    assert membership.find(asked(lan.nodes[0])[0][1]) is None and asked(lan.nodes[0])[0][1] in membership.partners
+    turns = [membership.partners.next().id for _ in range(2 * PARTNERS)]
+    assert turns[:PARTNERS] == turns[PARTNERS:] and len(set(turns)) >= ENOUGH and set(turns) == {p.id for p in membership.partners.some(PARTNERS)}
+    # Without enough, or while links are silent, the oldest link is asked, and one round in eight a partner too.
+    membership._questions = {}
+    membership._calm = 9
+    found = []
+    for membership.rounds in range(16):
+        links(lan, VIEW)
+        membership._begin(False)
+        found.append([kind for kind, _ in asked(lan.nodes[0])])
+        membership._questions = {}
+    assert found == ([[how.LINK, how.PARTNER]] + [[how.LINK]] * 7) * 2
+    # Never more questions than there may be: a partner besides needs room for two.
+    membership.rounds = 0
+    for count in range(1, QUESTIONS + 2):
+        membership._begin(False)
+        assert len(membership._questions) <= QUESTIONS
+    membership._questions = {}
+    membership._calm = 0
+    links(lan, VIEW)
+    for id in turns[:PARTNERS]:
+        if membership.partners.enough():
+            membership.partners.drop(id)
+    assert len(membership.partners) == ENOUGH - 1
     membership._begin(False)
     assert asked(lan.nodes[0])[0][0] == how.LINK
+
+
+def test_partners_are_a_sample_of_boxes_and_not_of_words():
+    boxes, liars, places, bad = 30, 10, 0, 0
+    for seed in range(12):
+        partners = Partners(Rng(b"%d" % seed))
+        for turn in range(5):
+            for i in range(liars):
+                partners.keep(ghost(i))
+        for i in range(liars, boxes + liars):
+            partners.keep(ghost(i))
+        for partner in partners.some(PARTNERS):
+            places += 1
+            bad += int(partner.id < ghost(liars).id)
+    # A quarter of the boxes lie; they were met five times as often, and first.
+    assert places == 12 * PARTNERS and 0.12 < bad / places < 0.4
+
+
+def test_who_was_only_named_is_tried_first_and_sits_nowhere_until_it_answers():
+    lan = Lan(1, round_ms=600000)
+    node = lan.nodes[0]
+    partners = node.membership.partners
+    node.membership._named(node.descriptor())
+    assert partners.whom() == (None, how.PARTNER)
+    links(lan, VIEW)
+    fill(partners)
+    before = [p.id for p in partners.some(PARTNERS)]
+    for i in range(500, 600):
+        partners.hear(ghost(i))
+        partners.hear(ghost(i, 0, 0))
+    assert sorted(before) == sorted([p.id for p in partners.some(PARTNERS)])
+    tried = []
+    for _ in range(2 * TRIAL_ROUNDS):
+        node.membership._begin(False)
+        tried.append(asked(node)[0])
+        node.membership._questions = {}
+        links(lan, VIEW)
+    trials = [id for kind, id in tried if kind == how.TRIAL]
+    assert len(trials) == 1 and trials[0] not in partners and trials[0] != node.id
+    # It is silent: nothing heals, and others are not asked in its stead as if links were silent.
+    node.membership._ask(ghost(599), how.TRIAL)
+    node.membership._missed(list(node.membership._questions.values())[0], True)
+    assert not node.membership._healing and not node.membership._calm
+    assert [kind for kind, _ in asked(node)] == [how.PARTNER]
+    partners.keep(ghost(int(trials[0].decode())))
+    assert trials[0] in partners
+
+
+def test_a_partner_that_is_gone_leaves_its_place_to_others_and_a_moved_one_is_known_where_it_is():
+    partners = Partners(Rng(b"gone"))
+    for i in range(40):
+        partners.keep(ghost(i))
+    gone = partners.next()
+    moved = Descriptor(gone.id, bytes((10, 9, 9, 9, 1, 1)))
+    partners.keep(moved)
+    assert [p.addr for p in partners.some(PARTNERS) if p.id == gone.id][0] == moved.addr
+    partners.drop(gone.id)
+    assert gone.id not in partners and len(partners.some(PARTNERS)) < PARTNERS
+    for i in range(40):
+        if ghost(i).id != gone.id:
+            partners.keep(ghost(i))
+    assert len(partners.some(PARTNERS)) == PARTNERS and gone.id not in partners
+
+
+def test_a_shuffle_names_a_partner_and_who_asks_may_be_one_when_there_are_enough():
+    lan = Lan(3, round_ms=600000, busy_round_ms=600000)
+    node, asker = lan.nodes[0], lan.nodes[1]
+    node.membership.partners.keep(lan.descriptor(2))
+    asker.membership._ask(lan.descriptor(0), how.LINK)
+    lan.run(2000)
+    assert asker.id not in node.membership.partners and node.id in asker.membership.partners
+    assert asker.membership.partners._trial.id == lan.nodes[2].id and lan.nodes[2].id not in asker.membership.view
+    fill(node.membership.partners)
+    for place in range(PARTNERS):
+        node.membership.partners._ranks[place] = 65535  # whoever comes is first
+    asker.membership._ask(lan.descriptor(0), how.LINK)
+    lan.run(2000)
+    assert asker.id in node.membership.partners
 
 
 def test_a_silent_partner_heals_nothing_and_a_silent_link_does():
