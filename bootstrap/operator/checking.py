@@ -8,7 +8,7 @@ output, and it is asked of so many boxes.
   boxes that check may be in league with the one that computed.
 - If all refuse it, the output is put aside and another box is asked for the task.  Nobody
   is blamed, for they may have lied.  Before a task would fail, the owner looks after all.
-- If they cannot say, the owner looks.
+- If they cannot say, or no bag can be sent, the owner looks.
 
 So nothing wrong succeeds, nothing right fails, and the owner is spared what is wrong.
 """
@@ -18,6 +18,7 @@ import time
 
 from ...agent import limits
 from . import manifests, repetition, run, verifier
+from .errors import OperatorError
 from .task import FAILED, OPEN, ballot
 
 # The first output waits this long for others, since each bag takes two signatures.
@@ -45,6 +46,7 @@ class Checks:
     def __init__(self, work, broker):
         self._work, self._broker = work, broker
         self._since_s = None
+        self.why_not = ""  # why no bag could be sent, if the last one could not
         self._rows = []  # of the bag under way: [(task, box)]
         self._bag = None  # its run.Collector
         self.asked = 0
@@ -70,7 +72,7 @@ class Checks:
             run.finish(bag.work, bag.session)
 
     def _begin(self, rows):
-        work, fleet, payload = self._work, self._work.fleet, self._work.settlement.payload
+        work, payload = self._work, self._work.settlement.payload
         self._since_s = None
         stdins = [verifier.stdin_of(work.input(number), work.sent(number, box)) for number, box in rows]
         # What no box could be sent, and what is too late, is the owner's.
@@ -81,17 +83,30 @@ class Checks:
         if not self._rows:
             return
         inputs = [data for data, fits in zip(stdins, fit) if fits][:len(self._rows)]
-        name = name_of(work.name)
+        try:
+            self._send(name_of(work.name), inputs, left_s)
+            self.why_not = ""
+        except OperatorError as problem:
+            # A tenant's quota, say, or the last signature.
+            self.why_not = str(problem)
+            work.verify(self._rows)
+
+    def _send(self, name, inputs, left_s):
+        work, fleet, payload = self._work, self._work.fleet, self._work.settlement.payload
         manifest = manifests.workload_manifest(
             fleet, name, payload["slice"].rpartition("/")[2], work.verifier(), inputs, args=payload["args"],
             replicas=work.plan["checkers"], fuel=verifier.FUEL, pages=verifier.PAGES, output=0, deadline_s=left_s)
         session = run.open_session(fleet, name, self._broker)
-        bag, _report = run.start(fleet, manifest, "concat", session)
+        try:
+            bag, _report = run.start(fleet, manifest, "concat", session)
+        except OperatorError:
+            session.close()
+            raise
         # Its boxes' records are the owner's to keep, not their neighbours'.
         bag.plan["recorded"] = True
         self._bag = run.Collector(bag, session)
         self._bag.rounds = repetition.Rounds(bag.settlement, bag.plan["attempts"], repetition.PATIENCE_LEAST_S)
-        self.asked += len(self._rows)
+        self.asked += len(inputs)
 
     def _collect(self):
         bag = self._bag

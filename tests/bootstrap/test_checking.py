@@ -136,6 +136,20 @@ def test_a_run_that_is_cut_short_leaves_no_bag_of_checks(fleet, broker):
     assert results.Work.newest(fleet, "pow-checks").plan["ended"]
 
 
+def test_where_no_bag_can_be_sent_the_owner_looks(fleet, broker, monkeypatch):
+    real = manifests.workload_manifest
+
+    def refuses(fleet, name, *rest, **options):
+        if name.endswith("-checks"):
+            raise OperatorError("beyond the quota")
+        return real(fleet, name, *rest, **options)
+
+    monkeypatch.setattr(manifests, "workload_manifest", refuses)
+    boxes = Boxes()
+    work = perform(fleet, broker, boxes, checkers=2)
+    assert list(work.outputs()) == [found(data) for data in INPUTS] and work.verified == TASKS and not boxes.checks
+
+
 def test_the_executor_takes_a_path_and_checkers(fleet, broker):
     with FleetHands(fleet, broker, Boxes()):
         with Executor(fleet.directory, "edge", program=os.path.join(EXAMPLES, "pow.wasm"), broker=broker,
