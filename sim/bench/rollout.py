@@ -187,7 +187,7 @@ def _good(world, label):
     if trouble:
         label += " (%d %% lie, %d %% are cut off, no controller)" % (100 * world.liars, 10 * len(CUT_DIGITS))
     out = [
-        _row(nodes, label + ": 99 % run it, h", seen.get("most", limit_h), soaks_h, "<= %g" % (2 * soaks_h)),
+        _row(nodes, label + ": 99 % run it, h", seen.get("most", limit_h), soaks_h, "<= %g" % (2.5 * soaks_h)),
         _row(nodes, label + ": bytes a box", (world.bytes - before) / nodes),
     ]
     if last == "all":
