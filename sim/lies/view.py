@@ -50,13 +50,13 @@ def measure(lab, share, say, naming=fresh):
     got = lambda boxes: liars.share_of(id for box in boxes for id in asked[box])
     say("view: of the boxes asked %.0f %% are liars, of those that victims ask %.0f %%" % (100 * got(plain), 100 * got(victims)))
     return [
-        Figure("liars' share of the boxes that are asked and answer, times their share of the fleet", got(plain) / true),
-        Figure("the same of victims", got(victims) / true),
+        Figure("liars' share of the boxes that are asked and answer, times their share of the fleet", got(plain) / true, "<= 1.5"),
+        Figure("the same of victims", got(victims) / true, "<= 2"),
         Figure("the same of old contacts", mean(_contacts(liars, plain)) / true),
         Figure("the same of victims' old contacts", mean(_contacts(liars, victims)) / true),
         Figure("the same of views", mean(_views(liars, plain)) / true),
         Figure("liars' share of a victim's view, %", 100 * mean(_views(liars, victims))),
-        Figure("honest boxes that ask liars alone, %", 100 * mean(got([box]) == 1 for box in liars.honest)),
+        Figure("honest boxes that ask liars alone, %", 100 * mean(got([box]) == 1 for box in liars.honest), "<= 0"),
     ]
 
 
