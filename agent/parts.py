@@ -209,26 +209,32 @@ class Parts:
         if self._key != fields["index"]:
             doors = sorted([self._node.id] + [box.id for box in self._node.membership.door_list()])
             self._key, self._step, self._given = fields["index"], len(doors), doors.index(self._node.id)
-        ours = range(self._given, count, self._step)
-        missing = []
-        for numbers in (ours, range(self._turn % count, count), range(self._turn % count)):
-            for number in numbers[: AHEAD if numbers is ours else LOOKED]:
-                at, bit = number >> 3, 1 << (number & 7)
-                if theirs[at] & bit:
-                    continue
-                lent, digest = None, store.read(fields["index"], 32 * number, 32)
-                if mine and mine[at] & bit:
-                    lent = self._of_slot(fields["size"], slot, number)
-                elif digest and store.has(digest):
-                    lent = Lent(store, None, 0, store.size(digest))
-                    lent.digest = digest
-                if lent:
-                    if numbers is ours:
-                        self._given = number + self._step
-                    elif not missing:
-                        self._turn = number + 1
-                    return number, lent
-                if digest and (numbers is ours or last) and len(missing) < AHEAD:
-                    missing.append(digest)
-                    door.want(digest)
+        while self._given < count and theirs[self._given >> 3] >> (self._given & 7) & 1:
+            self._given += self._step  # it is among the boxes already
+        missing, start = [], self._turn % count
+        # Our share; what lies in the slot; what else he lacks.
+        numbers = list(range(self._given, count, self._step))[:AHEAD] + [spare(mine, theirs, start)]
+        ours = len(numbers) - 1
+        lacked = bytes((255,)) * len(theirs)
+        for i in range(LOOKED):
+            numbers.append(spare(lacked, theirs, (numbers[-1] + 1 if i else start) % count))
+        for i in range(len(numbers)):
+            number = numbers[i]
+            if not 0 <= number < count or theirs[number >> 3] >> (number & 7) & 1:
+                continue
+            lent, digest = None, store.read(fields["index"], 32 * number, 32)
+            if mine and mine[number >> 3] >> (number & 7) & 1:
+                lent = self._of_slot(fields["size"], slot, number)
+            elif digest and store.has(digest):
+                lent = Lent(store, None, 0, store.size(digest))
+                lent.digest = digest
+            if lent:
+                if i < ours:
+                    self._given = number + self._step
+                elif not missing:
+                    self._turn = number + 1
+                return number, lent
+            if digest and (i < ours or last) and digest not in missing and len(missing) < AHEAD:
+                missing.append(digest)
+                door.want(digest)
         return BUSY if missing else NOTHING, None

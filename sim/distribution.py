@@ -56,6 +56,8 @@ class Distribution:
             {number for number in plain if rng.random() < share} for share in (slow, hidden, liars))
         for box in lab.world.boxes:
             box.launcher = Launcher()
+            # Flash for the store and two slots.
+            box.disk.capacity = max(box.disk.capacity, 3 * size)
             box.reachable = box.number not in self.hidden
             box.up, box.down = Link(SLOW_UP if box.number in self.slow else UP), Link(DOWN)
         self._numbers = {member.id: number for number, member in enumerate(lab.fleet.members)}

@@ -292,3 +292,25 @@ def test_nobody_who_is_shunned_and_ever_later():
     for _ in range(FRUITLESS):
         asks.fruitless()
     assert asks.next(door.now_ms) == (None, 1)
+
+
+def test_a_door_finds_what_is_lacked_far_from_where_it_stands():
+    count = 200
+    digests = [sha256(b"part", bytes((number,))) for number in range(count)]
+
+    class Large:
+        digest = b"large..." + bytes(24)
+        fields = {"image": bytes(32), "index": sha256(b"".join(digests)), "size": count * PART_BYTES}
+
+    node = Node(image=False, door=Door())
+    node.of_kind = lambda kind: [Large]
+    node.store.put(b"".join(digests))
+    node.parts._key, node.parts._given, node.parts._step = Large.fields["index"], count, 1  # its share is given
+    theirs = bytearray(b"\xff" * 25)
+    theirs[150 >> 3] &= ~(1 << (150 & 7))
+    node.parts.on_seek(Peer(1), [SEEK, Large.digest[:8], 1, bytes(theirs)])
+    assert node.sent == [(1, BUSY)] and node.door.wanted == [digests[150]]
+    # What the boxes have already is no part of a share any more.
+    node.parts._given, node.parts._step, node.door.wanted = 0, 3, []
+    node.parts.on_seek(Peer(2), [SEEK, Large.digest[:8], 0, bytes(theirs)])
+    assert node.parts._given == 150 and node.door.wanted == [digests[150]]
