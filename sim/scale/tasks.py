@@ -121,7 +121,7 @@ def filling(nodes, seed, share=0.1, match=1.0, loss=0.0):
     return dict(zip(("first", "half", "90 %", "all"), (found[0], *(found[0] + after for after in found[1:]))))
 
 
-def slices(nodes, seed, kind, cycles=200):
+def slices(nodes, seed, kind, cycles=100):
     """Slices of a hundred that a node is off, by cycle; kind: ordering or ranking."""
     from .slicing import Slices
 
