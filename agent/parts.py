@@ -212,12 +212,13 @@ class Parts:
         while self._given < count and theirs[self._given >> 3] >> (self._given & 7) & 1:
             self._given += self._step  # it is among the boxes already
         missing, start = [], self._turn % count
-        # Our share; what lies in the slot; what else he lacks.
-        numbers = list(range(self._given, count, self._step))[:AHEAD] + [spare(mine, theirs, start)]
-        ours = len(numbers) - 1
+        # Our share; what else he lacks; what lies in the slot, wherever.
+        numbers = list(range(self._given, count, self._step))[:AHEAD]
+        ours = len(numbers)
         lacked = bytes((255,)) * len(theirs)
         for i in range(LOOKED):
             numbers.append(spare(lacked, theirs, (numbers[-1] + 1 if i else start) % count))
+        numbers.append(spare(mine, theirs, start))
         for i in range(len(numbers)):
             number = numbers[i]
             if not 0 <= number < count or theirs[number >> 3] >> (number & 7) & 1:
