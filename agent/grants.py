@@ -172,6 +172,7 @@ class Grants:
             else:
                 self.grant = None
                 self._node.slicing.spent(self._node.ring.manifest.id, id)
+            self.fill()  # its word may come before its answer, and a vacancy need not wait for our next cycle
 
     def _accepted(self):
         grant, self.grant = self.grant, None

@@ -79,7 +79,7 @@ def _model_rollout(real, seed, **wrong):
 KINDS = {
     "filling": Kind(lambda real: _seats(real["filled"], real["look_ms"] / 1_000), _model_seats, 0.2, {
         "the next seat in place of the middle one": {"part": 1 << 30},
-        "granted on without a pause": {"overtakes": 0.0},
+        "a pause after half of the grants": {"overtakes": 0.5},
         "a pause after each grant": {"overtakes": 1.0}}),
     "rumour": Kind(lambda real: _heard(real["ms"], real["told"]), _model_rumour, 12.0, {
         "four are told in place of sixteen": {"fanout": 4}}),

@@ -25,9 +25,6 @@ from .spreading import DELAY, TICK_MS, Rumour
 SECOND = 1_000 // TICK_MS
 NEVER = np.iinfo(np.int32).max
 LIMIT_S = 600
-# A new holder answers, and pings its neighbours a millisecond later.  When the ping comes
-# first, the granter knows, and grants the next seat in its next cycle only (grants.heard).
-OVERTAKES = 0.45
 # A box that knows of nobody who sits, and of no grant under way.
 NOBODY = -1
 
@@ -259,7 +256,7 @@ class Filling:
     holder keeps, how often it waits a cycle after a grant.
     """
 
-    def __init__(self, nodes, seed, seats, match=1.0, loss=0.0, told=CANDIDATES_TOLD, part=2, overtakes=OVERTAKES):
+    def __init__(self, nodes, seed, seats, match=1.0, loss=0.0, told=CANDIDATES_TOLD, part=2, overtakes=0.0):
         self._rng, self.loss, self.seats = stream(seed, "filling"), loss, seats
         lots = np.random.default_rng([seed, 7])
         spread = Rumour(nodes, seed, loss)

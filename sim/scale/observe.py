@@ -21,7 +21,7 @@ CYCLES = 60
 # Quantiles that are kept of a distribution: 0 to 1.
 QUANTILES = np.linspace(0, 1, 51)
 # Seats: a share of the boxes, looked at so often, for so long after all are filled.
-SEATS_SHARE, SEATS_LOOK_MS, SEATS_LIMIT_S, SEATS_ROUND_MS = 0.1, 250, 120, 1_000
+SEATS_SHARE, SEATS_LOOK_MS, SEATS_LIMIT_S, SEATS_ROUND_MS = 0.1, 50, 120, 1_000
 # Rumours: a busy round, how long a fleet talks before, so that all have heard enough others and are quiet, and the most.
 RUMOUR_ROUND_MS, RUMOUR_QUIET_MS, RUMOUR_LIMIT_MS = 1_000, 30_000, 60_000
 # The rollout that is recorded: waves, polled, need, soak, on which share the image fails.

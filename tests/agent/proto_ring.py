@@ -51,6 +51,17 @@ def lose_first(lan, kind):
     return lost
 
 
+def mute(node, kind):
+    """What the node says of a kind is lost."""
+    send = node.send
+    node.send = lambda id, addr, what, *fields: what != kind and send(id, addr, what, *fields)
+
+
+def seated(lan):
+    """How many boxes hold a seat."""
+    return sum([node.ring.seat is not None for node in lan.nodes])
+
+
 def test_grow_shrink_and_end():
     lan = closed(7, 3, seed=3)
     lan.push(0, slice_(6, 2))
@@ -130,6 +141,15 @@ def test_three_neighbours_that_die_together():
     seats = holders(lan, "edge")
     lan.down = [seats[2], seats[3], seats[4]]
     lan.run_until(lambda: ring_closed(lan, "edge", 7), 90000)
+
+
+def test_a_grant_is_followed_by_the_next_when_the_new_holder_speaks_before_it_answers():
+    lan = started(9, 8, seed=5)
+    for node in lan.nodes:
+        mute(node, messages.ANSWER)
+    lan.run_until(lambda: seated(lan) > 0, 20000)
+    # Half a cycle of the ring: nobody waited for its next one.
+    lan.run_until(lambda: seated(lan) == 8, 500)
 
 
 def test_an_answer_of_no_meaning_is_refused_whole():

@@ -88,6 +88,7 @@ def test_two_rings_become_one_and_what_runs_runs_on():
     lan.down.append(b[1][0])
     lan.run_until(lambda: ring_closed(lan, "a", 6), 60000)
     # The range is held for the movers for a while only.
+    slicing = lan.nodes[a[0][0]].slicing
     lan.run_until(lambda: slicing.holds(id) == [], 25000)
     assert ring_closed(lan, "a", 6)
     assert not holders(lan, "b")

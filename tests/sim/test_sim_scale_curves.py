@@ -24,7 +24,7 @@ def test_the_model_has_the_curve_of_the_agents_classes(kind):
 
 
 @pytest.mark.parametrize("kind, wrong", [
-    ("rumour", {"fanout": 4}), ("rollout", {"part": 2}), ("filling", {"overtakes": 0.0})])
+    ("rumour", {"fanout": 4}), ("rollout", {"part": 2}), ("filling", {"overtakes": 0.5})])
 def test_a_wrong_model_is_seen(kind, wrong):
     assert wrong in curves.KINDS[kind].wrong.values()
     assert failed(kind, **wrong)
