@@ -16,7 +16,7 @@ content means nothing, whatever happens on the way.
 from .bitmap import Bitmap
 from .compat import const
 from .limits import UPDATE_FETCHES, UPDATE_HINTS
-from .parts import parts_of, spare
+from .parts import every, parts_of, spare
 from .pieces import Copy, Scan
 from .seek import Seek
 from .slots import BROKEN, DISK, NAMES, Reading
@@ -265,8 +265,8 @@ class Download:
     def _of_broker(self):
         """We are a door, and no box has anything: the broker is to send one part."""
         count = self.have.length
-        number = spare(bytes((255,)) * len(self.taken.data), self.taken.data, self._node.rng.below(count))
-        if 0 <= number < count and number not in self.here:
+        number = spare(every(count), self.taken.data, self._node.rng.below(count))
+        if number >= 0 and number not in self.here:
             digest = self._digest(number)
             if digest and self._node.door.want(digest):
                 self.here = self.here[-UPDATE_HINTS:] + [number]

@@ -33,7 +33,7 @@ HELD_MS = const(1000)
 KNOWN = const(9)
 # A part that takes longer shows that our line is slow, or full: one fewer at once; else one more.
 SLOW_MS = const(2000)
-# A door looks at so many parts of its store before it asks the broker for one.
+# So many parts are looked for in the store: what lacks then, a door asks the broker for.
 LOOKED = const(16)
 # And asks for so many at once.
 AHEAD = const(4)
@@ -42,6 +42,12 @@ AHEAD = const(4)
 def parts_of(size):
     """Parts of an image of so many bytes."""
     return (size + PART_BYTES - 1) // PART_BYTES
+
+
+def every(count):
+    """The bitmap, bytes, of all parts of an image of so many: none beyond the last."""
+    whole = b"\xff" * (count // 8)
+    return whole + bytes(((1 << count % 8) - 1,)) if count % 8 else whole
 
 
 def spare(mine, theirs, start):
@@ -176,9 +182,31 @@ class Parts:
             return self._of_door(manifest, count, slot, mine, theirs, last)
         number = spare(mine, theirs, self._turn % count)
         if number < 0:
-            return NOTHING, None
+            return self._of_store(fields["index"], count, theirs)
         self._turn = number + 1
         return number, self._of_slot(fields["size"], slot, number)
+
+    def _of_store(self, index, count, theirs):
+        """As _choose() for a box that has parts as blobs: what was fetched and not installed, or laid there."""
+        store, number = self._node.store, self._turn
+        for _ in range(LOOKED if store.size(index) == 32 * count else 0):
+            number = spare(every(count), theirs, number % count)
+            if number < 0:
+                break
+            lent = self._blob(store.read(index, 32 * number, 32))
+            self._turn = number + 1
+            if lent:
+                return number, lent
+            number += 1
+        return NOTHING, None
+
+    def _blob(self, digest):
+        """The Lent of a part that the store has, else None."""
+        if not digest or not self._node.store.has(digest):
+            return None
+        lent = Lent(self._node.store, None, 0, self._node.store.size(digest))
+        lent.digest = digest
+        return lent
 
     def _of_slot(self, size, slot, number):
         offset = number * PART_BYTES
@@ -192,9 +220,7 @@ class Parts:
         for slot in (SLOT_A, SLOT_B):
             row = update.record.rows[slot]
             if row and row.digest == manifest.fields["image"]:
-                count = parts_of(size)
-                whole = b"\xff" * (count // 8)
-                return slot, whole + bytes(((1 << count % 8) - 1,)) if count % 8 else whole
+                return slot, every(parts_of(size))
         return None, b""
 
     def _of_door(self, manifest, count, slot, mine, theirs, last):
@@ -215,7 +241,7 @@ class Parts:
         # Our share; what else he lacks; what lies in the slot, wherever.
         numbers = list(range(self._given, count, self._step))[:AHEAD]
         ours = len(numbers)
-        lacked = bytes((255,)) * len(theirs)
+        lacked = every(count)
         for i in range(LOOKED):
             numbers.append(spare(lacked, theirs, (numbers[-1] + 1 if i else start) % count))
         numbers.append(spare(mine, theirs, start))
@@ -223,12 +249,11 @@ class Parts:
             number = numbers[i]
             if not 0 <= number < count or theirs[number >> 3] >> (number & 7) & 1:
                 continue
-            lent, digest = None, store.read(fields["index"], 32 * number, 32)
+            digest = store.read(fields["index"], 32 * number, 32)
             if mine and mine[number >> 3] >> (number & 7) & 1:
                 lent = self._of_slot(fields["size"], slot, number)
-            elif digest and store.has(digest):
-                lent = Lent(store, None, 0, store.size(digest))
-                lent.digest = digest
+            else:
+                lent = self._blob(digest)
             if lent:
                 if i < ours:
                     self._given = number + self._step

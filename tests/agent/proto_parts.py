@@ -6,7 +6,7 @@ from backfence.agent.counting import Counters
 from backfence.agent.descriptor import REACHABLE, Descriptor
 from backfence.agent.errors import RemoteError
 from backfence.agent.limits import CHUNK_BYTES, PARTS_LENT, UPDATE_HINTS
-from backfence.agent.parts import BUSY, HELD_MS, KNOWN, NOTHING, SLOW_MS, Parts, spare
+from backfence.agent.parts import BUSY, HELD_MS, KNOWN, NOTHING, SLOW_MS, Parts, every, spare
 from backfence.agent.rng import Rng
 from backfence.agent.seek import DOOR_MS, FRUITLESS, PAUSE_DOUBLINGS, PAUSE_MS, TRIED, Seek
 from backfence.agent.store import Store
@@ -314,3 +314,31 @@ def test_a_door_finds_what_is_lacked_far_from_where_it_stands():
     node.parts._given, node.parts._step, node.door.wanted = 0, 3, []
     node.parts.on_seek(Peer(2), [SEEK, Large.digest[:8], 0, bytes(theirs)])
     assert node.parts._given == 150 and node.door.wanted == [digests[150]]
+
+
+def test_what_is_lacked_before_where_one_stands_is_found_and_no_part_beyond_the_last():
+    for count in (1, 7, 8, 9, 16):
+        assert every(count) == bytes(sum([1 << i for i in range(count)]).to_bytes((count + 7) // 8, "little"))
+    for lacked in range(COUNT):
+        for stands in range(COUNT):
+            for door in (Door(), None):
+                node = Node(image=False, door=door)
+                node.store.put(INDEX)
+                node.store.put(part(lacked))
+                node.parts._turn = stands
+                # A door has given its share.
+                node.parts._key, node.parts._given, node.parts._step = Manifest.fields["index"], COUNT, 1
+                assert node.seek(1, [i for i in range(COUNT) if i != lacked], 1) == lacked
+
+
+def test_parts_that_lie_in_the_store_alone_are_lent():
+    node = Node(image=False)
+    assert node.seek(1) == NOTHING  # without the index nobody knows what they are
+    node.store.put(INDEX)
+    assert node.seek(1) == NOTHING
+    for number in (2, 5):
+        node.store.put(part(number))
+    assert [node.seek(1), node.seek(2)] == [2, 5]
+    node.take(1, 2)
+    node.now_ms += HELD_MS
+    assert node.seek(3, [2, 5]) == NOTHING
