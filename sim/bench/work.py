@@ -10,7 +10,7 @@ NODES = (200, 1_000)
 # Of the boxes, those with a seat, and those with a broker; tasks for each seat.
 SEATED, DOORS = 0.2, 0.02
 TASKS_A_SEAT = 3
-# From so many boxes on, which take an hour for all, only the trials with liars in which most may go wrong.
+# From so many boxes on, a minute of processor time a trial, only the trials with liars in which most may go wrong.
 LARGE = 500
 # Gossip this slow keeps a thousand nodes cheap; a task takes 1 to 4 s.
 ROUND_MS, DURATION_MS = 5_000, (1_000, 4_000)
