@@ -16,7 +16,7 @@ import pathlib
 
 from ...agent.wire import messages
 from ..lab import Lab
-from ..rollout import SETTINGS, Rollout
+from ..rollout import SETTINGS, Rollout, leave_out_idle_rooms
 
 TITLE = "rollouts in waves"
 NODES = (1_000, 10_000)
@@ -69,16 +69,7 @@ class World:
             send(box, address, data)
 
         network.send = metered
-        make = self.lab.world.make_node
-
-        def make_node(box, now_ms, wall_s):
-            node = make(box, now_ms, wall_s)
-            node.aggregate.exchange = lambda peer: None
-            idle = (node.ring, node.lookup, node.slicing, node.tasks, node.aggregate, node.availability, node.seeds)
-            node._services = [service for service in node._services if service not in idle]
-            return node
-
-        self.lab.world.make_node = make_node
+        leave_out_idle_rooms(self.lab)
 
     def publish(self, word):
         """The next image; its Rollout."""

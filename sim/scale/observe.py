@@ -14,7 +14,7 @@ from ..averaging import Averaging
 from ..bench import ring, sampling
 from ..lab import Lab
 from ..launcher import CRASH, Launcher
-from ..rollout import SETTINGS, Rollout
+from ..rollout import SETTINGS, Rollout, leave_out_idle_rooms
 
 HEAL = 20
 CYCLES = 60
@@ -116,17 +116,7 @@ def _plan(nodes, seed):
     """(lab, sim.rollout.Rollout, numbers of the boxes on which the image fails), nothing started yet."""
     round_ms = str(1_000 * ROLLOUT["round_s"])
     lab = Lab("observed-rollout", nodes, seed, speech="plain", round_ms=round_ms, busy_round_ms=round_ms, **SETTINGS)
-    make = lab.world.make_node
-
-    def make_node(box, now_ms, wall_s):
-        """Without averages and the timers of rooms that have nothing to do here: for time."""
-        node = make(box, now_ms, wall_s)
-        node.aggregate.exchange = lambda peer: None
-        idle = (node.ring, node.lookup, node.slicing, node.tasks, node.aggregate, node.availability, node.seeds)
-        node._services = [service for service in node._services if service not in idle]
-        return node
-
-    lab.world.make_node = make_node
+    leave_out_idle_rooms(lab)
     plan = Rollout(lab, "good", [(round(10_000 * share), "") for share in ROLLOUT["shares"]],
                    ROLLOUT["polled"], ROLLOUT["need"], ROLLOUT["soak_s"], size=ROLLOUT_BYTES)
     return lab, plan, set(lab.world.stream("fails").sample(range(2, nodes), round(ROLLOUT["bad"] * nodes)))

@@ -14,8 +14,8 @@ Linker script and memory map
                 0x0000000000400100      0x200 /b/objects/py/parse.o
  .text          0x0000000000400300      0x100 /b/objects/py/vm.o
  *fill*         0x0000000000400400        0x8
- .text.memcpy   0x0000000000400408       0x40 /b/musl/root/lib/libc.a(memcpy.lo)
- .text.pow      0x0000000000400448       0x60 /b/musl/root/lib/libc.a(pow.o)
+ .text.memcpy   0x0000000000400408       0x40 /b/musl/usr/lib/libc.a(memcpy.lo)
+ .text.pow      0x0000000000400448       0x60 /b/musl/usr/lib/libc.a(pow.o)
  .rodata.table  0x0000000000400500      0x300 /b/objects/frozen_content.o
  .bss.heap      0x0000000000500000     0x1000 /b/objects/main.o
  .debug_info    0x0000000000000010     0x9999 /b/objects/py/vm.o
