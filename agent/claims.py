@@ -44,7 +44,8 @@ class Claims:
     def _senior(self, since_ms):
         return self._node.now_ms - since_ms >= SENIOR_PROBES * self._node.config.probe_ms
 
-    def _shaken(self):
+    def shaken(self):
+        """True if many neighbours went at once of late, ours or those of who granted us the seat."""
         return self._shaken_ms is not None and self._node.now_ms - self._shaken_ms < SHAKEN_MS
 
     def lost(self, entry, left):
@@ -56,11 +57,15 @@ class Claims:
         late = now_ms - AT_ONCE_PROBES * self._node.config.probe_ms
         self._lost = [ms for ms in self._lost if ms >= late][1 - 2 * NEIGHBOURS :] + [now_ms]
         if MANY * len(self._lost) >= min(2 * NEIGHBOURS, left + len(self._lost)):
-            self._shaken_ms = now_ms
+            self.shake()
+
+    def shake(self):
+        """We may have been replaced, or replace somebody who is there."""
+        self._shaken_ms = self._node.now_ms
 
     def stands(self, entry):
         """True if a neighbour (SeatEntry) of long standing keeps its seat against another's claim under a higher term."""
-        if entry.misses or self._shaken() or not self._senior(entry.since_ms):
+        if entry.misses or self.shaken() or not self._senior(entry.since_ms):
             return False
         self._node.counters.bump("claims_refused")
         return True
@@ -69,7 +74,7 @@ class Claims:
         """True if we keep our seat against a holder's claim to it, under this higher term."""
         node = self._node
         now_ms = node.now_ms
-        if self._shaken() or not self._senior(self._sat_ms) or term >= TERM_MOST:
+        if self.shaken() or not self._senior(self._sat_ms) or term >= TERM_MOST:
             return False
         if self._since_ms is None or now_ms - self._last_ms > PAUSE_MS:
             self._since_ms = now_ms

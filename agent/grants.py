@@ -118,15 +118,17 @@ class Grants:
         entries = ring.probes.entries(grant.seat, grant.box.id, RING_TOLD - 1)
         node.send(
             grant.box.id, grant.box.addr, GRANT, grant.exchange, ring.manifest.id, ring.manifest.seq,
-            grant.seat, grant.term, pack_entries(entries, node.now_ms),
+            grant.seat, grant.term, pack_entries(entries, node.now_ms), int(ring.claims.shaken()),
         )
 
     def on_grant(self, peer, message):
         """A holder grants us a seat: take it if we are free and may."""
-        _, exchange, slice_id, seq, seat, term, packed = message
+        _, exchange, slice_id, seq, seat, term, packed, shaken = message
         node = self._node
         ring = node.ring
         slice = node.slicing.slices.get(slice_id)
+        if shaken > 1:
+            raise RemoteError("grant's flag")
         if slice is None or slice.manifest.seq < seq:
             code = UNKNOWN
         elif ring.slice_id == slice_id and ring.seat == seat and ring.term == term:
@@ -142,6 +144,8 @@ class Grants:
             if not entries or entries[0].id != peer.id:
                 raise RemoteError("a granter tells of itself first")
             ring.take(slice.manifest, seat, term, entries)
+            if shaken:
+                ring.claims.shake()  # what was cut off grows again with holders that nobody was lost to
             code = ACCEPT
         node.send(peer.id, peer.addr, ANSWER, exchange, code)
 

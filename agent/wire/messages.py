@@ -62,8 +62,8 @@ FORMS = {
     PROBE: ("u", "h", "u", "u", "b", "u", "u"),
     # exchange id, slice, answerer's seat or null, term, ring entries, size, version
     ACK: ("u", "h", "?u", "u", "b", "u", "u"),
-    # exchange id, slice, manifest seq, seat, term, ring entries
-    GRANT: ("u", "h", "U", "u", "u", "b"),
+    # exchange id, slice, manifest seq, seat, term, ring entries, 1 if the granter was cut off from many (claims.py)
+    GRANT: ("u", "h", "U", "u", "u", "b", "u"),
     # exchange id, one of the codes below
     ANSWER: ("u", "u"),
     # slice, seat, term

@@ -74,4 +74,4 @@ def _grant(liars, box, count):
     exchange = int.from_bytes(node.rng.bytes(4), "big")
     manifest = slice.manifest
     box.tell(node.send, other.node.id, other.address, GRANT, exchange, manifest.id, manifest.seq, seat, term,
-             pack_entries(entries, node.now_ms))
+             pack_entries(entries, node.now_ms), 0)

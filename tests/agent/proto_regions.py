@@ -132,7 +132,7 @@ def test_boxes_sit_where_their_region_may_and_others_nowhere():
     packed = pack_entries([entry(slice.manifest.id)], lan.now_ms)
     for seat, taken in ((0, None), (1, 1)):
         granter = Peer(lan.nodes[holders(lan, "edge")[0]])
-        node.ring.grants.on_grant(granter, (messages.GRANT, 1, slice.manifest.id, 1, seat, 0, packed))
+        node.ring.grants.on_grant(granter, (messages.GRANT, 1, slice.manifest.id, 1, seat, 0, packed, 0))
         assert node.ring.seat == taken, (seat, node.ring.seat)
     node.ring.leave()
     # Another order of regions: nobody stays in a seat that is not for it.

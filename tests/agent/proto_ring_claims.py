@@ -8,7 +8,7 @@ from backfence.agent.limits import NEIGHBOURS, RING_TOLD, TOMBSTONES
 from backfence.agent.seat import TERM_MOST, SeatEntry, pack_entries
 from backfence.agent.wire import messages
 from lan import Lan
-from proto_node import holders
+from proto_node import holders, ring_closed
 from proto_ring import closed
 
 # Both word sizes and both byte orders; a world of nodes shows nothing new on more of a kind.
@@ -64,13 +64,15 @@ def test_malformed_claims_and_grants_are_refused_whole():
     bad = node.counters["messages_bad"]
     send = lan.nodes[liar].send
     for entries in (b"", other, own[:-1], own * (RING_TOLD + 1), own + b"x"):
-        send(node.id, lan.address(target), messages.GRANT, 7, id, 1, 1, 99, entries)
+        send(node.id, lan.address(target), messages.GRANT, 7, id, 1, 1, 99, entries, 0)
         lan.run(50)
-    assert node.counters["messages_bad"] == bad + 5 and node.ring.seat is None
+    send(node.id, lan.address(target), messages.GRANT, 7, id, 1, 1, 99, own, 2)
+    lan.run(50)
+    assert node.counters["messages_bad"] == bad + 6 and node.ring.seat is None
     # Not of this slice's seats, and not of the manifest we know.
-    send(node.id, lan.address(target), messages.GRANT, 7, id, 1, 3, 99, own)
-    send(node.id, lan.address(target), messages.GRANT, 7, id, 2, 1, 99, own)
-    send(node.id, lan.address(target), messages.GRANT, 7, bytes(16), 1, 1, 99, own)
+    send(node.id, lan.address(target), messages.GRANT, 7, id, 1, 3, 99, own, 0)
+    send(node.id, lan.address(target), messages.GRANT, 7, id, 2, 1, 99, own, 0)
+    send(node.id, lan.address(target), messages.GRANT, 7, bytes(16), 1, 1, 99, own, 0)
     lan.run(50)
     assert node.ring.seat is None
     holder = lan.nodes[seats[1]]
@@ -202,3 +204,20 @@ def test_newcomers_count_for_nothing_and_claims_that_are_kept_up_win_in_the_end(
     assert holder.now_ms - begun == YIELD_MS
     holder.now_ms += PAUSE_MS + 1
     assert holder.claims.stays(TERM_MOST - 1) and not holder.claims.stays(TERM_MOST)
+
+
+def test_who_was_granted_a_seat_by_one_that_was_cut_off_yields():
+    for shaken in (False, True):
+        lan = closed(6, 2, seed=9)
+        seats = holders(lan, "edge")
+        granter = lan.nodes[seats[1]]  # after whom the new seats lie
+        if shaken:
+            granter.ring.claims.shake()
+        lan.push(0, {"kind": "slice", "name": "edge", "seats": 4, "seq": 2})
+        lan.run_until(lambda: ring_closed(lan, "edge", 4), 40000)
+        lan.run((SENIOR_PROBES + 4) * granter.config.probe_ms)
+        given = [i for i in holders(lan, "edge").values() if i not in seats.values()]
+        assert any([lan.nodes[i].ring.claims.shaken() for i in given]) is shaken
+        for i in given:
+            claims = lan.nodes[i].ring.claims
+            assert claims.stays(lan.nodes[i].ring.term + 5) is not claims.shaken()
