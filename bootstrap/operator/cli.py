@@ -1,32 +1,23 @@
-"""The `backfence` command: its manners, and the verbs that make a fleet.
+"""The `backfence` command, whole: its manners are in commands.py, its verbs in cli_*.py.
 
-Exit codes: 0 done, 1 not done, 2 the command was written wrongly.  Errors go
-to stderr as "Error: ...", with a hint.  The verbs for who writes jobs are in
-cli_job.py, those that push work in cli_work.py and cli_map.py, those that look in cli_show.py,
-those of slices and queries in cli_slice.py and cli_scale.py, those of firmware in cli_firmware.py and
-cli_rollout.py,
-those of whom to believe in cli_trust.py, those of the keys themselves in cli_root.py,
-those of lots in cli_lot.py, those of measured service in cli_credit.py and cli_works.py, the one that asks
-the scale model in cli_plan.py.
+The verbs that make a fleet are in cli_fleet.py, those for who writes jobs in cli_job.py, those
+that push work in cli_work.py and cli_map.py, those that look in cli_show.py, those of slices and
+queries in cli_slice.py and cli_scale.py, those of firmware in cli_firmware.py and cli_rollout.py,
+those of whom to believe in cli_trust.py, those of the keys themselves in cli_root.py and
+cli_subtree.py, those of lots in cli_lot.py, those of tenants in cli_tenant.py, those of measured
+service in cli_credit.py and cli_works.py, the one that asks the scale model in cli_plan.py.
 """
 
 import importlib
 import sys
 
-import click
+from .commands import main
 
-from ...agent import config
-from ...agent.errors import LocalError
-from . import enrol as enrolment
-from . import fleet as fleets
-from . import files, manifests, results, tenants
-from .errors import OperatorError
-
-FLEET = "fleet"
 # cli_NAME.py each.
 VERBS = (
     "credit",
     "firmware",
+    "fleet",
     "job",
     "lot",
     "map",
@@ -42,217 +33,9 @@ VERBS = (
     "work",
     "works",
 )
-# What works from a tenant's home.
-TENANTS_VERBS = ("sign", "push", "scale", "run", "results", "cancel", "end", "describe", "receipts", "works")
 
-
-class Commands(click.Group):
-    """A group whose OperatorErrors and OSErrors become one line each, exit 1."""
-
-    # name: module and attribute, imported only when used
-    LAZY = {"demo": (".demo", "demo")}
-
-    def list_commands(self, ctx):
-        """Names of all commands, the lazy ones too."""
-        return sorted([*super().list_commands(ctx), *self.LAZY])
-
-    def get_command(self, ctx, name):
-        """The command of that name, imported if it is lazy."""
-        if name in self.LAZY:
-            module, attribute = self.LAZY[name]
-            return getattr(importlib.import_module(module, __package__), attribute)
-        return super().get_command(ctx, name)
-
-    def invoke(self, ctx):
-        """Runs the command; what a person can put right becomes click's "Error: ..."."""
-        try:
-            return super().invoke(ctx)
-        except OperatorError as error:
-            hint = f"\nHint: {error.hint}" if error.hint else ""
-            raise click.ClickException(error.message + hint) from None
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            where = f": {error.filename}" if error.filename else ""
-            raise click.ClickException(f"{error.strerror or error}{where}") from None
-
-
-def fleet_option(command):
-    """Adds --fleet; the command gets an open Fleet as `fleet`."""
-
-    def opened(_ctx, _parameter, value):
-        if _ctx.resilient_parsing:
-            return None
-        fleet = fleets.Fleet.open(value)
-        verb = _ctx.command.name if _ctx.parent and _ctx.parent.parent is None else ""
-        if fleet.tenant and verb not in TENANTS_VERBS:
-            raise OperatorError(
-                f"{value} is the home of the tenant {fleet.tenant!r}, who cannot do that",
-                "A tenant may: " + ", ".join(TENANTS_VERBS) + ".",
-            )
-        return fleet
-
-    return click.option(
-        "--fleet", envvar="BACKFENCE_FLEET", default=FLEET, show_default=True, metavar="DIR",
-        callback=opened, help="The fleet's directory.",
-    )(command)
-
-
-def broker_option(command):
-    """Adds --broker, host:port or mqtts://host:port; default: the fleet's."""
-    return click.option(
-        "--broker", envvar="BACKFENCE_BROKER", metavar="HOST:PORT", help="The MQTT broker, if not the fleet's own."
-    )(command)
-
-
-def format_option(command):
-    """Adds --format text|json as `style`."""
-    return click.option(
-        "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
-    )(command)
-
-
-def warn(fleet):
-    """Says on stderr when the signing key nears its end."""
-    line = fleet.signer.warning()
-    if line:
-        click.echo(f"Warning: {line}.", err=True)
-
-
-def show(style, value, text):
-    """Prints `value` as JSON, or `text`."""
-    click.echo(results.as_json(value) if style == "json" else text)
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="backfence")
-def main():
-    """Run jobs on the gateways and set-top boxes that an ISP already owns.
-
-    Start with `backfence init DIR`, or see everything at once with `backfence demo`.
-    """
-
-
-def _heights(_ctx, _parameter, value):
-    try:
-        return tuple(int(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter("two numbers with a comma between, such as 5,5") from None
-
-
-@main.command()
-@click.argument("directory", metavar="DIR")
-@click.option("--heights", default="5,5", show_default=True, callback=_heights,
-              help="Heights of the signing key's two trees: 5, 10 or 15 each. 5,5 signs 1,024 times, "
-              "10,10 a million times, and takes 10 s to make.")
-@click.option("--width", type=click.Choice(["4", "8"]), default="8", show_default=True,
-              help="8: small signatures. 4: eight times faster to verify, twice as large.")
-@click.option("--broker", default=fleets.BROKER, show_default=True, help="The fleet's usual MQTT broker.")
-@click.option("--root", "root_key", metavar="DIR", help="Where to make the root key.  [default: root-key in DIR]")
-@click.option("--moved", is_flag=True, help="DIR is a fleet that was moved here and is gone where it was.")
-@click.option("--restored", type=click.IntRange(1), metavar="N",
-              help="DIR was put back from a backup, and at most N signatures were made since.")
-@click.option("--tenant", is_flag=True, help="Make a tenant's keys in DIR; the operator lets them in.")
-def init(directory, heights, width, broker, root_key, moved, restored, tenant):
-    """Make a fleet: its root key, signing key, owner key and state, in DIR."""
-    if tenant:
-        path = tenants.request(directory, heights, int(width))
-        click.echo(f"give {path} to the operator, for `backfence tenant add NAME {tenants.PUBLIC}`")
-        click.echo("Keep the directory secret, and sign from it alone: never from a copy or a backup.")
-        return
-    if moved or restored:
-        fleet = fleets.Fleet.open(directory)
-        fleet.signer.adopt(restored or 0)
-        click.echo(f"{directory} may sign again; {fleet.signer.remaining():,} signatures are left")
-        return
-    fleet = fleets.create(directory, heights, int(width), broker, root_key)
-    click.echo(f"fleet {fleet.id.hex()} in {directory}, {fleet.signer.capacity():,} signatures")
-    click.echo("Keep the directory secret, and sign from it alone: never from a copy or a backup.")
-    key = root_key or fleet.path("root-key")
-    click.echo(f"The root key is {key}. Move it to a medium that lies in a safe: only it can replace a stolen signing key.")
-
-
-def _settings(_ctx, _parameter, values):
-    pairs = [value.partition("=") for value in values]
-    if not all(equals for _, equals, _ in pairs):
-        raise click.BadParameter("KEY=VALUE, such as region=north")
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-@main.command()
-@fleet_option
-@broker_option
-@click.option("--make", "count", type=int, metavar="N", help="Make N boxes with ready homes, for a lab.")
-@click.option("--base-port", type=int, default=7000, show_default=True, help="First of the N UDP ports.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address the boxes listen on.")
-@click.option("--doors", type=int, default=1, show_default=True, help="How many of the N are doors to the broker.")
-@click.option("--homes", metavar="DIR", help="Where the homes go.  [default: homes/ in the fleet's directory]")
-@click.option("--keys", type=click.Path(exists=True, dir_okay=False),
-              help="Enrol boxes that made their own keys: CSV of public_key and, if you like, serial.")
-@click.option("--out", metavar="DIR", help="With --keys: write each box's trust.cbor and agent.conf there, in DIR/ID/.")
-@click.option("--set", "extra", multiple=True, callback=_settings, metavar="KEY=VALUE",
-              help="A further line of every agent.conf.")
-@format_option
-def enrol(fleet, broker, count, base_port, host, doors, homes, keys, out, extra, style):
-    """Make boxes part of the fleet, as one lot: up to 1,048,576 at once.
-
-    With --keys and without --out nothing is written for single boxes: get it later,
-    when a box asks for it, with `backfence proof`.
-    """
-    if (count is None) == (keys is None):
-        raise click.UsageError("give either --make N or --keys FILE")
-    if out and not keys:
-        raise click.UsageError("--out goes with --keys")
-    made = fleet.enrol(count, base_port, host, doors, broker, extra, homes) if count is not None else []
-    lot = fleet.lots()[made[0].lot] if made else enrolment.take(fleet, keys, out, extra, broker)
-    warn(fleet)
-    rows = [{"id": box.id.hex(), "address": box.address, "home": box.home} for box in made]
-    lines = [f"{row['id']}  {row['address'] or '-':21}  {row['home']}" for row in rows]
-    value = {"lot": lot.name, "count": lot.count, "made": rows}
-    show(style, value, "\n".join([*lines, f"{lot.count:,} boxes enrolled in {lot.name}"]))
-    if len(fleet.lots()) > 1:
-        click.echo("Boxes of earlier lots believe these after `backfence lot push`.", err=True)
-
-
-@main.command()
-@fleet_option
-@click.option("--contact", "contacts", multiple=True, metavar="ID@HOST:PORT",
-              help="A box to begin with; up to 16.  [default: the first 8 with a known address]")
-@click.option("--valid-days", type=int, default=365, show_default=True)
-@click.option("-o", "--out", default="seeds.cose", show_default=True, help="File for the controller.")
-def seeds(fleet, contacts, valid_days, out):
-    """Sign the list of first contacts that the controller hands out."""
-    if contacts:
-        pairs = [_contact(fleet, text) for text in contacts]
-    else:
-        pairs = [(box.id, enrolment.pack_address(box.address)) for box in fleet.boxes().with_address(8)]
-    if not pairs:
-        raise OperatorError("no enrolled box has a known address", "Name some with --contact ID@HOST:PORT.")
-    manifest = manifests.seeds_manifest(fleet, pairs, valid_s=valid_days * manifests.DAY_S)
-    files.write_whole(out, fleet.sign(manifest))
-    warn(fleet)
-    click.echo(f"{len(pairs)} first contacts in {out}")
-
-
-def _contact(fleet, text):
-    name, at, address = text.partition("@")
-    try:
-        identity = bytes.fromhex(name)
-        config.check_address(address)
-    except (ValueError, LocalError):
-        raise OperatorError(f"{text!r} is not a contact", "Write ID@HOST:PORT, ID in hexadecimal.") from None
-    if identity not in fleet.boxes():
-        raise OperatorError(f"no box {name} is enrolled", "See `backfence describe`.")
-    return identity, enrolment.pack_address(address)
-
-
-def _load_verbs():
-    """The other files add their verbs to `main`; they import this module."""
-    for name in VERBS:
-        importlib.import_module(".cli_" + name, __package__)
-
-
-_load_verbs()
+for _name in VERBS:
+    importlib.import_module(".cli_" + _name, __package__)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,7 @@ import click
 
 from . import credit, revoke
 from . import source as sources
-from .cli import fleet_option, main
+from .commands import fleet_option, main
 from .errors import OperatorError
 
 

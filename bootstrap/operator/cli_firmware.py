@@ -6,7 +6,7 @@ import click
 
 from ...agent import limits, manifest
 from . import files, firmware, fleet as fleets, manifests, push, rollout as rollouts, source
-from .cli import FLEET, broker_option, fleet_option, format_option, main, show, warn
+from .commands import FLEET, broker_option, fleet_option, format_option, main, show, warn
 from .cli_work import commands, refusals
 from .errors import OperatorError
 

@@ -7,7 +7,7 @@ import click
 from ...agent import limits
 from . import manifests, program, results, trial, verdict
 from . import source as sources
-from .cli import format_option, main, show
+from .commands import format_option, main, show
 from .errors import OperatorError
 
 SEED_BYTES = 32

@@ -6,7 +6,7 @@ import time
 import click
 
 from . import access, enrol, files, lots, push, renew, revoke
-from .cli import broker_option, fleet_option, format_option, main, show, warn
+from .commands import broker_option, fleet_option, format_option, main, show, warn
 from .cli_slice import open_session, publish, wait_option
 from .errors import OperatorError
 

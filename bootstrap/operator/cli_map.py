@@ -11,7 +11,7 @@ import click
 from ...agent import limits
 from . import files, inputs, manifests, results, run
 from . import source as sources
-from .cli import broker_option, fleet_option, main, warn
+from .commands import broker_option, fleet_option, main, warn
 from .cli_work import GRACE_S, Reporter, count_line, problems
 from .errors import OperatorError
 from .repetition import ATTEMPTS

@@ -5,7 +5,7 @@ import math
 
 import click
 
-from .cli import format_option, main, show
+from .commands import format_option, main, show
 from .errors import OperatorError
 
 

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from . import picture, rollout
-from .cli import broker_option, fleet_option, format_option, show
+from .commands import broker_option, fleet_option, format_option, show
 from .cli_firmware import firmware_group
 from .cli_slice import open_session, publish, wait_option
 

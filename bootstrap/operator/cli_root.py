@@ -7,7 +7,7 @@ import click
 from . import enrol as enrolment
 from . import manifests, push
 from . import root as roots
-from .cli import broker_option, fleet_option, format_option, main, show
+from .commands import broker_option, fleet_option, format_option, main, show
 from .cli_slice import open_session, wait_option
 from .errors import OperatorError
 

@@ -6,7 +6,7 @@ import time
 import click
 
 from . import picture, push, scale
-from .cli import broker_option, fleet_option, format_option, main, warn
+from .commands import broker_option, fleet_option, format_option, main, warn
 from .cli_show import find
 from .cli_slice import open_session, publish, wait_option
 from .errors import OperatorError

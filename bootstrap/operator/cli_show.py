@@ -9,7 +9,7 @@ from . import census as censuses
 from . import firmware
 from . import monitor as monitoring
 from . import picture, push, reshape, results, revoke
-from .cli import broker_option, fleet_option, format_option, main, show
+from .commands import broker_option, fleet_option, format_option, main, show
 from .errors import OperatorError
 from .settle import Settlement
 from .watch import watch as follow

@@ -7,7 +7,7 @@ import click
 from ...agent import limits
 from . import choice, manifests, picture, push, reshape
 from . import monitor as monitoring
-from .cli import broker_option, fleet_option, format_option, main, show, warn
+from .commands import broker_option, fleet_option, format_option, main, show, warn
 from .cli_show import find, newer
 from .cli_work import end_label
 from .errors import OperatorError

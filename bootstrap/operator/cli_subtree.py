@@ -4,7 +4,7 @@ import click
 
 from . import files
 from . import subtree as subtrees
-from .cli import fleet_option, main, warn
+from .commands import fleet_option, main, warn
 
 
 @main.group()

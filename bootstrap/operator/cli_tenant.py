@@ -8,7 +8,7 @@ import click
 from . import delegations, files, manifests, tenants
 from . import follow as followers
 from . import source as sources
-from .cli import Commands, broker_option, fleet_option, format_option, main, show
+from .commands import Commands, broker_option, fleet_option, format_option, main, show
 from .cli_slice import open_session, publish, wait_option
 from .errors import OperatorError
 

@@ -5,7 +5,7 @@ import click
 from . import access as accesses
 from . import renew
 from . import revoke as revocations
-from .cli import broker_option, fleet_option, format_option, main, show
+from .commands import broker_option, fleet_option, format_option, main, show
 from .cli_slice import open_session, publish, wait_option
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from . import files, manifests, push, results, run
 from . import source as sources
-from .cli import broker_option, fleet_option, format_option, main, show, warn
+from .commands import broker_option, fleet_option, format_option, main, show, warn
 from .errors import OperatorError
 
 # How often a line of progress is printed where there is no terminal.

@@ -3,7 +3,7 @@
 import click
 
 from . import works
-from .cli import fleet_option, format_option, main, show
+from .commands import fleet_option, format_option, main, show
 
 
 @main.command("works")

@@ -1,6 +1,7 @@
 """The house rules that a machine can check; each check returns lines that say where and what."""
 
 import ast
+import graphlib
 import io
 import json
 import re
@@ -127,6 +128,25 @@ def _relative(node, inside):
         return []
     base = inside[: len(inside) - node.level + 1] + (node.module.split(".") if node.module else [])
     return [".".join(base)] + [".".join([*base, alias.name]) for alias in node.names]
+
+
+def circle(package, paths):
+    """The names of modules whose imports lead back to the first of them; [] if there are none.
+
+    `package` is a package's folder, `paths` the modules in it.  Only imports at the top of
+    modules count, and folders do not: a package may import what is in it.
+    """
+    modules = {path.relative_to(package).with_suffix("").parts: path for path in paths if path.name != "__init__.py"}
+    graph = {
+        ".".join(parts): {name for node in parse(path).body for name in _relative(node, list(parts[:-1]))}
+        & {".".join(other) for other in modules}
+        for parts, path in modules.items()
+    }
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
 
 
 def lengths(path):

@@ -50,6 +50,17 @@ def test_deepest_import_follows_the_order_of_imports(tmp_path):
     assert len(house.deepest_import(tmp_path, "start")) == 3
 
 
+def test_circle_finds_one_through_packages_and_leaves_functions_alone(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "__init__.py").write_text("from . import c\n")
+    (tmp_path / "a.py").write_text("from .b import c\n")
+    (tmp_path / "b" / "c.py").write_text("def late():\n    from .. import a\n")
+    paths = list(tmp_path.rglob("*.py"))
+    assert house.circle(tmp_path, paths) == []
+    (tmp_path / "b" / "c.py").write_text("from ..a import thing\n")
+    assert set(house.circle(tmp_path, paths)) == {"a", "b.c"}
+
+
 def test_lengths_finds_a_long_function_and_a_long_file(sample):
     longest = "def f():\n" + "    pass\n" * (house.FUNCTION_LINES - 1)
     assert house.lengths(sample(longest)) == []

@@ -66,6 +66,11 @@ def test_the_agents_imports_fit_a_32_bit_stack():
     )
 
 
+def test_imports_have_no_circles():
+    found = house.circle(REPOSITORY, python_files(*ROOMS))
+    assert not found, " > ".join(found) + ": which of them is imported first must not matter"
+
+
 def test_files_and_functions_are_short():
     clean(line for path in python_files(*ROOMS) for line in house.lengths(path))
 
