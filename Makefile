@@ -80,7 +80,7 @@ test: $(VENV)/test.stamp ## Run all tests (ARCHS="cpython micropython" and TESTS
 	@$(BIN)/python tests/setup/specification.py & \
 	$(BIN)/python -m backfence.sim.live.sysroots $(or $(filter i386 $(QEMU),$(ARCHS)),$(if $(ARCHS),none)) && \
 	wait $$!
-	@$(BIN)/python $(if $(TESTS),-m pytest,tests/both.py) $(if $(ARCHS),--interpreters '$(ARCHS)') $(TESTS)
+	@$(BIN)/python $(if $(TESTS),-m pytest,tests/side_by_side.py) $(if $(ARCHS),--interpreters '$(ARCHS)') $(TESTS)
 
 test-qemu: $(VENV)/test.stamp ## Run the agent's tests on seven processors, and all of them in one fleet, under qemu-user
 	@$(BIN)/python tests/setup/debian.py qemu
