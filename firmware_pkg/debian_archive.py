@@ -54,6 +54,9 @@ class Archive:
             "Dir::State": self.folder / "state",
             "Dir::State::status": self.folder / "status",
             "Dir::Cache": self.folder / "cache",
+            # Containers' apt is told to keep none, and would read all lists at each call.
+            "Dir::Cache::pkgcache": "pkgcache.bin",
+            "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
             "Dir::Etc::sourcelist": self.folder / "sources.list",
             "Dir::Etc::sourceparts": "-",
             "Dir::Etc::preferences": self.folder / "empty",
