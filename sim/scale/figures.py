@@ -162,7 +162,7 @@ def _orders(most):
 
 
 # Tables of which the agent's own classes are asked, by bench: (boxes, what).
-REAL = {"ring": 1_024, "rank": 1_000, "slices": 1_000, "broadcast": 1_000, "percentiles": 1_000}
+REAL = {"ring": 1_024, "rank": 1_000, "slices": 1_000, "broadcast": 1_000, "percentiles": 1_000, "idle": 1_000, "work": 200}
 
 
 def figures(most):
@@ -191,11 +191,7 @@ def rows_of(figure, seeds, results):
 
 def draw(figure, rows, path, footer):
     """Writes path.csv and path.png."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = _pyplot()
     with open(path.with_suffix(".csv"), "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["# " + footer])
@@ -217,18 +213,49 @@ def draw(figure, rows, path, footer):
     axes.set_yscale("log" if figure.log_y else "linear")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="x-small")
-    chart.text(0.01, 0.01, footer, fontsize=6, family="monospace")
-    chart.tight_layout(rect=(0, 0.03, 1, 1))
-    chart.savefig(path.with_suffix(".png"), dpi=110, metadata={"Software": None})
-    pyplot.close(chart)
+    _save(chart, path, footer)
 
 
 def _table(name, result, path, footer):
+    """Writes path.csv, and path.png: of each row that has a published value, ours as a multiple of it."""
     with open(path.with_suffix(".csv"), "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["# " + footer])
         writer.writerow(["figure", "boxes", "ours", "published", "source"])
         writer.writerows([[figure, *row] for figure, row in result.items()])
+    rows = [(figure, ours, theirs) for figure, (_, ours, theirs, _) in result.items() if theirs and ours > 0]
+    if not rows:
+        return
+    pyplot = _pyplot()
+    chart, axes = pyplot.subplots(figsize=(9, 1.4 + 0.24 * len(rows)))
+    places = range(len(rows), 0, -1)
+    axes.plot([ours / theirs for _, ours, theirs in rows], places, "o")
+    axes.axvline(1.0, linestyle=":", color="black")
+    axes.set_xscale("log")
+    axes.set_ylim(0, len(rows) + 1)
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis("{x:g}")
+    axes.set_yticks(places, ["%s: %.4g, %.4g" % row for row in rows], fontsize="xx-small")
+    axes.set(title="%s: ours, published" % name, xlabel="ours as a multiple of the published value")
+    axes.grid(alpha=0.3)
+    _save(chart, path, footer)
+
+
+def _pyplot():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def _save(chart, path, footer):
+    """Writes path.png with a line under the picture, and forgets the chart."""
+    chart.text(0.01, 0.01, footer, fontsize=6, family="monospace")
+    chart.tight_layout(rect=(0, 0.03, 1, 1))
+    chart.savefig(path.with_suffix(".png"), dpi=110, metadata={"Software": None})
+    _pyplot().close(chart)
 
 
 def make(names, most, seeds, out, say, scheduler=None, processes=None):

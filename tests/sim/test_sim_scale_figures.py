@@ -85,6 +85,15 @@ def test_a_figure_is_a_picture_and_a_table_with_its_seeds_and_command(tmp_path):
     assert (tmp_path / "rumour-serf.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_table_of_the_agents_own_classes_is_drawn_beside_the_published(tmp_path, monkeypatch):
+    monkeypatch.setitem(figures.REAL, "percentiles", 20)
+    figures.make(["percentiles"], 10_000, 1, tmp_path, print, processes=1)
+    lines = (tmp_path / "percentiles.csv").read_text().splitlines()
+    assert lines[0] == "# python -m backfence.sim figures percentiles   (the agent's own classes; seed 1)"
+    assert lines[1] == "figure,boxes,ours,published,source" and len(lines) > 4
+    assert (tmp_path / "percentiles.png").read_bytes()[:4] == b"\x89PNG"
+
+
 def test_every_figure_has_points_of_ours_and_every_task_is_known():
     for name, figure in figures.figures(100_000).items():
         assert figure.ours and all(row[2] in tasks.TASKS for row in figure.ours), name
