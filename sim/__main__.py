@@ -89,18 +89,26 @@ class Sizes(click.ParamType):
 @click.argument("names", nargs=-1)
 @click.option("--nodes", type=Sizes(), default=None, help="Boxes; default: 1000,10000 or the bench's own.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of everything.")
+@click.option("--plays", default=None, metavar="PLAY,PLAY,...", help="Only these plays of one bench that has some.")
 @click.option("--out", type=click.Path(file_okay=False), default="build/bench", show_default=True,
               help="Where NAME.json goes.")
 @click.option("--format", "form", type=FORMATS, default="text", help="How to print.")
-def run_benches(names, nodes, seed, out, form):
+def run_benches(names, nodes, seed, plays, out, form):
     """Takes the figures of the benches NAMES (all, if none is named), beside their references."""
     known = benches.names()
     for name in names:
         if name not in known:
             click.echo("Error: there is no bench %r; there are: %s" % (name, ", ".join(sorted(known))), err=True)
             sys.exit(2)
+    plays = plays.split(",") if plays is not None else None
+    if plays is not None:
+        has = getattr(benches.load(names[0]), "PLAYS", ()) if len(names) == 1 else ()
+        wrong = [play for play in plays if play not in has]
+        if wrong:
+            click.echo("Error: there is no play %r; one bench is named, whose plays are: %s" % (wrong[0], ", ".join(has)), err=True)
+            sys.exit(2)
     reports = []
-    for report in benches.perform_all(names or sorted(known), nodes, seed, out):
+    for report in benches.perform_all(names or sorted(known), nodes, seed, out, plays):
         reports.append(report)
         if form == "text":
             click.echo("\n".join(benches.table(report)))

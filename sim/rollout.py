@@ -136,12 +136,19 @@ class Rollout:
         """Numbers of the boxes that run it, confirmed."""
         return {box.number for box in self.lab.world.boxes if self.runs(box)}
 
+    def _left(self, box):
+        record = self.record(box)
+        return box.live and not box.running.slot and not record.trial and not record.confirmed
+
+    def still(self):
+        """How many boxes that ever started it are not live, not on what they had before, or will start it again."""
+        return sum(not self._left(self.lab.world.boxes[number]) for number in self.hit())
+
     def back(self):
         """"" if every box that ever started it is live, runs what it had before, and will not start it again."""
         for number in self.hit():
             box = self.lab.world.boxes[number]
-            record = self.record(box)
-            if not box.live or box.running.slot or record.trial or record.confirmed:
+            if not self._left(box):
                 return "box %d: runs slot %s" % (number, box.running.slot)
         return ""
 

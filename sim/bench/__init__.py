@@ -6,16 +6,17 @@ A bench is a file here with TITLE and `rows(nodes, seed, say)`: a list of dicts
      "reference_of": text, "aim": "<= 2" or None}
 
 `say(text)` shows progress.  The harness adds ratio and held, and writes
-NAME.json.  A bench with other sizes than the usual ones has NODES.
+NAME.json.  A bench with other sizes than the usual ones has NODES, and one whose plays
+can be taken one by one has PLAYS, their names, and `rows(nodes, seed, say, chosen)`.
 """
 
 import importlib
 import json
 import operator
+import os
 import pathlib
 import pkgutil
 import sys
-import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -55,27 +56,35 @@ def judge(row):
     return dict(row, ratio=ratio, held=holds(row["aim"], row["ours"]))
 
 
-def command(name, sizes, seed):
+def command(name, sizes, seed, plays=None):
     """The command that repeats one bench."""
-    return "python -m backfence.sim bench %s --nodes %s --seed %d" % (name, ",".join(map(str, sizes)), seed)
+    some = " --plays " + ",".join(plays) if plays else ""
+    return "python -m backfence.sim bench %s --nodes %s --seed %d%s" % (name, ",".join(map(str, sizes)), seed, some)
+
+
+def _cpu_s():
+    """Seconds of CPU of this process and of those that it has waited for."""
+    return sum(os.times()[:4])
 
 
 def _say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def perform(name, sizes=None, seed=1, out=None, say=_say):
+def perform(name, sizes=None, seed=1, out=None, say=_say, plays=None):
     """Runs one bench at each size; its report, written to out/NAME.json if `out` is given.
 
+    plays: only these of its PLAYS.
     A bench that raises is a bench that missed: its traceback is in "failure".
     """
     module = load(name)
     sizes = tuple(sizes or getattr(module, "NODES", NODES))
-    begun = time.process_time()
+    begun, chosen = _cpu_s(), [plays] if plays else []
     rows, failure = [], None
     for nodes in sizes:
         try:
-            rows += [judge(row) for row in module.rows(nodes, seed, lambda text: say("%s %d: %s" % (name, nodes, text)))]
+            found = module.rows(nodes, seed, lambda text: say("%s %d: %s" % (name, nodes, text)), *chosen)
+            rows += [judge(row) for row in found]
         except Exception:
             failure = traceback.format_exc()
             say("%s %d: %s" % (name, nodes, failure))
@@ -84,8 +93,8 @@ def perform(name, sizes=None, seed=1, out=None, say=_say):
         "bench": name,
         "title": module.TITLE,
         "seed": seed,
-        "command": command(name, sizes, seed),
-        "cpu_s": round(time.process_time() - begun, 1),
+        "command": command(name, sizes, seed, plays),
+        "cpu_s": round(_cpu_s() - begun, 1),
         "held": failure is None and all(row["held"] is not False for row in rows),
         "rows": rows,
     }
@@ -98,11 +107,11 @@ def perform(name, sizes=None, seed=1, out=None, say=_say):
     return report
 
 
-def perform_all(chosen, sizes=None, seed=1, out=None):
-    """Runs benches side by side, and yields each one's report as it ends."""
+def perform_all(chosen, sizes=None, seed=1, out=None, plays=None):
+    """Runs benches side by side, and yields each one's report as it ends; plays: of one that has some."""
     if len(chosen) < 2:
         for name in chosen:
-            yield perform(name, sizes, seed, out)
+            yield perform(name, sizes, seed, out, plays=plays)
         return
     with ProcessPoolExecutor(PROCESSES, max_tasks_per_child=1) as pool:
         for done in as_completed([pool.submit(perform, name, sizes, seed, out) for name in chosen]):

@@ -85,7 +85,21 @@ def test_a_bench_that_raises_has_missed(benches, tmp_path):
     assert "ZeroDivisionError" in json.loads((tmp_path / "ring.json").read_text())["failure"]
 
 
-@pytest.mark.parametrize("words", [["nonsense"], ["speed", "--nodes", "1"], ["speed", "--nodes", "ten"]])
+def test_plays_are_named_of_one_bench_that_has_them(tmp_path, monkeypatch):
+    def rows(nodes, seed, say, chosen=("calm", "storm")):
+        return [row(1, figure=name) for name in chosen]
+
+    monkeypatch.setattr(bench, "load", lambda name: types.SimpleNamespace(TITLE=name, rows=rows, PLAYS=("calm", "storm")))
+    monkeypatch.setattr(bench, "names", lambda: {"ring": "title"})
+    assert run(tmp_path, "ring", "--nodes", "10", "--plays", "storm").exit_code == 0
+    written = json.loads((tmp_path / "ring.json").read_text())
+    assert [r["figure"] for r in written["rows"]] == ["storm"]
+    assert written["command"].endswith("bench ring --nodes 10 --seed 1 --plays storm")
+    result = run(tmp_path, "ring", "--nodes", "10", "--plays", "storm,rain")
+    assert result.exit_code == 2 and "'rain'" in result.stderr and "calm, storm" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["speed", "--plays", "calm"], ["--plays", "crash"], ["speed", "--nodes", "1"], ["speed", "--nodes", "ten"]])
 def test_what_cannot_be_understood_exits_with_2(words, tmp_path):
     result = run(tmp_path, *words)
     assert result.exit_code == 2 and "Error:" in result.stderr

@@ -1,7 +1,10 @@
 """Distribution and rollouts in small: the properties of the benches `distribution` and `rollout`, and their parts."""
 
+from importlib import util
+
 import pytest
 
+from backfence.agent import update, waves
 from backfence.agent.limits import UPDATE_FETCHES
 from backfence.sim import distribution, network
 from backfence.sim.bench import distribution as bench
@@ -90,11 +93,42 @@ def test_slow_hidden_and_interrupted_boxes_have_it_and_liars_are_named():
     assert found.copies() <= bench.COPIES
 
 
+def missed(rows):
+    """The figures of a bench that miss their aims, without what they are of."""
+    return {row["figure"].split(": ", 1)[1] for row in rows if holds(row["aim"], row["ours"]) is False}
+
+
 @pytest.mark.parametrize("seed", (1, 2))
 def test_a_bad_image_stays_in_its_first_wave_though_a_tenth_lies(seed):
-    rows = rollouts._bad(rollouts.World(60, seed, lambda text: None, 0.1), "crash")
-    assert all(holds(row["aim"], row["ours"]) is not False for row in rows), rows
-    assert rows[0]["ours"] > 10  # somebody was hit
+    rows, seen = rollouts._bad(rollouts.World(60, seed, lambda text: None, 0.1), "crash")
+    assert not missed(rows), rows
+    assert {row["figure"].split(": ", 1)[1]: row["ours"] for row in rows}["hit, % of the fleet"] > 10  # somebody was
+    assert seen["held"] >= 2
+
+
+def test_a_rule_that_lets_a_bad_image_on_is_seen(monkeypatch):
+    def take(waves, id, good, bad):
+        waves._said = None
+        waves._go()
+
+    monkeypatch.setattr(waves.Waves, "_take", take)
+    rows, _ = rollouts._bad(rollouts.World(24, 1, lambda text: None), "crash")
+    assert {"hit, % of the fleet", "boxes of later waves that started it", "of the second wave polled and hold, %"} <= missed(rows)
+
+
+def test_an_image_that_nobody_starts_is_not_held(monkeypatch):
+    monkeypatch.setattr(update.Update, "_fetch", lambda self: None)
+    rows, _ = rollouts._bad(rollouts.World(24, 1, lambda text: None), "crash")
+    assert {"of the first wave started it, %", "all are back, h", "first poll that met a failure, h"} <= missed(rows)
+
+
+def test_curves_are_written_side_by_side(tmp_path, monkeypatch):
+    monkeypatch.setattr(rollouts, "OUT", tmp_path)
+    found = {"crash": {"curve": [[0.0, 0.0, 0.0], [0.1, 0.25, 0.0]], "held": 0.1}, "good": {"curve": [[0.0, 0.5, 0.5]], "held": None}}
+    rollouts._write(60, 1, found)
+    lines = (tmp_path / "rollout-60.csv").read_text().split()
+    assert lines == ["image,hours,started,runs", "crash,0.000,0.00000,0.00000", "crash,0.100,0.25000,0.00000", "good,0.000,0.50000,0.50000"]
+    assert (tmp_path / "rollout-60.png").exists() or not util.find_spec("matplotlib")
 
 
 def test_what_fails_on_two_boxes_of_five_gets_through_by_luck_at_once_or_not_at_all():
