@@ -69,20 +69,26 @@ class Graph:
 
     def _waves(self, start, among):
         """How many boxes are 0, 1, 2, ... hops from `start` through boxes of a mask."""
-        seen = ~among
+        seen, met = ~among, np.zeros(self.count, dtype=bool)
         seen[start] = True
         front = np.array([start])
         while len(front):
             yield len(front)
-            parts = [self._near[self._first[i] : self._first[i + 1]] for i in front]
-            front = np.unique(np.concatenate(parts))
-            front = front[~seen[front]]
-            seen[front] = True
+            # All rows of _near that belong to `front`, one after the other.
+            sizes = self._first[front + 1] - self._first[front]
+            ends = np.cumsum(sizes)
+            met[self._near[np.arange(ends[-1]) + np.repeat(self._first[front] - ends + sizes, sizes)]] = True
+            met &= ~seen
+            front = np.flatnonzero(met)
+            seen |= met
+            met[:] = False
 
 
 def _undirected(count, who, whom):
     """(first, near): the neighbours of i are near[first[i]:first[i + 1]]."""
-    pairs = np.unique(np.concatenate([who * count + whom, whom * count + who]))
+    pairs = np.concatenate([who * count + whom, whom * count + who])
+    pairs.sort()
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
     first = np.searchsorted(pairs // count, np.arange(count + 1))
     return first, pairs % count
 

@@ -73,7 +73,7 @@ def peersim(nodes, seed, classpath, out, form):
 
 
 @click.command("observe")
-@click.argument("kind", type=click.Choice(["sampling", "averaging", "filling", "rumour", "ring", "rollout"]))
+@click.argument("kind", type=click.Choice(["sampling", "averaging", "filling", "rumour", "ring", "rollout", "image"]))
 @click.option("--nodes", type=click.IntRange(32, 20_000), default=1_000, show_default=True, help="Boxes.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of everything.")
 @click.option("--out", type=click.Path(file_okay=False), default="build/observed", show_default=True,

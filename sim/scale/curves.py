@@ -10,13 +10,17 @@ from collections import namedtuple
 
 import numpy as np
 
-from . import checks, waves
+from ...agent.limits import BLOB_BYTES
+from . import checks, chunks, waves
 
 # figures(recording): {name: number}.  model(recording, seed, **wrong): the same of the model.
 # floor: the least deviation of each figure.  wrong: {what is wrong: arguments of the model}.
 Kind = namedtuple("Kind", ["figures", "model", "floor", "wrong"])
 RUMOUR_QUANTILES = (0.02, 0.1, 0.5, 0.9, 0.98)
 RING_CYCLES = 6
+# Seconds, and images.
+IMAGE_FLOOR = 0.8
+IMAGE_QUANTILES = (0.1, 0.5, 0.9, 0.98)
 ROLLOUT_STEP_S, ROLLOUT_END_S = 75, 1_500
 
 
@@ -76,6 +80,21 @@ def _model_rollout(real, seed, **wrong):
     return _gone([np.sort(times) for times in found["gone"]])
 
 
+def _arrived(seconds, doors):
+    found = {"s until %g %% have an image" % (100 * share): float(np.quantile(seconds, share)) for share in IMAGE_QUANTILES}
+    return dict(found, **{"images that the doors upload": doors})
+
+
+def _image(real):
+    # Of what a line carries a part is the questions for chunks, and what is around them.
+    return _arrived(real["s"], real["doors_up"] * BLOB_BYTES / (chunks.part_s(real["uplink"]) * real["uplink"]))
+
+
+def _model_image(real, seed, **wrong):
+    swarm = chunks.Swarm(real["nodes"], chunks.parts_of(real["bytes"]), seed, real["doors"], real["uplink"], **wrong)
+    return _arrived(swarm.go(), float(swarm.uploads[: real["doors"]].sum()) / swarm.parts)
+
+
 KINDS = {
     "filling": Kind(lambda real: _seats(real["filled"], real["look_ms"] / 1_000), _model_seats, 0.2, {
         "the next seat in place of the middle one": {"part": 1 << 30},
@@ -90,6 +109,9 @@ KINDS = {
         "a minute of trial before the soak": {"trial_s": 60.0},
         "the same are polled for eight polls": {"steady": True},
         "half as many polls": {"part": waves.rule.SOAK_PART / 2}}),
+    "image": Kind(_image, _model_image, IMAGE_FLOOR, {
+        "one part lent at once": {"lent": 1},
+        "a pause of a second after who has nothing": {"pause_ms": 1_000}}),
 }
 
 

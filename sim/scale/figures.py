@@ -146,6 +146,8 @@ def _orders(most):
     for kind in ("ordering", "ranking"):
         for cycle in (0, 10, 20, 40, 100):  # Newscast's model has 127 cycles
             slices.add(kind + ", our model", cycle, "slices", str(cycle), nodes=10_000, kind=kind)
+            if kind == "ordering":
+                slices.add("ordering, the same lots in order", cycle, "slices", "floor", nodes=10_000, kind=kind)
     for kind, values in (("ordering (JK)", (33.2, 1.14, 0.578, 0.327, 0.209, 0.183)), ("ranking, 22 samples", (33.2, 3.22, 2.51, 1.83, 1.17, 0.815))):
         slices.published += [(kind, cycle, value, PEERSIM) for cycle, value in zip((0, 10, 20, 40, 100, 200), values)]
     rings = Figure("T-Man rings", "seats", "cycles", log_x=True)

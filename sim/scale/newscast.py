@@ -80,10 +80,10 @@ def _merge(state, views, node, peer, now, scratch, marks):
 
 @kernel
 def _pick(views, live, node, start):
-    """A live one of a node's view: from place `start` on toward the newest, else older; -1 if all are dead."""
+    """A live one of a node's view: from place `start` on toward the oldest, else newer; -1 if all are dead."""
     width = views.shape[1]
     for step in range(width):
-        place = start - step if step <= start else step
+        place = start + step if start + step < width else width - 1 - step
         other = np.int64(views[node, place]) & ID_MASK
         if live[other]:
             return other

@@ -11,7 +11,8 @@ import numpy as np
 
 from .. import graph, seats
 from ..averaging import Averaging
-from ..bench import ring, sampling
+from ..bench import distribution, ring, sampling
+from ..distribution import UP
 from ..lab import Lab
 from ..launcher import CRASH, Launcher
 from ..rollout import SETTINGS, Rollout, leave_out_idle_rooms
@@ -29,6 +30,8 @@ ROLLOUT = {"shares": (0.2, 0.5, 1.0), "polled": 10, "need": 8, "soak_s": 300, "b
 # A small image: fetching is not what is recorded.
 ROLLOUT_BYTES = 8_000
 ROLLOUT_LOOK_MS, ROLLOUT_LIMIT_S, ROLLOUT_DONE = 2_000, 1_500, 0.99
+# An image for all boxes at once, each with a megabit up.
+IMAGE_BYTES = 1 << 20
 
 
 def overlay(nodes, seed, say):
@@ -155,7 +158,18 @@ def _quantiles(times, boxes):
     return [round(float(x), 1) for x in np.quantile(found, QUANTILES)]
 
 
-KINDS = {"sampling": overlay, "averaging": averaging, "filling": filling, "rumour": rumour, "ring": rings, "rollout": rollout}
+def image(nodes, seed, say):
+    """When the boxes have an image, s from its publication, by quantile; copies from the broker and uploads, in images: as sim/bench/distribution.py spreads it."""
+    found = distribution.spread(nodes, seed, IMAGE_BYTES, say)
+    times, heard = [list(rows.values()) for rows in (found.at_s, found.heard_s)]
+    ups = [up / IMAGE_BYTES for up, _ in found.carried()]
+    return {"nodes": nodes, "seed": seed, "bytes": IMAGE_BYTES, "uplink": UP, "doors": distribution.DOORS, "copies": found.copies(),
+            "doors_up": sum(ups[: distribution.DOORS]), "up": float(np.mean(ups)), "up_most": max(ups),
+            "heard_s": float(np.median(heard)), "s": [round(float(x), 2) for x in np.quantile(times, QUANTILES)]}
+
+
+KINDS = {"sampling": overlay, "averaging": averaging, "filling": filling, "rumour": rumour, "ring": rings, "rollout": rollout,
+         "image": image}
 
 
 def record(kind, nodes, seed, folder, say):

@@ -1,8 +1,8 @@
 """What a fleet's rollout and its rumours will cost, by the scale model, with ranges over seeds.
 
 Needs NumPy only.  Time and shares come from the models of spreading.py, waves.py and
-chunks.py at the fleet's own size (an image among peers at SWARM boxes at most: from
-there on each doubling costs about a part).  Bytes are those measured with the
+chunks.py at the fleet's own size (an image among peers at SWARM boxes and PARTS parts at most:
+from there on by what each further doubling and part costs).  Bytes are those measured with the
 agent's own classes, scaled by the round and the sizes; each constant names its bench.
 """
 
@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...agent.limits import BLOB_BYTES, CHUNK_BYTES
+from ...agent.limits import CHUNK_BYTES
 from . import chunks, spreading, waves
 from .errors import ScaleError
 
-SWARM = 4_096
+# What chunks.py is asked for at most, and beyond that: parts' times for each further part (4,096 boxes,
+# 64 to 128 parts), and for each doubling of the boxes (1,024 to 2,048).
+SWARM, PARTS = 1_024, 128
+PART_COSTS, DOUBLING_COSTS = 1.8, 6
 # python -m backfence.sim bench idle: 57 bytes a second at a round of 60 s, IPv6, both ways.
 IDLE_ROUND_BYTES = 57 * 60
 # An announcement on the wire (docs/dissemination.md), a manifest's body, headers of a chunk.
@@ -62,11 +65,11 @@ class Wish:
 
 def _image_s(wish, seed):
     """Seconds in which the last box has the image, when all of a wave fetch at once, and copies that doors upload."""
-    parts = chunks.parts_of(wish.image)
-    boxes = min(wish.fleet, SWARM)
-    found = chunks.swarm(boxes, min(parts, 128), seed, min(wish.doors, boxes // 2), loss=wish.loss)
-    steps = found["all"] * parts / min(parts, 128) + math.log2(wish.fleet / boxes)
-    return steps * BLOB_BYTES / wish.uplink, found["uploads"]
+    parts, boxes = chunks.parts_of(wish.image), min(wish.fleet, SWARM)
+    how = {"doors": min(wish.doors, boxes // 2), "uplink": wish.uplink, "loss": wish.loss}
+    found = chunks.swarm(boxes, min(parts, PARTS), seed, **how)
+    seconds = found["all"] + max(0, parts - PARTS) * chunks.part_s(wish.uplink) * PART_COSTS
+    return seconds + math.log2(wish.fleet / boxes) * DOUBLING_COSTS * chunks.part_s(wish.uplink), found["uploads"]
 
 
 def once(wish, seed, say=lambda text: None):

@@ -1,8 +1,10 @@
 """Ordered slicing over Newscast: ordering by swapped lots (JK), and ranking by samples.
 
 Ordering (Jelasity, Kermarrec, 2006): each node has an attribute and a lot, and swaps
-lots with the one of its view with which that puts the two lots into the attributes'
-order and closest to it.  Ranking (Fernandez et al., 2007): each node counts which part
+lots with one at random of those in its view whose lot stands to its own in the other
+order than the attributes.  (Fernandez et al. take the one with which that gains most.)
+What the lots are is never mended: drawn at random they are not even, and `floor` is what
+is off when all lie in order.  Ranking (Fernandez et al., 2007): each node counts which part
 of the attributes it met lie below its own; it tells its own to two others a cycle.
 """
 
@@ -21,14 +23,15 @@ def swap_lots(r, views, attributes, lots, order):
     shuffle(r, order)
     width = views.shape[1]
     for node in order:
-        best, gain = np.int64(-1), 0.0
+        chosen, wrong = np.int64(-1), 0
         for place in range(width):
             other = np.int64(views[node, place]) & ID_MASK
-            won = (attributes[other] - attributes[node]) * (lots[node] - lots[other])
-            if won > gain:
-                best, gain = other, won
-        if best >= 0:
-            lots[node], lots[best] = lots[best], lots[node]
+            if (attributes[other] - attributes[node]) * (lots[other] - lots[node]) < 0:
+                wrong += 1
+                if below(r, wrong) == 0:
+                    chosen = other
+        if chosen >= 0:
+            lots[node], lots[chosen] = lots[chosen], lots[node]
 
 
 @kernel
@@ -70,5 +73,13 @@ class Slices:
     def disorder(self):
         """Slices that a node is off, on average (SDM per node)."""
         known = self.lots if self.ordering else np.where(self.met, self.lower / np.maximum(1, self.met), self.lots)
+        return self._off(known, self.attributes)
+
+    def floor(self):
+        """The disorder of ordering when every lot lies where it belongs."""
+        return self._off(np.sort(self.lots), np.sort(self.attributes))
+
+    @staticmethod
+    def _off(known, attributes):
         believed = np.minimum(SLICES - 1, (known * SLICES).astype(np.int64))
-        return float(np.abs(believed - (self.attributes * SLICES).astype(np.int64)).mean())
+        return float(np.abs(believed - (attributes * SLICES).astype(np.int64)).mean())

@@ -19,7 +19,7 @@ WAIT_S = 20
 
 def path_of(folder, task, arguments):
     """The file of a run's result."""
-    words = json.dumps([tasks.VERSION, task, arguments], sort_keys=True)
+    words = json.dumps([tasks.VERSIONS.get(task, tasks.VERSION), task, arguments], sort_keys=True)
     return pathlib.Path(folder) / ("%s-%s.json" % (task, hashlib.sha256(words.encode()).hexdigest()[:16]))
 
 

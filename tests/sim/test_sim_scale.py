@@ -64,6 +64,17 @@ def test_views_hold_others_once_and_dead_links_go():
     assert np.array_equal(newscast.Newscast(50, 4).views, newscast.Newscast(50, 4).views)
 
 
+def test_dead_links_fall_as_published():
+    """PeerSim's, 100,000 nodes: % of the links 1 to 3 cycles after the sudden death of half."""
+    model = newscast.Newscast(20_000, 1)
+    for _ in range(30):
+        model.cycle()
+    model.kill(0.5)
+    for published, apart in ((42.8, 0.6), (14.3, 0.6), (0.53, 0.1)):
+        model.cycle()
+        assert abs(100 * model.dead_share() - published) < apart
+
+
 def test_what_the_tests_allow():
     rng = np.random.default_rng(1)
     one, two = rng.poisson(20, 4_000), rng.poisson(20, 4_000)

@@ -7,24 +7,25 @@ import pytest
 
 from backfence.sim.scale import curves, filling, jit, validate
 
-NODES, SEEDS = 1_000, 4
+SEEDS = 4
+NODES = {"rumour": 1_000, "rollout": 1_000, "filling": 1_000, "image": 256}
 
 
 def failed(kind, **wrong):
     """Figures of a kind in which the model differs from the recordings."""
-    recordings = validate.observed(kind, NODES)
+    recordings = validate.observed(kind, NODES[kind])
     models = [curves.KINDS[kind].model(real, 1_000 * number + seed, **wrong)
               for number, real in enumerate(recordings) for seed in range(1, SEEDS + 1)]
     return [row[0] for row in curves.compare(kind, recordings, models) if not row[1]]
 
 
-@pytest.mark.parametrize("kind", ["rumour", "rollout", "filling"])
+@pytest.mark.parametrize("kind", list(NODES))
 def test_the_model_has_the_curve_of_the_agents_classes(kind):
     assert failed(kind) == []
 
 
 @pytest.mark.parametrize("kind, wrong", [
-    ("rumour", {"fanout": 4}), ("rollout", {"part": 2}), ("filling", {"overtakes": 0.5})])
+    ("rumour", {"fanout": 4}), ("rollout", {"part": 2}), ("filling", {"overtakes": 0.5}), ("image", {"lent": 1})])
 def test_a_wrong_model_is_seen(kind, wrong):
     assert wrong in curves.KINDS[kind].wrong.values()
     assert failed(kind, **wrong)
