@@ -10,6 +10,10 @@ Three unanswered cycles make a suspect (SWIM: Das, Gupta, Motivala 2002).  All
 near neighbours are told (SUSPECT): whoever heard the suspect lately says so
 (LIVES); the others begin to ask it at once.  So several that die together are found in the time of one, and all
 neighbours know within eight cycles.  Five unanswered cycles are death.
+
+Others vouch for who answers them and not us, and liars for the dead: after
+SILENT_PROBES (seat.py) unanswered cycles in all hearsay helps nobody, and who is found
+dead then comes back by its own word alone.
 """
 
 from .compat import const
@@ -145,6 +149,7 @@ class Probes:
                         ring.links.drop_far(id)
             return
         entry.misses += 1
+        entry.silent += 1
         if entry.misses == SUSPECT_MISSES:
             node.counters.bump("ring_suspects")
             self._accuse(entry)
@@ -250,7 +255,7 @@ class Probes:
         if ring.moving():
             # It lives, but has not moved yet.
             if entry:
-                entry.misses = 0
+                entry.misses = entry.silent = 0
                 entry.heard_ms = self._node.now_ms
         else:
             ring.lose(peer.id, entry.term if entry else 0, False)

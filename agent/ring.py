@@ -24,7 +24,7 @@ from .links import Links
 from .placement import first_seat, step_of
 from .probes import SUSPECT_MISSES, Probes
 from .reshape import RESHAPE_MS, follow
-from .seat import CIRCLE, TERM_JUMP, SeatEntry, ahead, beats
+from .seat import CIRCLE, SILENT_PROBES, TERM_JUMP, TERM_MOST, SeatEntry, ahead, beats
 from .sessions import placed
 from .wire.messages import LEAVE
 
@@ -49,19 +49,16 @@ class Ring:
 
     def __init__(self, node):
         self._node = node
-        self.manifest = None
-        self.seat = None
-        self.term = 0
+        self.manifest = self.seat = None
+        self.term = self.high_term = 0
         self.links = Links()
-        self.high_term = 0
         self.grants = Grants(node)
         self.probes = Probes(node)
         self.claims = None  # claims.Claims, since we first sat down
         self._gone = []  # [(identity, term)]: left, or not holders any more
-        self.refill_ms = 0
+        self.refill_ms = self._ticks = 0
         self._rival = self._lame_ms = None
         self.moved_ms = None
-        self._ticks = 0
         self.due = node.now_ms + 60000
 
     # -- the seat
@@ -207,8 +204,7 @@ class Ring:
     def merge(self, entries):
         """Take SeatEntry heard of; keep the nearest on either side."""
         node = self._node
-        limit = self.stale_before()
-        reach = self.high_term + TERM_JUMP
+        limit, reach = self.stale_before(), self.high_term + TERM_JUMP
         inner, outer = self._edges()
         added = False
         for entry in entries:
@@ -223,8 +219,10 @@ class Ring:
                     self.links.keep(entry, self.seat, self._far_stale())
                 continue
             known = self.near.get(id)
+            if known and known.silent >= SILENT_PROBES:
+                continue
             if known is None or known.seat != entry.seat:
-                if node.is_tombstoned(id) or (id, entry.term) in self._gone:
+                if node.is_tombstoned(id) or (id, entry.term) in self._gone or (id, TERM_MOST) in self._gone:
                     continue
                 if entry.seat == self.seat:
                     self._rival = entry
@@ -235,6 +233,7 @@ class Ring:
                     self._add(entry)
                     added = True
                 elif entry.term > known.term:
+                    entry.silent = known.silent
                     del self.near[id]
                     self._add(entry)
                     added = True
@@ -270,7 +269,7 @@ class Ring:
                 if beats(self.manifest.id, other.term, other.id, entry.term, entry.id) or self.claims.stands(other):
                     return
                 del self.near[other.id]
-        self.near[entry.id] = SeatEntry(entry.seat, entry.term, entry.box, entry.heard_ms)
+        self.near[entry.id] = SeatEntry(entry.seat, entry.term, entry.box, entry.heard_ms, entry.silent)
         self.near[entry.id].since_ms = self._node.now_ms
 
     def _trim(self):
@@ -285,6 +284,8 @@ class Ring:
         """A neighbour is gone, silently or by its own word: the ring closes over it now."""
         self.links.drop_far(id)
         entry = self.near.pop(id, None)
+        # Whom others kept alive for us comes back by its own word alone.
+        term = TERM_MOST if entry and entry.silent >= SILENT_PROBES else term
         self._gone = self._gone[1 - TOMBSTONES :] + [(id, term)]
         if entry:
             node = self._node
@@ -331,10 +332,10 @@ class Ring:
             known.box = placed(peer, told or known.box)
             known.heard_ms = node.now_ms
             known.term = max(term, known.term)
-            known.misses = 0
+            known.misses = known.silent = 0
         else:
             self.near.pop(peer.id, None)
-            self.merge([SeatEntry(seat, term, placed(peer, told or Descriptor(peer.id, peer.addr)), node.now_ms)])
+            self.merge([SeatEntry(seat, term, placed(peer, told or Descriptor(peer.id, peer.addr)), node.now_ms, 0)])
         for far in self.links.far.values():
             if far.id == peer.id:
                 far.heard_ms = node.now_ms

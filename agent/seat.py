@@ -20,6 +20,11 @@ TERM_JUMP = 1 << 16
 # Seats are compared on a circle of this many places, whatever the slice's size:
 # boxes that differ about the size still agree about who comes after whom.
 CIRCLE = const(65536)
+# Cycles for which others may vouch for who does not answer us: longer than most cuts of the
+# network, for who cannot reach a holder that lives grants its seat anew.
+SILENT_PROBES = const(60)
+# So many of them are over for whom we only heard of: liars tell of the dead to all who are new.
+HEARSAY = const(50)
 
 
 class SeatEntry:
@@ -27,12 +32,13 @@ class SeatEntry:
 
     since_ms = 0  # of a neighbour: since when it is one
 
-    def __init__(self, seat, term, box, heard_ms):
+    def __init__(self, seat, term, box, heard_ms, silent=HEARSAY):
         self.seat = seat
         self.term = term
         self.box = box
         self.heard_ms = heard_ms
         self.misses = 0
+        self.silent = silent  # cycles that we asked it in vain since its own word, whatever others say of it
         self.met = 0  # full exchanges with it
         self.seen = False  # counted as a change of the neighbourhood
 

@@ -2,7 +2,8 @@
 
 from backfence.agent.descriptor import Descriptor
 from backfence.agent.errors import RemoteError
-from backfence.agent.seat import SeatEntry
+from backfence.agent.probes import DEAD_MISSES
+from backfence.agent.seat import HEARSAY, SILENT_PROBES, SeatEntry
 from backfence.agent.wire import messages
 from lan import Lan
 from proto_node import holders
@@ -41,6 +42,50 @@ def test_a_suspicion_and_a_sign_of_life_count_from_neighbours_only():
     assert lives(stranger, said.pack(now)) == 3 == lives(seats[2], old.pack(now)) == lives(seats[2], b"")
     assert lives(seats[2], said.pack(now) * 2) == "refused" and entry.misses == 3
     assert lives(seats[2], said.pack(now)) == 2
+
+
+def vouched_for(silent):
+    lan = closed(6, 4, seed=24)
+    lan.run(3000)
+    seats = holders(lan, "edge")
+    holder, dead = lan.nodes[seats[0]], lan.nodes[seats[1]]
+    ring, missed, box, term = holder.ring, 0, lan.descriptor(seats[1]), dead.ring.term
+    ring.near[dead.id].silent = silent
+    while dead.id in ring.near and missed < 2 * SILENT_PROBES:
+        # Hearsay at every miss, under ever higher terms and now and then of another seat.
+        ring.probes._missed(dead.id)
+        missed += 1
+        term += 1
+        ring.merge([SeatEntry(1 if missed % 7 else 5, term, box, holder.now_ms + missed)])
+    assert SILENT_PROBES - silent < missed <= SILENT_PROBES - silent + DEAD_MISSES
+    holder.tombstones.until.clear()
+    ring.merge([SeatEntry(1, term + 1, box, holder.now_ms)])
+    assert dead.id not in ring.near
+    ring.hear_direct(holder.peers.table[dead.id], 1, term + 1)
+    assert ring.near[dead.id].silent == 0
+
+
+def test_vouching_keeps_the_dead_no_longer_than_a_minute_and_they_come_back_by_their_own_word_alone():
+    vouched_for(0)
+
+
+def test_who_is_new_in_the_ring_does_not_believe_in_the_dead_for_as_long_again():
+    assert SeatEntry(0, 0, None, 0).silent == HEARSAY
+    vouched_for(HEARSAY)
+
+
+def test_a_word_of_its_own_begins_the_minute_anew():
+    lan = closed(6, 4, seed=24)
+    lan.run(3000)
+    seats = holders(lan, "edge")
+    holder, other = lan.nodes[seats[0]], lan.nodes[seats[1]]
+    ring, entry = holder.ring, holder.ring.near[other.id]
+    for missed in range(3 * SILENT_PROBES):
+        ring.probes._missed(other.id)
+        ring.merge([SeatEntry(1, entry.term, entry.box, holder.now_ms + missed)])
+        if missed % (SILENT_PROBES - 1) == 0:
+            ring.hear_direct(holder.peers.table[other.id], 1, entry.term)
+    assert ring.near[other.id] is entry
 
 
 def test_who_answers_nonsense_has_not_answered():
