@@ -16,7 +16,7 @@ from .averages import JOBS, Averages, parse_body, version_text
 from .compat import const
 from .epoch import Epoch
 from .limits import AVERAGES_ASKED, AVERAGES_KEPT, SIZE_CELLS
-from .pool import KEY_BYTES, whole
+from .pool import KEY_BYTES, part, whole
 from .report import report
 from .wire.messages import AVERAGE, AVERAGED, pack
 
@@ -275,7 +275,7 @@ class Aggregate:
         """(filled seats, matching boxes) of a slice in the last epoch, or None."""
         size = self.size()
         numbers = self.outcome.vectors.get(manifest.id[:KEY_BYTES]) if self.outcome else None
-        return (whole(numbers[0] * size), whole(numbers[1] * size)) if numbers and size else None
+        return (whole(part(numbers[0]) * size), whole(part(numbers[1]) * size)) if numbers and size else None
 
     def report(self):
         """dict for the census (report.py)."""
@@ -285,7 +285,7 @@ class Aggregate:
         """(running, open) jobs in the fleet in the last epoch, (0, 0) before."""
         size = self.size()
         numbers = self.outcome.vectors.get(JOBS) if self.outcome else None
-        return (whole(numbers[0] * size), whole(numbers[1] * size)) if numbers and size else (0, 0)
+        return (whole(part(numbers[0]) * size), whole(numbers[1] * size)) if numbers and size else (0, 0)
 
 
 def count(cells, most):

@@ -32,6 +32,11 @@ def whole(value):
     return int(value + 0.5) if value >= 0 else -int(0.5 - value)
 
 
+def part(value):
+    """A share as it can be, 0 to 1, whatever liars made of it."""
+    return max(0.0, min(1.0, value))
+
+
 def floats(data, start, count):
     """(list of count numbers, end offset) read from 32-bit floats; RemoteError."""
     end = start + 4 * count

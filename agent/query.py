@@ -19,12 +19,14 @@ from array import array
 from .compat import const
 from .errors import RemoteError
 from .limits import CDF_POINTS, CDF_SAMPLES, CDF_SAMPLES_TOLD
-from .pool import cells, floats, halves, pack_floats
+from .pool import cells, floats, halves, pack_floats, part
 from .predicate import holds
 from .wire.hashes import sha256
 
-# Values are held as floats; beyond this an attribute is cut off.
+# Values are held as floats; beyond this an attribute is cut off, and what boxes are said
+# to be up beyond all the time (parts in a million).
 VALUE_MOST = 1 << 48
+UP_MOST = 1000000
 # Stands for "no value yet" in least and greatest.
 NOTHING = 3e38
 # Samples to have before the first thresholds are proposed, and exchanges after
@@ -52,8 +54,9 @@ class Distribution:
         match = moments[0]
         self.epoch = epoch
         self.at_ms = at_ms
-        self.match = max(0.0, match)
-        self.mean = moments[1] / match if match > 0 else 0.0
+        self.match = part(match)
+        # Liars may have drawn them anywhere: no further than from the least to the greatest value.
+        self.mean = max(least, min(most, moments[1] / match)) if match > 0 else 0.0
         self.variance = max(0.0, moments[2] / match - self.mean * self.mean) if match > 0 else 0.0
         self.least = least
         self.most = most
@@ -244,6 +247,8 @@ class Query:
         """The Distribution as the averages stand now, complete or not."""
         match = self.moments[0]
         values, heights = [], []
+        if self.attribute == "availability":
+            self.least, self.most = max(0.0, self.least), min(UP_MOST, self.most)
         if match > 0 and self.least <= VALUE_MOST:
             values, heights = [self.least], [0.0]
             height = 0.0
