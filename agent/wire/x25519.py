@@ -11,10 +11,10 @@ from ..errors import LocalError, RemoteError
 
 KEY_BYTES = const(32)
 
-# Key bits and field multiplications in one step: about 40 multiplications.
-# 0.15 ms on x86-64 MicroPython, 5 ms on a router thirty times slower.
+# Key bits in one step, some 40 multiplications, and multiplications of the division at the
+# end: 2 million instructions of a router's MIPS, 4 ms at 500 MHz (docs/cost.md).
 _BITS_PER_STEP = const(4)
-_MULTIPLICATIONS_PER_STEP = const(40)
+_MULTIPLICATIONS_PER_STEP = const(20)
 
 _P = (1 << 255) - 19
 _A24 = const(121665)

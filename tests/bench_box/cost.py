@@ -1,6 +1,7 @@
 """What an idle box costs, in instructions of a 32-bit big-endian MIPS: exact, and alike in every run.
 
     cost.py [--tree PATH] [--rounds N] [--nodes N]
+    cost.py --steps              the longest single steps of long computations, alone
 
 A fleet is recorded natively (record.py), one of its boxes is replayed alone under
 qemu-mips (replay.py), and a plugin (count.c) counts its instructions.  With --tree
@@ -118,6 +119,18 @@ def pieces(tree, plugin, trace):
     return {name: round(sum(took) / len(took)) - nothing for name, took in spans.items()}
 
 
+def longest_steps(tree, plugin):
+    """{part: (instructions of its longest step, of a step in the mean, steps)}."""
+    parts, marks = counted(tree, plugin, "steps.py")
+    spans = [after[1] - before[1] for before, after in zip(marks, marks[1:]) if (before[0], after[0]) == ("begin", "end")]
+    out, at = {}, 0
+    for name, count in parts:
+        took = spans[at : at + count]
+        at += count
+        out[name] = max(took), sum(took) // count, count
+    return out
+
+
 def flash(tree):
     """{bytes, files} that an idle box writes to its state directory in a day."""
     printed, _ = run([sys.executable, HERE / "flash.py"], PYTHONPATH=f"{tree.root}:{tree.path / 'tests/agent'}")
@@ -180,10 +193,15 @@ def main(argv):
     parser.add_argument("--tree", help="another checkout, to compare with")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="idle rounds that are counted (%(default)s)")
     parser.add_argument("--nodes", type=int, default=NODES, help="boxes of the fleet (%(default)s)")
+    parser.add_argument("--steps", action="store_true", help="count the longest single steps alone")
     options = parser.parse_args(argv)
     try:
         with tempfile.TemporaryDirectory(prefix="backfence-cost-") as work:
             plugin = build_plugin(work)
+            if options.steps:
+                for name, (most, mean, count) in longest_steps(Tree(REPOSITORY, f"{work}/here"), plugin).items():
+                    print(f"{name}: {most:,} instructions at most, {mean:,} in the mean of {count}")
+                return 0
             found, parts = measure(REPOSITORY, f"{work}/here", plugin, options.nodes, options.rounds)
             ours, theirs, there = figures(found, parts), None, None
             if options.tree:

@@ -76,8 +76,8 @@ def test_ladder_works_in_many_small_steps():
     while not ladder.step():
         assert ladder.result is None
         steps += 1
-    # 255 bits in fours and 254 squarings in forties.
-    assert steps == 64 + 6 + 1
+    # 255 bits in fours and 254 squarings in twenties.
+    assert steps == 64 + 12 + 1
     assert ladder.result == unhex(SECRET)
     assert ladder.step() and ladder.result == unhex(SECRET)
 
@@ -97,8 +97,8 @@ def test_a_failed_ladder_never_has_a_result():
         except RemoteError:
             failed += 1
         assert ladder.result is None
-    # 70 steps of work, then the same refusal for ever.
-    assert failed == 30
+    # 76 steps of work, then the same refusal for ever.
+    assert failed == 24
 
 
 def test_lengths():
