@@ -48,6 +48,11 @@ def holds(aim, ours):
     return _AIMS[sign](ours, float(number))
 
 
+def worst(aim, found):
+    """The one of several numbers that meets an aim least well; without an aim the greatest."""
+    return (min if aim and aim[0] == ">" else max)(found)
+
+
 def judge(row):
     """A bench's row with `ratio` and `held`; ValueError if it is not one."""
     if set(row) != set(FIELDS):
@@ -84,7 +89,8 @@ def perform(name, sizes=None, seed=1, out=None, say=_say, plays=None):
     for nodes in sizes:
         try:
             found = module.rows(nodes, seed, lambda text: say("%s %d: %s" % (name, nodes, text)), *chosen)
-            rows += [judge(row) for row in found]
+            for row in found:
+                rows.append(judge(row))
         except Exception:
             failure = traceback.format_exc()
             say("%s %d: %s" % (name, nodes, failure))

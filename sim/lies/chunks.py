@@ -4,6 +4,8 @@ The second word of the operator is told of so; the first one, before, honestly.
 """
 
 from ...agent import telling
+from ...agent.chunks import SILENT_MS
+from ...agent.limits import FETCH_SOURCES
 from ...agent.wire.messages import HAVE, PULL
 from . import Figure
 from .colluders import Colluders
@@ -16,7 +18,9 @@ def measure(lab, share, say):
     """Seconds until all honest boxes have a manifest, with and without boxes that tell of it and do not send it."""
     honest, lying = with_and_without(lab, share, _withhold, _tell)
     say("chunks: all were informed after %.1f s, %.1f s among liars" % (honest, lying))
-    return [Figure("seconds until all honest boxes have a manifest, more than without lies", lying - honest)]
+    # As many sources as a fetch remembers are silent, one after the other.
+    most = FETCH_SOURCES * SILENT_MS / 1000
+    return [Figure("seconds until all honest boxes have a manifest, more than without lies", lying - honest, "<= %g" % most)]
 
 
 def with_and_without(lab, share, turn, act):

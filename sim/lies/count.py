@@ -47,7 +47,7 @@ def measure(lab, share, say):
     out, size = [], len(lab.world.boxes)
     for name, change in WAYS:
         way[0] = change
-        found = [outcome.size or 0 for outcome in _epochs(lab, liars)]
+        found = [outcome.size or 0 for outcome in epochs(lab, liars)]
         say("count: %s: %.2f (%.2f to %.2f)" % (name, mean(found) / size, min(found) / size, max(found) / size))
         out.append(Figure("%s: least size believed / truth" % name, round(min(found) / size, 3), ">= 0.25"))
         # All that are enrolled are up.
@@ -69,7 +69,7 @@ def _poison(averages, way):
     averages.answer, averages.bodies = lying_answer, lying_bodies
 
 
-def _epochs(lab, liars):
+def epochs(lab, liars):
     """The outcomes of honest boxes of an epoch that begins from now on."""
     wanted = max(box.node.aggregate.epoch.number for box in liars.honest) + 1
     for _ in range(LIMIT_S):

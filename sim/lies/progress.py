@@ -1,5 +1,6 @@
 """Progress: liars in the ring tell that every task of a workload is done."""
 
+from ...agent.spare import DOUBT_MS
 from ...agent.wire.messages import PROGRESS
 from .. import checkers
 from . import Figure
@@ -21,10 +22,12 @@ def measure(lab, share, say):
     liars = Colluders(lab, share)
     liars.every(1_000, lambda box: _done(box, WORK + "-2"))
     lying = _work(lab, WORK + "-2", tasks)
-    say("progress: %d tasks took %d s, %d s among liars" % (tasks, honest, lying))
+    asked = lab.operator.works[WORK + "-2"].rounds
+    say("progress: %d tasks took %d s, %d s among liars; the owner asked again %d times" % (tasks, honest, lying, asked))
     return [
         Figure("tasks settled in the end, %", 100 * len(lab.operator.settled(WORK + "-2")) / tasks, ">= 100"),
-        Figure("seconds that the work took, more than without lies", lying - honest),
+        # A holder with nothing else to do doubts what it only heard.
+        Figure("seconds that the work took, more than without lies", lying - honest, "<= %d" % (DOUBT_MS // 1000)),
     ]
 
 

@@ -1,9 +1,14 @@
 """Suspicion: liars in the ring call the living dead, and vouch for the dead.
 
-Then some honest holders die, and the liars around tell everybody that they have
+Then some honest holders die, those with most liars around, who tell everybody that they have
 just heard of them.
 """
 
+from ...agent.grants import GRANT_TRIES
+from ...agent.limits import NEIGHBOURS
+from ...agent.probes import CLOSE, DEAD_MISSES, SUSPECT_MISSES
+from ...agent.ring import GRACE_PROBES
+from ...agent.seat import HEARSAY, SILENT_PROBES
 from ...agent.wire.messages import SUSPECT
 from .. import seats
 from . import Figure
@@ -12,6 +17,12 @@ from .colluders import Colluders, descriptor
 NAME = "edge"
 CALLING_S, LIMIT_S = 60, 240
 DEATHS = 4
+# Each neighbour is asked once in so many cycles; a few misses more than are vouched for are
+# death, and cycles are an eighth longer at most.  Then the same of who has only just come near.
+CYCLES = 2 * (2 * NEIGHBOURS - 2 * CLOSE + DEAD_MISSES - SUSPECT_MISSES + 1) + 2 * SILENT_PROBES - HEARSAY
+BELIEVED_S = CYCLES * 9 // 8
+# Then a grace, and a grant to a candidate who may be silent, and to another.
+SERVED_S = BELIEVED_S + (GRACE_PROBES + GRANT_TRIES + 2) * 9 // 8
 
 
 def measure(lab, share, say):
@@ -41,16 +52,40 @@ def measure(lab, share, say):
         box.wanted = False
         box.crash()
     liars.every(500, lambda box: _vouch(box, vouched.get(box.number, {})))
-    ids = {box.id for box in dead}
-    took = 0
-    while took < LIMIT_S and any(ids & set(box.node.ring.near) for box in liars.honest if box.live):
-        lab.world.run_for(1_000)
-        took += 1
-    say("suspicion: %d living ones called dead, the dead were believed in for %d s" % (called, took))
+    gone = {seat for seat in held if lab.world.boxes[held[seat]] in dying}
+    believed, served = _until_over(lab, liars, {box.id for box in dead}, gone, count)
+    say("suspicion: %d living ones called dead; the dead were believed in for %d s, their seats held again after %d s" % (
+        called, believed, served))
     return [
         Figure("living holders taken for dead", called, "<= 0"),
-        Figure("seconds until no honest neighbour keeps a dead holder", took),
+        Figure("seconds until no honest neighbour keeps a dead holder", believed, "<= %d" % BELIEVED_S),
+        Figure("seconds until seats are held again that no liar answers for", served, "<= %d" % SERVED_S),
     ]
+
+
+def _until_over(lab, liars, ids, gone, count):
+    """(seconds until no honest box keeps one of `ids`, until all seats of `gone` are held or a liar sits before them)."""
+    believed = served = None
+    for second in range(LIMIT_S):
+        if believed is None and not any(ids & set(box.node.ring.near) for box in liars.honest if box.live):
+            believed = second
+        if served is None and not _open(lab, gone, count):
+            served = second
+        if None not in (believed, served):
+            break
+        lab.world.run_for(1_000)
+    return LIMIT_S if believed is None else believed, LIMIT_S if served is None else served
+
+
+def _open(lab, gone, count):
+    """The vacant seats of `gone` for which an honest holder answers."""
+    held = seats.holders(lab.world, NAME)
+    found = set()
+    for seat in gone - set(held):
+        before = next(held[(seat - way) % count] for way in range(1, count) if (seat - way) % count in held)
+        if not lab.world.boxes[before].liar:
+            found.add(seat)
+    return found
 
 
 def _accuse(box):

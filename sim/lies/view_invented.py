@@ -3,6 +3,7 @@
 from ...agent.descriptor import Descriptor
 from . import view
 from .view_old import AGE
+NODES = view.NODES
 
 
 def measure(lab, share, say):

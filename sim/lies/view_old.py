@@ -4,6 +4,7 @@ from . import view
 
 # No honest link is older, as a rule; what is older than LIFE_ROUNDS is not taken.
 AGE = 50
+NODES = view.NODES
 
 
 def measure(lab, share, say):
