@@ -164,7 +164,7 @@ def _bad(world, word):
         _row(nodes, label + "boxes that have it still", rollout.still(), None, "== 0"),
         _row(nodes, label + "all are back, h", seen.get("back", -1), end_h, "> 0"),
         _row(nodes, label + "first poll that met a failure, h", seen.get("held", -1), world.soak_s / 3600, "> 0"),
-        _row(nodes, label + "of the second wave polled and hold, %", 100 * world.asked(rollout), None, ">= 50"),
+        _row(nodes, label + "of the second wave polled and hold, %", 100 * world.asked(rollout), None, "> 0"),
         _row(nodes, label + "liars of the first wave, and good ones needed", len(rollout.liars & first), world.need),
         _row(nodes, label + "watched, h", rollout.elapsed_s() / 3600, watched_h),
         _row(nodes, label + "bytes a box", (world.bytes - before) / nodes),
@@ -192,7 +192,9 @@ def _good(world):
     label += ", soak %g h" % (world.soak_s / 3600)
     if trouble:
         label += " (%d %% lie, %d %% are cut off, no controller)" % (100 * world.liars, 10 * len(CUT_DIGITS))
+    early = max(started for hours, started, _ in world.curve if hours < world.soak_s / 3600)
     out = [
+        _row(nodes, label + ": started within the first soak, % of the fleet", 100 * early, None, "<= %g" % (1.5 * world.rows[0][0] / 100)),
         _row(nodes, label + ": half run it, h", seen.get("half", limit_h), soaks_h),
         _row(nodes, label + ": 99 % run it, h", seen.get("most", limit_h), soaks_h, "<= %g" % (2.5 * soaks_h)),
         _row(nodes, label + ": the last one runs it, h; -1: not by the end", seen.get("all", -1), soaks_h),
