@@ -14,6 +14,9 @@ from .colluders import Colluders, descriptor, mean
 NAME = "edge"
 SETTLE_S, LYING_S = 60, 120
 GRANT_MS = 4_000
+# Who sits by a false grant leaves at the word of an honest neighbour: three cycles where all are honest,
+# as many times longer as words of liars come between.
+LEAVE_S = 3
 
 
 def measure(lab, share, say):
@@ -40,7 +43,8 @@ def measure(lab, share, say):
         # Each sits once.
         Figure("liars' share of seats, times their share of the fleet", mine, "<= %.4g" % most),
         Figure("honest holders still in their seats after %d s of false grants, %%" % LYING_S, 100 * kept, ">= 100"),
-        Figure("seconds that an honest box sits by a false grant, mean", mean(spans), "<= 3"),
+        Figure("seconds that an honest box sits by a false grant, mean", mean(spans),
+               "<= %.3g" % (LEAVE_S / (1 - share))),
         Figure("the same, the longest", max(spans, default=0), "< %d" % SENIOR_PROBES),
     ]
 
