@@ -192,14 +192,21 @@ class Waves:
             del self.known[max(self.known, key=lambda id: sha256(self._key, id))]
 
     def _seek(self, now_ms):
-        """Look through the view, and ask a box of it for names."""
+        """Look through the view, and ask a box for names.
+
+        Whoever waits for the same wave knows members, and by its place all know who does.
+        Partners are asked in every second turn, for views may be liars' alone.
+        """
         node = self._node
+        mates = []
         for box in list(node.membership.view.values()):
             self._hear(box.copy())
+            if self._tries & 1 and wave_of(self.manifest.fields, box.id, node.config.region) == self.wave:
+                mates.append(box)
         self._tries += 1
         eager = self._tries < EAGER and not self._full()
         self._seek_ms = now_ms + node.rng.jitter(node.config.busy_round_ms if eager else node.config.round_ms)
-        for box in node.membership.some(1):
+        for box in node.rng.sample(mates, 1) or node.membership.some(1):
             self._ask(box, now_ms, False)
 
     # -- asking

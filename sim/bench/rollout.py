@@ -39,7 +39,10 @@ BAD = {"crash": 600, "mute": 1_500, "leak": 16_000, "hang": 22_000}
 # So much of a soak a bad image is watched at least: its polls are taken from one soak on, each quarter.
 WATCHED_SOAKS = 1.75
 # The longest first: two are played at once.
-PLAYS = ("hang", "trouble", "leak", "good", "crash", "mute")
+PLAYS = ("hang", "trouble", "leak", "cut", "liars", "good", "crash", "mute")
+# Of the good image: who lies and who is cut off while it goes round.
+GOOD = ("good", "liars", "cut", "trouble")
+WITH_LIARS, WITH_CUT = (*BAD, "liars", "trouble"), ("cut", "trouble")
 LARGE = 5_000
 LOOK_S = 120
 # Boxes whose numbers end so are cut off from the others; that begins so long before the image
@@ -125,20 +128,20 @@ class World:
 
 
 def rows(nodes, seed, say, chosen=PLAYS):
-    """Bad images among liars; a good one in peace; a good one in trouble."""
+    """Bad images among liars; a good one in peace, among liars, in a fleet that is cut in two, and both."""
     unknown = [name for name in chosen if name not in PLAYS]
     if unknown:
         raise ValueError("there is no play %s; there are: %s" % (unknown[0], ", ".join(PLAYS)))
     found = plays.perform(World, play, [name for name in PLAYS if name in chosen], nodes, seed, OUT, "rollout")
-    found = {name: found[name] for name in (*BAD, "good", "trouble") if name in found}
+    found = {name: found[name] for name in (*BAD, *GOOD) if name in found}
     _write(nodes, seed, found)
     return [row for name in found for row in found[name]["rows"]]
 
 
 def play(world, name, say):
     """One play in a World, {"rows": as a bench has them, "curve": World's, "held": hours or None}."""
-    world.say, world.liars = say, 0.0 if name == "good" else LIARS
-    out, seen = _bad(world, name) if name in BAD else _good(world)
+    world.say, world.liars = say, LIARS if name in WITH_LIARS else 0.0
+    out, seen = _bad(world, name) if name in BAD else _good(world, name in WITH_CUT)
     for row in out:
         say("%(figure)s: %(ours)s (aim %(aim)s)" % row)
     return {"rows": out, "curve": world.curve, "held": seen.get("held")}
@@ -171,11 +174,11 @@ def _bad(world, word):
     ], seen
 
 
-def _good(world):
+def _good(world, is_cut):
     rollout = world.publish("good")
     lab, nodes = world.lab, world.nodes
-    trouble, side, cut = world.liars > 0, set(), None
-    if trouble:
+    side, cut = set(), None
+    if is_cut:
         # A door on either side: the operator reaches both, they do not reach each other.
         side = {box.number for box in lab.world.boxes if box.number % 10 in CUT_DIGITS}
         cut = lab.world.network.cut(side)
@@ -185,26 +188,29 @@ def _good(world):
     rollout.push()
     seen = world.watch(rollout, lambda seen: "all" in seen)
     lost, done = world.lost - lost, rollout.done()
-    if trouble:
+    if is_cut:
         lab.world.network.mend(cut)
     soaks_h, limit_h = (len(world.rows) - 1) * world.soak_s / 3600, world.limit_s / 3600
-    label = "good, in trouble" if trouble else "good"
-    label += ", soak %g h" % (world.soak_s / 3600)
-    if trouble:
-        label += " (%d %% lie, %d %% are cut off, no controller)" % (100 * world.liars, 10 * len(CUT_DIGITS))
+    label = "good, soak %g h" % (world.soak_s / 3600)
+    label += ", %d %% lie" % (100 * world.liars) if world.liars else ""
+    label += ", %d %% cut off, no controller" % (10 * len(CUT_DIGITS)) if is_cut else ""
+    # Liars of the other side are named and silent, as boxes are that an image left without speech: together
+    # more than may be bad, so nothing is aimed at for both at once.
+    aimed = not (is_cut and world.liars)
     early = max(started for hours, started, _ in world.curve if hours < world.soak_s / 3600)
     out = [
         _row(nodes, label + ": started within the first soak, % of the fleet", 100 * early, None, "<= %g" % (1.5 * world.rows[0][0] / 100)),
         _row(nodes, label + ": half run it, h", seen.get("half", limit_h), soaks_h),
-        _row(nodes, label + ": 99 % run it, h", seen.get("most", limit_h), soaks_h, "<= %g" % (2.5 * soaks_h)),
+        _row(nodes, label + ": 99 % run it, h", seen.get("most", limit_h), soaks_h, "<= %g" % (2.5 * soaks_h) if aimed else None),
         _row(nodes, label + ": the last one runs it, h; -1: not by the end", seen.get("all", -1), soaks_h),
-        _row(nodes, label + ": boxes that lack it at the end", nodes - len(done), None, "<= %d" % (nodes // 1000)),
+        _row(nodes, label + ": boxes that lack it at the end", nodes - len(done), None, "<= %d" % (nodes // 1000) if aimed else None),
         _row(nodes, label + ": watched, h", rollout.elapsed_s() / 3600),
         _row(nodes, label + ": bytes a box", (world.bytes - before) / nodes),
     ]
-    if trouble:
-        out.append(_row(nodes, label + ": of those cut off run it, %", 100 * len(done & side) / len(side), None, ">= 99"))
+    if is_cut:
+        out.append(_row(nodes, label + ": of those cut off run it, %", 100 * len(done & side) / len(side), None, ">= 99" if aimed else None))
         out.append(_row(nodes, label + ": datagrams lost at the cut", lost, None, "> 0"))
+    if world.liars:
         out.append(_row(nodes, label + ": liars of the fleet, %", 100 * len(rollout.liars) / nodes))
     return out, seen
 

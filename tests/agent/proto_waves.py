@@ -260,6 +260,22 @@ def test_members_are_found_by_names_and_the_table_has_a_cap():
     assert not world.waves.known
 
 
+def test_who_waits_for_the_same_wave_is_asked_for_names_though_no_partner():
+    rows, named = [[2000, ""], [5000, ""], [10000, ""]], members()
+    mate = [box for box in fleet() if 2000 <= waves.place(IMAGE, box.id) < 5000][0]
+    partners = [box for box in fleet() if waves.place(IMAGE, box.id) >= 5000]
+
+    def reply(id):
+        return (RUNS, SOAK_S, []) if waves.place(IMAGE, id) < 2000 else (WAITS, 0, named[:6] if id == mate.id else [])
+
+    for view, found in ((partners + [mate], True), (partners, False)):
+        world = World(view, reply, rows=rows)
+        world.node.membership.some = lambda count: partners[:count]
+        world.run(600)
+        assert bool(world.gone) == found
+        assert partners[0].id in world.asked  # views may be liars' alone
+
+
 def test_who_is_named_often_is_asked_no_sooner():
     world = World(fleet(), lambda id: (WAITS, 0, []))
     for box in members():
