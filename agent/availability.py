@@ -11,6 +11,7 @@ wall clock jumps ahead soon after a start is counted as down time then.
 
 from .compat import const
 from .errors import RemoteError
+from .limits import PPM
 from .wire import cbor
 from .wire.messages import holds
 
@@ -23,7 +24,6 @@ SETTLE_MS = const(3600 * 1000)
 GAP_S = const(400 * 86400)
 # The two clocks tick at different moments.
 JITTER_S = const(5)
-PPM = const(1000000)
 
 
 class Availability:

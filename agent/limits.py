@@ -211,6 +211,8 @@ EVENTS = const(64)
 SIZE_CELLS = const(24)
 # Versions counted, the newest ones; a rollout has two or three.
 VERSIONS = const(8)
+# Availability is told in parts in a million: nobody is up for more.
+PPM = const(1000000)
 # Thresholds of a distribution: the mean error is below 0.1 % with 48, and with its
 # other numbers a distribution is less than half a datagram.
 CDF_POINTS = const(48)

@@ -18,15 +18,13 @@ from array import array
 
 from .compat import const
 from .errors import RemoteError
-from .limits import CDF_POINTS, CDF_SAMPLES, CDF_SAMPLES_TOLD
+from .limits import CDF_POINTS, CDF_SAMPLES, CDF_SAMPLES_TOLD, PPM
 from .pool import cells, floats, halves, pack_floats, part
 from .predicate import holds
 from .wire.hashes import sha256
 
-# Values are held as floats; beyond this an attribute is cut off, and what boxes are said
-# to be up beyond all the time (parts in a million).
+# Values are held as floats; beyond this an attribute is cut off.
 VALUE_MOST = 1 << 48
-UP_MOST = 1000000
 # Stands for "no value yet" in least and greatest.
 NOTHING = 3e38
 # Samples to have before the first thresholds are proposed, and exchanges after
@@ -247,8 +245,8 @@ class Query:
         """The Distribution as the averages stand now, complete or not."""
         match = self.moments[0]
         values, heights = [], []
-        if self.attribute == "availability":
-            self.least, self.most = max(0.0, self.least), min(UP_MOST, self.most)
+        if self.attribute == "availability":  # nobody is up more than all the time
+            self.least, self.most = max(0.0, self.least), min(PPM, self.most)
         if match > 0 and self.least <= VALUE_MOST:
             values, heights = [self.least], [0.0]
             height = 0.0

@@ -102,10 +102,14 @@ def run_benches(names, nodes, seed, plays, out, form):
             sys.exit(2)
     plays = plays.split(",") if plays is not None else None
     if plays is not None:
-        has = getattr(benches.load(names[0]), "PLAYS", ()) if len(names) == 1 else ()
+        if len(names) != 1 or not hasattr(benches.load(names[0]), "PLAYS"):
+            some = ", ".join(name for name in sorted(known) if hasattr(benches.load(name), "PLAYS"))
+            click.echo("Error: --plays goes with one bench that has some: " + some, err=True)
+            sys.exit(2)
+        has = benches.load(names[0]).PLAYS
         wrong = [play for play in plays if play not in has]
         if wrong:
-            click.echo("Error: there is no play %r; one bench is named, whose plays are: %s" % (wrong[0], ", ".join(has)), err=True)
+            click.echo("Error: %s has no play %r; it has: %s" % (names[0], wrong[0], ", ".join(has)), err=True)
             sys.exit(2)
     reports = []
     for report in benches.perform_all(names or sorted(known), nodes, seed, out, plays):

@@ -5,6 +5,7 @@ were live when the epoch began.
 """
 
 from ..averaging import Averaging
+from ..lies.colluders import poison
 
 TITLE = "aggregation on the agent's own overlay, c = 20"
 
@@ -88,17 +89,7 @@ def _liar(nodes, seed, say):
         query = world.query(world.world.boxes[0].node)
         query.moments[0] = 2.0
 
-    answer, bodies = liar.answer, liar.bodies
-
-    def lying_answer(parts):
-        deceive()
-        return answer(parts)
-
-    def lying_bodies():
-        deceive()
-        return bodies()
-
-    liar.answer, liar.bodies = lying_answer, lying_bodies
+    poison(liar, deceive)
     world.until_complete(1, say)
     honest = [number for number in world.sizes[1] if number]
     size = sum(world.sizes[1][number] for number in honest) / len(honest)

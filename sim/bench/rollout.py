@@ -60,8 +60,8 @@ HEADERS = 28
 class World:
     """A fleet that has met, with a meter on what is sent for rollouts and lost at cuts, and the curve of an image."""
 
-    def __init__(self, nodes, seed, say, liars=0.0):
-        self.nodes, self.say, self.liars = nodes, say, liars
+    def __init__(self, nodes, seed, say):
+        self.nodes, self.say, self.liars = nodes, say, 0.0  # play() says who lies
         self.soak_s = self.limit_s = 0
         self.rows, self.polled, self.need = [plan[1:] for plan in PLANS if nodes >= plan[0]][0]
         self.lab = Lab("rollout", nodes, seed, speech="plain", round_ms=str(ROUND_MS), busy_round_ms=str(BUSY_MS), **SETTINGS)

@@ -23,6 +23,13 @@ class Colluders:
         self.honest = [box for box in lab.world.boxes if not box.liar and box.live]
         self.ids = {box.node.id for box in self.boxes}
 
+    @classmethod
+    def of_fresh(cls, lab, share):
+        """Colluders of a lab whose boxes, one of them a door, have just started and joined."""
+        lab.boot_joined(view=min(20, lab.nodes - 1), doors=1, contacts=4, spread_ms=3_000)
+        lab.go(5_000)
+        return cls(lab, share)
+
     def every(self, pause_ms, act):
         """Each liar calls act(itself) once in `pause_ms`, from some time within the first of them on."""
         for box in self.boxes:
@@ -47,6 +54,21 @@ class Colluders:
 def descriptor(box):
     """A fresh Descriptor of a live box."""
     return Descriptor(box.node.id, box.address)
+
+
+def poison(averages, lie):
+    """A box's Averages lie from now on: lie() changes them whenever they are about to speak."""
+    answer, bodies = averages.answer, averages.bodies
+
+    def lying_answer(parts):
+        lie()
+        return answer(parts)
+
+    def lying_bodies():
+        lie()
+        return bodies()
+
+    averages.answer, averages.bodies = lying_answer, lying_bodies
 
 
 def mean(numbers):

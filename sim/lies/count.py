@@ -4,7 +4,7 @@ Each way is lied through one whole epoch, by all liars, whenever they speak.
 """
 
 from . import Figure
-from .colluders import Colluders, mean
+from .colluders import Colluders, mean, poison
 
 LIMIT_S = 400
 
@@ -43,7 +43,8 @@ def measure(lab, share, say):
     liars = Colluders(lab, share)
     way = [None]
     for box in liars.boxes:
-        _poison(box.node.aggregate.averages, way)
+        averages = box.node.aggregate.averages
+        poison(averages, lambda averages=averages: _change(averages.sizes, way))
     out, size = [], len(lab.world.boxes)
     for name, change in WAYS:
         way[0] = change
@@ -55,18 +56,8 @@ def measure(lab, share, say):
     return out
 
 
-def _poison(averages, way):
-    answer, bodies = averages.answer, averages.bodies
-
-    def lying_answer(parts):
-        averages.sizes.cells = way[0](averages.sizes.cells)
-        return answer(parts)
-
-    def lying_bodies():
-        averages.sizes.cells = way[0](averages.sizes.cells)
-        return bodies()
-
-    averages.answer, averages.bodies = lying_answer, lying_bodies
+def _change(sizes, way):
+    sizes.cells = way[0](sizes.cells)
 
 
 def epochs(lab, liars):

@@ -22,9 +22,7 @@ LEAVE_S = 3
 def measure(lab, share, say):
     """Liars' share of a ring that fills, and what false grants do to one that stands."""
     count = max(6, lab.nodes // 5)
-    lab.boot_joined(view=min(20, lab.nodes - 1), doors=1, contacts=4, spread_ms=3_000)
-    lab.go(5_000)
-    liars = Colluders(lab, share)
+    liars = Colluders.of_fresh(lab, share)
     lab.operator.push_slice(NAME, count)
     liars.every(1_000, lambda box: _offer(liars, box))
     lab.until("seats are held", lambda: _filled(lab, count), 300)

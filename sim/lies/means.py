@@ -5,10 +5,11 @@ is averaged as great as the wire takes it, then as small.
 """
 
 from ...agent.averages import VECTOR_MOST
-from ...agent.query import UP_MOST, VALUE_MOST
+from ...agent.limits import PPM
+from ...agent.query import VALUE_MOST
 from ..seats import held
 from . import Figure
-from .colluders import Colluders, mean
+from .colluders import Colluders, mean, poison
 from .count import epochs
 
 NAME = "edge"
@@ -23,7 +24,8 @@ def measure(lab, share, say):
     liars = Colluders(lab, share)
     way = [None]
     for box in liars.boxes:
-        _poison(box.node.aggregate.averages, way)
+        averages = box.node.aggregate.averages
+        poison(averages, lambda averages=averages: _change(averages, way))
     out = []
     for name, top in (("great", True), ("small", False)):
         way[0] = top
@@ -37,7 +39,7 @@ def _figures(lab, liars, name, say):
     up, load, filled = [], [], []
     for box in liars.honest:
         told = box.node.aggregate.report()
-        up.append(told["queries"]["availability"]["mean"] / UP_MOST)
+        up.append(told["queries"]["availability"]["mean"] / PPM)
         load.append(told["queries"]["load"]["mean"])
         filled.append(told["slices"][NAME]["filled"] / size)
     true = len(held(lab.world, NAME)) / size
@@ -52,27 +54,12 @@ def _figures(lab, liars, name, say):
     ]
 
 
-def _poison(averages, way):
-    answer, bodies = averages.answer, averages.bodies
-
-    def lie():
-        if way[0] is None:
-            return
-        for key, numbers in averages.vectors.items():
-            averages.vectors[key] = [VECTOR_MOST if way[0] else -VECTOR_MOST] * len(numbers)
-        for query in averages.queries.values():
-            value = float(VALUE_MOST) if way[0] else -float(VALUE_MOST)
-            query.moments = [1.0, value, value * value]
-            query.least, query.most = min(value, 0.0), max(value, 0.0)
-            for place in range(len(query.shares)):
-                query.shares[place] = 0.0 if way[0] else 1.0
-
-    def lying_answer(parts):
-        lie()
-        return answer(parts)
-
-    def lying_bodies():
-        lie()
-        return bodies()
-
-    averages.answer, averages.bodies = lying_answer, lying_bodies
+def _change(averages, way):
+    for key, numbers in averages.vectors.items():
+        averages.vectors[key] = [VECTOR_MOST if way[0] else -VECTOR_MOST] * len(numbers)
+    for query in averages.queries.values():
+        value = float(VALUE_MOST) if way[0] else -float(VALUE_MOST)
+        query.moments = [1.0, value, value * value]
+        query.least, query.most = min(value, 0.0), max(value, 0.0)
+        for place in range(len(query.shares)):
+            query.shares[place] = 0.0 if way[0] else 1.0

@@ -11,9 +11,7 @@ FILLING_S = 180
 def measure(lab, share, say):
     """Seats that stay vacant, of those that an honest holder answers for and of all."""
     count = max(6, lab.nodes // 3)
-    lab.boot_joined(view=min(20, lab.nodes - 1), doors=1, contacts=4, spread_ms=3_000)
-    lab.go(5_000)
-    liars = Colluders(lab, share)
+    liars = Colluders.of_fresh(lab, share)
     for box in liars.boxes:
         box.node.ring.grants.fill = lambda: None
     lab.operator.push_slice(NAME, count)

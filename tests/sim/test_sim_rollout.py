@@ -100,7 +100,9 @@ def missed(rows):
 
 @pytest.mark.parametrize("seed", (1, 2))
 def test_a_bad_image_stays_in_its_first_wave_though_a_tenth_lies(seed):
-    rows, seen = rollouts._bad(rollouts.World(60, seed, lambda text: None, 0.1), "crash")
+    world = rollouts.World(60, seed, lambda text: None)
+    world.liars = 0.1
+    rows, seen = rollouts._bad(world, "crash")
     assert not missed(rows), rows
     assert {row["figure"].split(": ", 1)[1]: row["ours"] for row in rows}["hit, % of the fleet"] > 10  # somebody was
     assert seen["held"] >= 2
